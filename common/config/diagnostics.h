@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace tiffin::config {
+
+// A place in a file; line and column start at 1. 0: the whole file.
+struct Location {
+  int line = 0;
+  int column = 0;
+
+  friend auto operator<=>(const Location&, const Location&) = default;
+};
+
+// Gathers everything that is wrong with one file, so that one run reports it all.
+class Diagnostics {
+ public:
+  explicit Diagnostics(std::string file) : file_(std::move(file)) {}
+
+  // `message` says what is wrong, and the fix.
+  void Add(Location location, std::string message);
+  bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
+  // `file:line:column: message`, a line each, in the order of the file, without repeats.
+  std::string ToString() const;
+  // OK if empty, else INVALID_ARGUMENT with ToString().
+  absl::Status ToStatus() const;
+
+ private:
+  struct Entry {
+    Location location;
+    std::string message;
+  };
+  std::string file_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace tiffin::config

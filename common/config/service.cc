@@ -1,0 +1,339 @@
+#include "common/config/service.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "common/config/expression.h"
+#include "common/config/mapping.h"
+#include "common/config/name_hint.h"
+#include "common/config/scalars.h"
+#include "common/config/yaml_reader.h"
+#include "common/config/yaml_source.h"
+#include "common/strings.h"
+
+namespace tiffin::config {
+namespace {
+
+constexpr size_t kMaxFileSize = 1 << 20;
+constexpr int64_t kMaxReplicas = 64;
+constexpr int64_t kMaxQueue = 1'000'000;
+constexpr int64_t kMaxRetries = 100;
+constexpr double kMaxCpu = 1024;
+
+constexpr std::array<std::string_view, 3> kServiceKeys = {"service", "runners", "apis"};
+constexpr std::array<std::string_view, 6> kRunnerKeys = {"model",    "backend", "options",
+                                                         "replicas", "queue",   "resources"};
+constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
+constexpr std::array<std::string_view, 1> kResourcesKeys = {"cpu"};
+constexpr std::array<std::string_view, 4> kApiKeys = {"input", "steps", "output", "timeout"};
+constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
+
+ExpressionText ExpressionOf(const YamlNode& node) {
+  return {node.text, node.text_location.value_or(node.location), node.text_location.has_value()};
+}
+
+class ServiceReader {
+ public:
+  explicit ServiceReader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  void Read(const YamlNode& root, ServiceConfig& service);
+
+ private:
+  RunnerConfig Runner(const YamlEntry& entry);
+  std::string Model(const YamlNode& node);
+  ApiConfig Api(const YamlEntry& entry);
+  InputConfig Input(const YamlEntry& entry);
+  StepConfig Step(const YamlEntry& entry);
+  CallExpression Call(const YamlNode& node, std::string_view step);
+
+  Diagnostics& diagnostics_;
+};
+
+void ServiceReader::Read(const YamlNode& root, ServiceConfig& service) {
+  Mapping mapping(root, "a service file", {1, 1}, kServiceKeys, diagnostics_);
+  if (const YamlNode* name = mapping.Require("service", "service: its_name")) {
+    service.name_location = name->location;
+    service.name = ReadText(*name, "'service'", diagnostics_).value_or("");
+    std::string error = service.name.empty() ? "" : NameError("service", service.name);
+    if (!error.empty()) diagnostics_.Add(name->location, std::move(error));
+  }
+  const YamlNode* runners = mapping.Find("runners");
+  const YamlNode* apis = mapping.Find("apis");
+  if (mapping.valid() && runners == nullptr && apis == nullptr) {
+    diagnostics_.Add({1, 1}, "a service file has neither 'runners' nor 'apis'; add what it serves");
+  }
+  if (runners != nullptr) {
+    for (const YamlEntry* entry :
+         ReadNamed(*runners, "runner", "my_runner: {model: \"my_model:latest\"}", diagnostics_)) {
+      service.runners.push_back(Runner(*entry));
+    }
+  }
+  if (apis == nullptr) return;
+  for (const YamlEntry* entry :
+       ReadNamed(*apis, "api", "predict: {input: ..., steps: ..., output: ...}", diagnostics_)) {
+    service.apis.push_back(Api(*entry));
+    if (const RunnerConfig* runner = service.FindRunner(entry->key)) {
+      diagnostics_.Add(entry->location,
+                       StrCat("api '", entry->key, "' has the name of the runner on line ",
+                              runner->location.line, ", and clients see both as '", service.name,
+                              ".", entry->key, "'; rename one of them"));
+    }
+  }
+}
+
+RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
+  RunnerConfig runner;
+  runner.name = entry.key;
+  runner.location = entry.location;
+  const std::string what = StrCat("runner '", entry.key, "'");
+  const Mapping mapping(entry.value, what, entry.location, kRunnerKeys, diagnostics_);
+  if (!mapping.valid()) return runner;
+
+  const YamlNode* model = mapping.Find("model");
+  const YamlNode* backend = mapping.Find("backend");
+  if ((model == nullptr) == (backend == nullptr)) {
+    diagnostics_.Add(
+        entry.location,
+        StrCat(what, model == nullptr ? " has neither 'model' nor 'backend'; add one of them"
+                                      : " has both 'model' and 'backend'; remove one of "
+                                        "them (a model knows its backend)"));
+  }
+  if (model != nullptr) {
+    runner.model_location = model->location;
+    runner.model = Model(*model);
+  } else if (backend != nullptr) {
+    runner.model_location = backend->location;
+    runner.backend = ReadText(*backend, "'backend'", diagnostics_).value_or("");
+    std::string error = runner.backend.empty() ? "" : NameError("backend", runner.backend);
+    if (!error.empty()) diagnostics_.Add(backend->location, std::move(error));
+  }
+  if (const YamlNode* options = mapping.Find("options")) {
+    if (options->is(YamlNode::Kind::kMap)) {
+      runner.options = ReadJson(*options, diagnostics_);
+    } else if (!options->is(YamlNode::Kind::kBroken)) {
+      diagnostics_.Add(options->location, StrCat("'options' must be a mapping such as {size: 8}, "
+                                                 "not ",
+                                                 Describe(*options)));
+    }
+  }
+  if (const YamlNode* replicas = mapping.Find("replicas")) {
+    const auto count = ReadInteger(*replicas, "'replicas'", {1, kMaxReplicas}, diagnostics_);
+    runner.replicas = static_cast<int>(count.value_or(runner.replicas));
+  }
+  if (const YamlNode* node = mapping.Find("queue")) {
+    const Mapping queue(*node, "'queue'", node->location, kQueueKeys, diagnostics_);
+    if (const YamlNode* max = queue.Find("max")) {
+      const auto count = ReadInteger(*max, "'max'", {0, kMaxQueue}, diagnostics_);
+      runner.queue_max = static_cast<int>(count.value_or(runner.queue_max));
+    }
+  }
+  if (const YamlNode* node = mapping.Find("resources")) {
+    const Mapping resources(*node, "'resources'", node->location, kResourcesKeys, diagnostics_);
+    if (const YamlNode* cpu = resources.Find("cpu")) {
+      runner.cpu = ReadPositive(*cpu, "'cpu'", kMaxCpu, diagnostics_);
+    }
+  }
+  return runner;
+}
+
+// "name:3" or "name:latest"; empty, and reported, if it is neither.
+std::string ServiceReader::Model(const YamlNode& node) {
+  std::string text = ReadText(node, "'model'", diagnostics_).value_or("");
+  if (text.empty()) return text;
+  const size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  if (std::string error = NameError("model", name); !error.empty()) {
+    diagnostics_.Add(node.location, std::move(error));
+    return "";
+  }
+  int64_t version = 0;
+  const std::string wanted = colon == text.npos ? "" : text.substr(colon + 1);
+  const bool is_number = wanted.find_first_not_of("0123456789") == wanted.npos &&
+                         absl::SimpleAtoi(wanted, &version) && version > 0;
+  if (wanted == "latest" || is_number) return text;
+  diagnostics_.Add(node.location, StrCat("model ", Quoted(text), " names no version; write \"",
+                                         name, ":latest\", or a number such as \"", name, ":1\""));
+  return "";
+}
+
+ApiConfig ServiceReader::Api(const YamlEntry& entry) {
+  ApiConfig api;
+  api.name = entry.key;
+  api.location = entry.location;
+  Mapping mapping(entry.value, StrCat("api '", entry.key, "'"), entry.location, kApiKeys,
+                  diagnostics_);
+  std::map<std::string, int> input_lines;
+  if (const YamlNode* inputs = mapping.Require("input", "input: {name: type}")) {
+    for (const YamlEntry* input : ReadNamed(*inputs, "input", "photo: image", diagnostics_)) {
+      api.inputs.push_back(Input(*input));
+      input_lines[input->key] = input->location.line;
+    }
+  }
+  if (const YamlNode* steps = mapping.Find("steps")) {
+    for (const YamlEntry* step :
+         ReadNamed(*steps, "step", "answer: my_runner(photo)", diagnostics_)) {
+      StepConfig config = Step(*step);
+      if (const auto line = input_lines.find(config.name); line != input_lines.end()) {
+        diagnostics_.Add(config.location, StrCat("step '", config.name,
+                                                 "' has the name of the "
+                                                 "input on line ",
+                                                 line->second, "; rename one of them"));
+        continue;
+      }
+      api.steps.push_back(std::move(config));
+    }
+  }
+  if (const YamlNode* outputs = mapping.Require("output", "output: {name: step}")) {
+    for (const YamlEntry* output : ReadNamed(*outputs, "output", "answer: step", diagnostics_)) {
+      if (!ReadText(output->value, StrCat("output '", output->key, "'"), diagnostics_)) continue;
+      std::optional<Reference> value = ParseReference(ExpressionOf(output->value), diagnostics_);
+      if (!value.has_value()) continue;
+      api.outputs.push_back({output->key, *std::move(value), output->value.location});
+    }
+  }
+  if (const YamlNode* timeout = mapping.Find("timeout")) {
+    api.timeout = ReadDuration(*timeout, "'timeout'", diagnostics_).value_or(api.timeout);
+  }
+  return api;
+}
+
+// `type`, or `type` with rows: "image[rows]", "fp32[rows,64]".
+InputConfig ServiceReader::Input(const YamlEntry& entry) {
+  InputConfig input;
+  input.name = entry.key;
+  input.location = entry.location;
+  const std::optional<std::string> text =
+      ReadText(entry.value, StrCat("the type of input '", entry.key, "'"), diagnostics_);
+  if (!text.has_value()) return input;
+
+  std::string type_text = *text;
+  const size_t open = type_text.find('[');
+  const size_t end =
+      type_text.find_first_of(",]", open == type_text.npos ? type_text.size() : open);
+  if (end != type_text.npos &&
+      Trim(std::string_view(type_text).substr(open + 1, end - open - 1)) == "rows") {
+    input.has_rows = true;
+    const bool last = type_text[end] == ']';
+    const std::string name(Trim(std::string_view(type_text).substr(0, open)));
+    const bool is_single = name == "image" || name == "text" || name == "json" || name == "bytes";
+    type_text = last && is_single ? name + type_text.substr(end + 1)
+                                  : StrCat(name, "[", type_text.substr(last ? end : end + 1));
+  }
+  absl::StatusOr<ValueType> type = ParseValueType(type_text);
+  if (type.ok()) {
+    input.type = *std::move(type);
+  } else {
+    std::string message(Message(type.status()));
+    if (text->find("rows") != text->npos) {
+      message += StrCat(" (in ", Quoted(*text), "; 'rows' can be the first dimension only)");
+    }
+    diagnostics_.Add(entry.value.location, std::move(message));
+  }
+  return input;
+}
+
+StepConfig ServiceReader::Step(const YamlEntry& entry) {
+  StepConfig step;
+  step.name = entry.key;
+  step.location = entry.location;
+  step.retries_location = entry.location;
+  if (!entry.value.is(YamlNode::Kind::kMap)) {
+    step.call = Call(entry.value, entry.key);
+    return step;
+  }
+  Mapping mapping(entry.value, StrCat("step '", entry.key, "'"), entry.location, kStepKeys,
+                  diagnostics_);
+  if (const YamlNode* run = mapping.Require("run", "run: \"my_runner(value)\"")) {
+    step.call = Call(*run, entry.key);
+  }
+  if (const YamlNode* timeout = mapping.Find("timeout")) {
+    step.timeout = ReadDuration(*timeout, "'timeout'", diagnostics_);
+  }
+  if (const YamlNode* retries = mapping.Find("retries")) {
+    step.retries_location = retries->location;
+    if (const auto count = ReadInteger(*retries, "'retries'", {0, kMaxRetries}, diagnostics_)) {
+      step.retries = static_cast<int>(*count);
+    }
+  }
+  return step;
+}
+
+// Without a callee if it can't be read, which is then reported.
+CallExpression ServiceReader::Call(const YamlNode& node, std::string_view step) {
+  CallExpression broken;
+  broken.location = node.location;
+  if (!node.is(YamlNode::Kind::kScalar) || node.text.empty()) {
+    if (!node.is(YamlNode::Kind::kBroken)) {
+      diagnostics_.Add(node.location,
+                       StrCat("step '", step, "' must be a call such as my_runner(value), not ",
+                              Describe(node)));
+    }
+    return broken;
+  }
+  return ParseCall(ExpressionOf(node), diagnostics_).value_or(broken);
+}
+
+}  // namespace
+
+const RunnerConfig* ServiceConfig::FindRunner(std::string_view runner_name) const {
+  for (const RunnerConfig& runner : runners) {
+    if (runner.name == runner_name) return &runner;
+  }
+  return nullptr;
+}
+
+ServiceConfig ParseService(std::string_view yaml, const std::filesystem::path& file,
+                           Diagnostics& diagnostics) {
+  ServiceConfig service;
+  service.file = file;
+  if (yaml.starts_with("\xEF\xBB\xBF")) yaml.remove_prefix(3);  // A byte order mark.
+  if (yaml.size() > kMaxFileSize) {
+    diagnostics.Add({1, 1}, "the file is larger than 1 MiB; a service file has a few lines");
+    return service;
+  }
+  if (std::optional<BadByte> bad = FindBadByte(yaml)) {
+    diagnostics.Add(bad->location, std::move(bad->message));
+    return service;
+  }
+  const size_t before = diagnostics.size();
+  const std::optional<YamlNode> root = ReadYaml(yaml, diagnostics);
+  if (root.has_value() && !root->is(YamlNode::Kind::kNull)) {
+    ServiceReader(diagnostics).Read(*root, service);
+  } else if (diagnostics.size() == before) {
+    diagnostics.Add({1, 1}, "the file is empty; write service, runners and apis");
+  }
+  return service;
+}
+
+absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    return absl::NotFoundError(
+        StrCat("service file '", file.string(), "' is a folder; name the .yaml file in it"));
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return absl::NotFoundError(StrCat("service file '", file.string(), "' can't be opened (",
+                                      std::strerror(errno), "); check the path"));
+  }
+  // One byte beyond the limit tells that there is more.
+  std::string text(kMaxFileSize + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad()) {
+    return absl::NotFoundError(StrCat("service file '", file.string(), "' can't be read"));
+  }
+  text.resize(static_cast<size_t>(stream.gcount()));
+
+  Diagnostics diagnostics(file.string());
+  ServiceConfig service = ParseService(text, file, diagnostics);
+  if (!diagnostics.empty()) return diagnostics.ToStatus();
+  return service;
+}
+
+}  // namespace tiffin::config

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/config/diagnostics.h"
+#include "common/signature.h"
+#include "nlohmann/json.hpp"
+
+// A service file as it is written: names are not resolved, types are not inferred (gateway/graph
+// does that). Everything keeps its location, for errors.
+namespace tiffin::config {
+
+// A number (int64_t or double), true or false, text in single quotes, or a list of literals. Within
+// text '' stands for one quote, and a backslash for itself.
+struct Literal {
+  std::variant<bool, int64_t, double, std::string, std::vector<Literal>> value;
+};
+
+// `name` or `step.output`.
+struct Reference {
+  std::string name;
+  std::string output;  // Empty for the only one.
+};
+
+struct Argument {
+  std::string keyword;  // Empty for a positional one.
+  std::variant<Reference, Literal> value;
+  Location location;
+};
+
+// `callee(argument, ...)`, or `callee.method(...)`.
+struct CallExpression {
+  std::string callee;  // Empty where the call could not be read, which has been reported.
+  std::string method;  // Empty where none is written.
+  std::vector<Argument> arguments;
+  Location location;
+};
+
+struct StepConfig {
+  std::string name;
+  CallExpression call;
+  std::optional<absl::Duration> timeout;
+  std::optional<int> retries;
+  Location location;
+  Location retries_location;
+};
+
+struct InputConfig {
+  std::string name;
+  // Of one row. The dtype is kInvalid where it could not be read, which has been reported.
+  ValueType type;
+  bool has_rows = false;  // Declared with `rows` as its first dimension.
+  Location location;
+};
+
+struct OutputConfig {
+  std::string name;
+  Reference value;
+  Location location;  // Of the value.
+};
+
+inline constexpr absl::Duration kDefaultApiTimeout = absl::Seconds(60);
+
+struct ApiConfig {
+  std::string name;
+  std::vector<InputConfig> inputs;
+  std::vector<StepConfig> steps;
+  std::vector<OutputConfig> outputs;
+  absl::Duration timeout = kDefaultApiTimeout;
+  Location location;
+};
+
+inline constexpr int kDefaultQueueMax = 1024;
+
+// Just one of `model` and `backend` is set, unless something was reported.
+struct RunnerConfig {
+  std::string name;
+  std::string model;    // "name:3" or "name:latest".
+  std::string backend;  // "image"
+  nlohmann::json options = nlohmann::json::object();
+  int replicas = 1;
+  int queue_max = kDefaultQueueMax;
+  std::optional<double> cpu;  // resources.cpu: cores for each replica.
+  Location location;
+  Location model_location;  // Of the model or the backend.
+};
+
+struct ServiceConfig {
+  std::filesystem::path file;
+  std::string name;
+  Location name_location;
+  std::vector<RunnerConfig> runners;
+  std::vector<ApiConfig> apis;
+
+  const RunnerConfig* FindRunner(std::string_view runner_name) const;
+};
+
+// Reads and checks the form of `yaml`: unknown and duplicate keys, names, types, expressions,
+// values. What it can make sense of is returned even when `diagnostics` got entries, so that the
+// checks that follow find more in the same run. `file` is for `ServiceConfig::file` only; nothing
+// is opened.
+ServiceConfig ParseService(std::string_view yaml, const std::filesystem::path& file,
+                           Diagnostics& diagnostics);
+
+// Reads the file. NOT_FOUND if it can't be read; INVALID_ARGUMENT with all diagnostics.
+absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file);
+
+// `callee(a, b.c, k=1, 'text')`. Errors go to `diagnostics`; `location` is that of the text's first
+// character.
+std::optional<CallExpression> ParseCallExpression(std::string_view text, Location location,
+                                                  Diagnostics& diagnostics);
+
+}  // namespace tiffin::config
