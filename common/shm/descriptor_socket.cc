@@ -1,0 +1,227 @@
+#include "common/shm/descriptor_socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+
+#include "common/status_macros.h"
+#include "common/strings.h"
+
+namespace tiffin::shm {
+namespace {
+
+static_assert(std::is_trivially_copyable_v<Announcement> && sizeof(Announcement) == 24,
+              "an Announcement travels as its bytes, between processes of one machine");
+
+constexpr int kSocketType = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+constexpr int kBacklog = 128;
+// Room for more than the one descriptor that a packet may carry: what arrives surplus is closed by
+// us, what does not even fit is closed by the kernel (MSG_CTRUNC).
+constexpr size_t kControlSpace = CMSG_SPACE(4 * sizeof(int));
+
+absl::Status SystemError(int error, std::string_view what) {
+  return absl::Status(absl::StatusCode::kInternal,
+                      absl::ErrnoToStatus(error, ToAbsl(what)).message());
+}
+
+absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError("the path of a Unix socket must not be empty or have a NUL");
+  }
+  if (path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(StrCat(
+        "the socket path '", path, "' has ", path.size(), " bytes, the limit is ",
+        sizeof(address.sun_path) - 1, "; choose a shorter folder, for instance by --runtime-dir"));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+const sockaddr* Generic(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Takes every descriptor out of a received message, so that none leaks.
+std::vector<UniqueFd> TakeDescriptors(msghdr& message) {
+  std::vector<UniqueFd> descriptors;
+  for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr;
+       control = CMSG_NXTHDR(&message, control)) {
+    if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(int));
+      descriptors.emplace_back(fd);
+    }
+  }
+  return descriptors;
+}
+
+// True once the peer has closed its end.
+bool HungUp(int fd) {
+  pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
+}
+
+}  // namespace
+
+absl::StatusOr<DescriptorSocket> DescriptorSocket::Connect(const std::string& path) {
+  ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  UniqueFd fd(::socket(AF_UNIX, kSocketType, 0));
+  if (!fd.valid()) return SystemError(errno, "cannot make a Unix socket");
+  int result = 0;
+  do {
+    result = ::connect(fd.get(), Generic(address), sizeof(address));
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return DescriptorSocket(std::move(fd));
+  const int error = errno;
+  const std::string what = StrCat("cannot connect to the descriptor socket '", path, "'");
+  // EAGAIN: the listener's backlog is full, which passes.
+  if (error == ENOENT || error == ECONNREFUSED || error == EAGAIN) {
+    return absl::UnavailableError(absl::ErrnoToStatus(error, what).message());
+  }
+  return SystemError(error, what);
+}
+
+absl::Status DescriptorSocket::Send(const Announcement& announcement,
+                                    std::optional<int> descriptor) {
+  Announcement packet = announcement;
+  iovec data{.iov_base = &packet, .iov_len = sizeof(packet)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (descriptor.has_value()) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &*descriptor, sizeof(int));
+  }
+  while (true) {
+    if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return absl::OkStatus();
+    switch (errno) {
+      case EINTR:
+        continue;
+      case EAGAIN:
+      case ENOBUFS:
+      case ETOOMANYREFS:  // Too many descriptors are on their way: they count as open files.
+        return absl::ResourceExhaustedError(
+            "the descriptor socket is full; send again when it is writable");
+      case EPIPE:
+      case ECONNRESET:
+      case ENOTCONN:
+        return absl::UnavailableError("the peer has closed its descriptor socket");
+      default:
+        return SystemError(errno, "cannot send on the descriptor socket");
+    }
+  }
+}
+
+absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Receive() {
+  Announcement packet;
+  iovec data{.iov_base = &packet, .iov_len = sizeof(packet)};
+  alignas(cmsghdr) std::array<char, kControlSpace> control{};
+  msghdr message{};
+  ssize_t received = -1;
+  do {
+    message = {};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    received = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    // ECONNRESET comes once, before packets that still wait: the peer died with unread packets of
+    // ours. What it sent before has to be read, for its tensors outlive it.
+  } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (received < 0) {
+    if (errno == EAGAIN) return std::nullopt;
+    return SystemError(errno, "cannot receive from the descriptor socket");
+  }
+  std::vector<UniqueFd> descriptors = TakeDescriptors(message);
+  // An empty packet looks like the end of file, which must prove the peer dead: ask twice.
+  if (received == 0 && descriptors.empty() && HungUp(fd_.get())) {
+    return absl::UnavailableError("the peer has closed its descriptor socket");
+  }
+  if (received != sizeof(packet) || (message.msg_flags & MSG_TRUNC) != 0) {
+    return absl::InvalidArgumentError(StrCat(
+        "a packet of the wrong size on the descriptor socket (", sizeof(packet), " is right)"));
+  }
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && descriptors.empty()) {
+    return absl::ResourceExhaustedError(
+        "a descriptor was lost: this process has too many open files; raise 'ulimit -n'");
+  }
+  if (descriptors.size() > 1 || (message.msg_flags & MSG_CTRUNC) != 0) {
+    return absl::InvalidArgumentError("more than one descriptor came with an announcement");
+  }
+  Received result{.announcement = packet, .descriptor = UniqueFd()};
+  if (!descriptors.empty()) result.descriptor = std::move(descriptors.front());
+  return result;
+}
+
+absl::StatusOr<DescriptorListener> DescriptorListener::Create(std::string path) {
+  ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  UniqueFd fd(::socket(AF_UNIX, kSocketType, 0));
+  if (!fd.valid()) return SystemError(errno, "cannot make a Unix socket");
+  const std::string what = StrCat("cannot listen on the descriptor socket '", path, "'");
+  if (::bind(fd.get(), Generic(address), sizeof(address)) != 0) {
+    if (errno == EADDRINUSE) {
+      return absl::AlreadyExistsError(
+          StrCat(what, ": the path is taken; remove it, or choose another"));
+    }
+    return absl::ErrnoToStatus(errno, what);
+  }
+  DescriptorListener listener(std::move(fd), std::move(path));
+  // Nobody can connect before listen, so there is no moment at which others could.
+  if (::chmod(listener.path_.c_str(), S_IRUSR | S_IWUSR) != 0 ||
+      ::listen(listener.fd(), kBacklog) != 0) {
+    return SystemError(errno, what);
+  }
+  return listener;
+}
+
+DescriptorListener& DescriptorListener::operator=(DescriptorListener&& other) noexcept {
+  DescriptorListener held(std::move(other));
+  std::swap(fd_, held.fd_);
+  std::swap(path_, held.path_);
+  return *this;
+}
+
+DescriptorListener::~DescriptorListener() {
+  if (fd_.valid()) ::unlink(path_.c_str());
+}
+
+absl::StatusOr<std::optional<DescriptorSocket>> DescriptorListener::Accept() {
+  while (true) {
+    UniqueFd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd.valid()) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EAGAIN) return std::nullopt;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        return absl::ResourceExhaustedError(
+            absl::ErrnoToStatus(errno, "cannot accept on a descriptor socket").message());
+      }
+      return SystemError(errno, "cannot accept on a descriptor socket");
+    }
+    ucred peer{};
+    socklen_t size = sizeof(peer);
+    if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+      return SystemError(errno, "cannot tell who connected to a descriptor socket");
+    }
+    if (peer.uid != ::geteuid()) continue;
+    return DescriptorSocket(std::move(fd));
+  }
+}
+
+}  // namespace tiffin::shm

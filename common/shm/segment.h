@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "boost/interprocess/mapped_region.hpp"
+
+namespace tiffin::shm {
+
+// A file descriptor that is closed on destruction. Move-only.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept;
+  ~UniqueFd();
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+// Memory that this process writes and others read: a memfd of a fixed size, allocated, mapped, then
+// sealed (SHRINK, GROW, FUTURE_WRITE, SEAL), so that the kernel refuses anyone else's write, resize
+// or writable mapping, and frees it with its last descriptor and mapping. The owner must not fork
+// without exec: a child keeps the writable mapping. Move-only; destruction unmaps and closes.
+class OwnedSegment {
+ public:
+  // RESOURCE_EXHAUSTED when the memory is not to be had.
+  static absl::StatusOr<OwnedSegment> Create(uint64_t size);
+
+  std::span<std::byte> bytes() const;
+  uint64_t size() const { return region_.get_size(); }
+  int fd() const { return fd_.get(); }
+
+ private:
+  OwnedSegment(UniqueFd fd, boost::interprocess::mapped_region region)
+      : fd_(std::move(fd)), region_(std::move(region)) {}
+
+  UniqueFd fd_;
+  boost::interprocess::mapped_region region_;
+};
+
+// Somebody else's segment: checked when it is received, mapped read-only on first use (a gateway
+// passes most of them on without ever looking inside). Move-only. Not thread-safe.
+class ForeignSegment {
+ public:
+  // FAILED_PRECONDITION unless all four seals are set, the size is `size`, and the memory is really
+  // allocated (st_blocks * 512 >= size): else its owner could make a reader die of SIGBUS.
+  static absl::StatusOr<ForeignSegment> Receive(UniqueFd fd, uint64_t size);
+
+  // INTERNAL if the kernel refuses the mapping.
+  absl::StatusOr<std::span<const std::byte>> Map();
+  uint64_t size() const { return size_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  ForeignSegment(UniqueFd fd, uint64_t size) : fd_(std::move(fd)), size_(size) {}
+
+  UniqueFd fd_;
+  uint64_t size_ = 0;
+  boost::interprocess::mapped_region region_;
+};
+
+}  // namespace tiffin::shm
