@@ -1,0 +1,109 @@
+#include "common/async/loop.h"
+
+#include <algorithm>
+
+namespace tiffin {
+namespace {
+
+gpr_timespec MonotonicIn(absl::Duration wait) {
+  const int64_t nanos = std::max<int64_t>(0, absl::ToInt64Nanoseconds(wait));
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(nanos, GPR_TIMESPAN));
+}
+
+}  // namespace
+
+Loop::Timer& Loop::Timer::operator=(Timer&& other) noexcept {
+  Cancel();
+  loop_ = std::exchange(other.loop_, nullptr);
+  key_ = other.key_;
+  return *this;
+}
+
+void Loop::Timer::Cancel() {
+  if (Loop* loop = std::exchange(loop_, nullptr); loop != nullptr) loop->timers_.erase(key_);
+}
+
+void Loop::Run() {
+  while (true) {
+    RunDueTimers();
+    RunReady();
+    const gpr_timespec deadline = timers_.empty()
+                                      ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
+                                      : MonotonicIn(timers_.begin()->first.first - clock_.Now());
+    void* tag = nullptr;
+    bool ok = false;
+    switch (queue_.AsyncNext(&tag, &ok, deadline)) {
+      case grpc::CompletionQueue::GOT_EVENT:
+        static_cast<Completion*>(tag)->OnComplete(ok);
+        break;
+      case grpc::CompletionQueue::TIMEOUT:
+        break;
+      case grpc::CompletionQueue::SHUTDOWN:
+        RunReady();
+        return;
+    }
+  }
+}
+
+void Loop::RunReady() {
+  // Tasks may add tasks; each round takes what there is, in order.
+  std::vector<Task> round;
+  while (!ready_.empty()) {
+    round.clear();
+    round.swap(ready_);
+    for (Task& task : round) std::move(task)();
+  }
+}
+
+void Loop::RunDueTimers() {
+  if (timers_.empty()) return;
+  const absl::Time now = clock_.Now();
+  // A timer that a task adds for the past waits for the next round, so this ends.
+  const uint64_t end = next_timer_;
+  auto it = timers_.begin();
+  while (it != timers_.end() && it->first.first <= now) {
+    if (it->first.second >= end) {
+      ++it;
+      continue;
+    }
+    Task task = std::move(it->second);
+    timers_.erase(it);
+    std::move(task)();
+    RunReady();
+    it = timers_.begin();
+  }
+}
+
+Loop::Timer Loop::At(absl::Time when, Task task) {
+  const Timer::Key key{when, next_timer_++};
+  timers_.emplace(key, std::move(task));
+  return Timer(this, key);
+}
+
+void Loop::Post(Task task) {
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return;
+  posted_.push_back(std::move(task));
+  if (wake_pending_) return;
+  wake_pending_ = true;
+  wake_.Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), &inbox_);
+}
+
+void Loop::Close() {
+  std::vector<Task> dropped;
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  dropped.swap(posted_);
+}
+
+void Loop::Inbox::OnComplete(bool /*ok*/) {
+  std::vector<Task> tasks;
+  {
+    absl::MutexLock lock(&loop_.mutex_);
+    tasks.swap(loop_.posted_);
+    loop_.wake_pending_ = false;
+  }
+  for (Task& task : tasks) std::move(task)();
+}
+
+}  // namespace tiffin

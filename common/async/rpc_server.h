@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/async/loop.h"
+#include "common/async/rpc.h"
+#include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+
+namespace tiffin {
+
+inline constexpr int kDefaultMaxMessageBytes = 256 << 20;
+
+// A gRPC server whose methods are found by name at run time, on one completion queue that its
+// owner's Loop polls and shares with everything else. The queue exists before the port is opened.
+// Shutdown first, then destruction, after the loop has ended.
+class RpcServer {
+ public:
+  RpcServer();
+  ~RpcServer();
+
+  // For the owner's Loop.
+  grpc::ServerCompletionQueue& queue() { return *queue_; }
+
+  // Opens `address` ("127.0.0.1:8001", port 0 picks one; "unix:/path") and offers each RPC to the
+  // services in turn; UNIMPLEMENTED if none takes it. `loop` polls queue(). To be called once, on
+  // the loop's thread. Returns the address with its real port. UNAVAILABLE if the port is taken.
+  absl::StatusOr<std::string> Open(const std::string& address, Loop& loop,
+                                   std::vector<RpcService*> services);
+
+  // Closes the port, waits `grace` for RPCs under way, then cancels the rest and waits until they
+  // are finished. Blocks: from any thread but the loop's, which must still run.
+  void Shutdown(absl::Duration grace);
+
+  // RPCs taken and not finished. On the loop's thread.
+  int active() const { return active_; }
+
+ private:
+  class Call;
+  void RequestCall();
+
+  grpc::AsyncGenericService generic_;
+  grpc::ServerBuilder builder_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  Loop* loop_ = nullptr;  // Null until Open.
+  std::vector<RpcService*> services_;
+  int active_ = 0;
+};
+
+}  // namespace tiffin

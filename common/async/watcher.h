@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+#include "boost/asio/executor_work_guard.hpp"
+#include "boost/asio/io_context.hpp"
+
+namespace tiffin {
+
+// One thread that waits for descriptors which gRPC doesn't know: descriptor sockets, process
+// descriptors, inotify, pipes, signals. Callbacks run on its thread and should hand over quickly.
+// Destruction stops the thread and joins it; no callback runs after it.
+class Watcher {
+ public:
+  enum class Interest { kReadable, kWritable };
+
+  // A watched descriptor. Destruction ends the watching, from any thread, and returns only when its
+  // callback does not run any more (from inside the callback: at once). Must not outlive the
+  // Watcher.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+  };
+
+  Watcher();
+  ~Watcher();
+
+  // Calls `ready` each time `fd` is ready, until it returns false or the watch is destroyed. `fd`
+  // stays the caller's, who keeps it open until the watch is gone.
+  [[nodiscard]] std::unique_ptr<Watch> Add(int fd, Interest interest,
+                                           absl::AnyInvocable<bool()> ready);
+
+ private:
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::thread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace tiffin

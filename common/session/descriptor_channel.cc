@@ -1,0 +1,103 @@
+#include "common/session/descriptor_channel.h"
+
+#include <fcntl.h>
+
+#include <optional>
+#include <utility>
+
+namespace tiffin::session {
+
+struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
+  Shared(shm::DescriptorSocket from, Watcher& watch_by, Loop& to, OnReceived received,
+         OnClosed closed)
+      : socket(std::move(from)),
+        watcher(watch_by),
+        loop(to),
+        on_received(std::move(received)),
+        on_closed(std::move(closed)) {}
+
+  struct Queued {
+    shm::Announcement announcement;
+    shm::UniqueFd descriptor;
+  };
+
+  // On the watcher's thread. Takes all there is; false ends the watching.
+  bool Readable() {
+    while (true) {
+      auto received = socket.Receive();
+      if (!received.ok()) {
+        loop.Post([self = shared_from_this(), status = received.status()] {
+          if (self->alive) self->on_closed(status);
+        });
+        return false;
+      }
+      if (!received->has_value()) return true;
+      loop.Post([self = shared_from_this(), item = std::move(**received)]() mutable {
+        if (self->alive) self->on_received(std::move(item));
+      });
+    }
+  }
+
+  bool SendBacklog() {
+    absl::MutexLock lock(&mutex);
+    while (!backlog.empty()) {
+      const Queued& next = backlog.front();
+      const std::optional<int> descriptor =
+          next.descriptor.valid() ? std::optional<int>(next.descriptor.get()) : std::nullopt;
+      const absl::Status sent = socket.Send(next.announcement, descriptor);
+      if (absl::IsResourceExhausted(sent)) return true;
+      backlog.pop_front();  // Sent, or the peer is gone, which the reading side reports.
+    }
+    return false;
+  }
+
+  shm::DescriptorSocket socket;  // Received from on the watcher's thread, sent to under the mutex.
+  Watcher& watcher;
+  Loop& loop;
+  OnReceived on_received;
+  OnClosed on_closed;
+  bool alive = true;  // Touched on the loop's thread only.
+
+  absl::Mutex mutex;
+  std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
+  std::unique_ptr<Watcher::Watch> writable ABSL_GUARDED_BY(mutex);
+  std::unique_ptr<Watcher::Watch> readable;
+};
+
+DescriptorChannel::DescriptorChannel(shm::DescriptorSocket socket, Watcher& watcher, Loop& loop,
+                                     OnReceived on_received, OnClosed on_closed)
+    : shared_(std::make_shared<Shared>(std::move(socket), watcher, loop, std::move(on_received),
+                                       std::move(on_closed))) {
+  shared_->readable = watcher.Add(shared_->socket.fd(), Watcher::Interest::kReadable,
+                                  [shared = shared_.get()] { return shared->Readable(); });
+}
+
+DescriptorChannel::~DescriptorChannel() {
+  shared_->alive = false;
+  shared_->readable.reset();
+  std::unique_ptr<Watcher::Watch> writable;
+  {
+    absl::MutexLock lock(&shared_->mutex);
+    writable = std::move(shared_->writable);
+  }
+}
+
+void DescriptorChannel::Send(const shm::Announcement& announcement, std::optional<int> descriptor) {
+  absl::MutexLock lock(&shared_->mutex);
+  if (shared_->backlog.empty()) {
+    if (!absl::IsResourceExhausted(shared_->socket.Send(announcement, descriptor))) return;
+  }
+  const bool first = shared_->backlog.empty();
+  // A copy: the caller may drop its descriptor before this one is sent.
+  shared_->backlog.push_back(
+      {announcement,
+       shm::UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
+  if (first) {
+    shared_->writable.reset();
+    shared_->writable =
+        shared_->watcher.Add(shared_->socket.fd(), Watcher::Interest::kWritable,
+                             [shared = shared_.get()] { return shared->SendBacklog(); });
+  }
+}
+
+}  // namespace tiffin::session

@@ -1,0 +1,40 @@
+#include "common/session/frame_writer.h"
+
+#include "common/async/message.h"
+
+namespace tiffin::session {
+
+void FrameWriter::Add(absl::FunctionRef<void(worker::v1::Frame&)> fill) {
+  absl::MutexLock lock(&mutex_);
+  if (!closed_) fill(*outbox_.add_frames());
+}
+
+void FrameWriter::Flush() {
+  absl::MutexLock lock(&mutex_);
+  FlushLocked();
+}
+
+void FrameWriter::FlushLocked() {
+  if (in_flight_ || closed_ || outbox_.frames().empty()) return;
+  in_flight_ = true;
+  grpc::ByteBuffer message = ToByteBuffer(outbox_);
+  outbox_.Clear();  // Keeps the frames' memory for the next ones.
+  start_(std::move(message));
+}
+
+void FrameWriter::OnWritten(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  in_flight_ = false;
+  if (ok) {
+    FlushLocked();
+  } else {
+    closed_ = true;
+  }
+}
+
+void FrameWriter::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+}  // namespace tiffin::session
