@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/signature.h"
+#include "common/tensor.h"
+#include "nlohmann/json.hpp"
+
+// The one interface between the worker's runtime and an engine.
+namespace tiffin::worker {
+
+// What a backend is made from.
+struct BackendConfig {
+  // The options of the service file laid over those of model.yaml. An unknown key is an error, and
+  // a backend names in it the keys that it knows.
+  nlohmann::json options = nlohmann::json::object();
+  // The model's folder in the store; empty for a backend without a model.
+  std::filesystem::path model_dir;
+  // model.yaml's `files`, relative to model_dir.
+  std::vector<std::string> files;
+  // model.yaml's methods. Empty while a model is imported, for the backend to infer.
+  Signature declared;
+  // Threads that the engine may use within one execution; always set explicitly.
+  int threads = 1;
+};
+
+// Where a method's outputs go: the worker's shared memory, or the frame when they are small.
+class Outputs {
+ public:
+  virtual ~Outputs() = default;
+  // Memory for output `index` of the method's signature, 64-byte aligned and uninitialised, for the
+  // backend to fill before Run returns. `shape` includes the rows of a batchable method. For BYTES,
+  // `byte_size` is the size of the framed elements; for others it must be the shape's. An error
+  // (RESOURCE_EXHAUSTED) is to be returned from Run as it is. Each output is allocated once.
+  virtual absl::StatusOr<std::span<std::byte>> Allocate(size_t index, DataType dtype,
+                                                        std::span<const int64_t> shape,
+                                                        uint64_t byte_size) = 0;
+};
+
+// One execution of a method.
+struct Invocation {
+  std::string_view method;
+  // In the order of the signature, checked against it. Read-only memory: writing faults. Batchable
+  // methods get the rows as the first dimension, others no row dimension.
+  std::span<const TensorView> inputs;
+  // 1 for a method that is not batchable.
+  int64_t rows = 1;
+};
+
+// An engine with its model loaded. Owned by the runtime, which calls Run from one thread at a time.
+// Destruction frees the engine's memory. Exceptions must not leave a backend.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const Signature& signature() const = 0;
+  // Fills every output, or returns why not: INVALID_ARGUMENT for what the caller can mend.
+  virtual absl::Status Run(const Invocation& invocation, Outputs& outputs) = 0;
+};
+
+using BackendFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Backend>>(const BackendConfig& config)>;
+
+// The whole of a worker's main(): flags, model, session, execution. `backend` is the name in
+// service files and model.yaml. Returns the exit code.
+int WorkerMain(int argc, char** argv, std::string_view backend, const BackendFactory& factory);
+
+}  // namespace tiffin::worker

@@ -1,0 +1,75 @@
+#include "worker/runtime/options.h"
+
+#include <string_view>
+#include <utility>
+
+#include "common/config/service.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+
+namespace tiffin::worker {
+namespace {
+
+WorkerSubject FromModel(model::Model model) {
+  WorkerSubject subject;
+  subject.config.model_dir = model.dir;
+  for (const auto& [file, digest] : model.files) subject.config.files.push_back(file);
+  subject.config.declared = std::move(model.methods);
+  subject.config.options = std::move(model.options);
+  subject.model = std::move(model.name);
+  subject.model_version = model.version;
+  subject.model_digest = std::move(model.digest);
+  subject.example = std::move(model.example);
+  return subject;
+}
+
+absl::Status CheckBackend(std::string_view wanted, std::string_view have, std::string_view what) {
+  if (wanted == have) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat(what, " needs the backend '", wanted,
+                                           "': run it with tiffin-worker-", wanted,
+                                           ", not tiffin-worker-", have));
+}
+
+absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::string_view backend) {
+  ASSIGN_OR_RETURN(const config::ServiceConfig service, config::LoadService(options.service_file));
+  const config::RunnerConfig* runner = service.FindRunner(options.runner);
+  if (runner == nullptr) {
+    return absl::NotFoundError(StrCat(options.service_file, ": no runner '", options.runner, "'"));
+  }
+  const std::string what = StrCat("runner '", runner->name, "'");
+  WorkerSubject subject;
+  std::string needed = runner->backend;
+  if (!runner->model.empty()) {
+    const model::Store store(options.store.empty() ? model::Store::DefaultRoot()
+                                                   : std::filesystem::path(options.store));
+    auto model = store.Find(runner->model);
+    if (!model.ok()) {
+      return absl::Status(model.status().code(), StrCat(what, ": ", model.status().message()));
+    }
+    RETURN_IF_ERROR(model::VerifyFiles(*model));
+    needed = model->backend;
+    subject = FromModel(*std::move(model));
+  }
+  RETURN_IF_ERROR(CheckBackend(needed, backend, what));
+  subject.config.options.update(runner->options);
+  return subject;
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerSubject> ResolveSubject(const WorkerOptions& options,
+                                             std::string_view backend) {
+  WorkerSubject subject;
+  if (!options.model_dir.empty()) {
+    ASSIGN_OR_RETURN(model::Model model, model::LoadModel(options.model_dir));
+    RETURN_IF_ERROR(model::VerifyFiles(model));
+    RETURN_IF_ERROR(CheckBackend(model.backend, backend, StrCat("model '", model.name, "'")));
+    subject = FromModel(std::move(model));
+  } else {
+    ASSIGN_OR_RETURN(subject, FromRunner(options, backend));
+  }
+  subject.config.threads = options.threads;
+  return subject;
+}
+
+}  // namespace tiffin::worker

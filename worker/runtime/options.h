@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/model/store.h"
+#include "worker/runtime/backend.h"
+
+namespace tiffin::worker {
+
+// A worker's command line.
+struct WorkerOptions {
+  // What to run: a runner of a service file, or a model's folder (with --describe).
+  std::string service_file;
+  std::string runner;
+  std::string model_dir;
+  std::string store;
+
+  std::string listen;  // unix:PATH
+  int threads = 1;
+  int lifeline_fd = -1;
+  uint64_t segment_limit = uint64_t{1} << 30;
+
+  bool describe = false;
+  std::string probe_address;
+  std::string probe_service;
+};
+
+// What the options say, looked up in the service file and in the store.
+struct WorkerSubject {
+  BackendConfig config;
+  std::string model;  // Empty without a store model.
+  int64_t model_version = 1;
+  std::string model_digest;
+  nlohmann::json example = nlohmann::json::object();
+};
+
+// `backend` is this program's. An error names the file and the fix.
+absl::StatusOr<WorkerSubject> ResolveSubject(const WorkerOptions& options,
+                                             std::string_view backend);
+
+}  // namespace tiffin::worker

@@ -1,0 +1,94 @@
+#include "worker/runtime/peer.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "worker/runtime/call_queue.h"
+
+namespace tiffin::worker {
+
+Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
+           session::FrameWriter::StartWrite start_write)
+    : session_(session),
+      writer_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
+      pool_(limits, clock) {}
+
+absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size) {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(shm::Allocation allocation, pool_.Allocate(size));
+  AnnounceNewSegments();
+  return allocation;
+}
+
+void Peer::AnnounceNewSegments() {
+  if (descriptors_ == nullptr) return;
+  for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
+    descriptors_->Send({.session = session_, .segment = made.index, .size = made.size}, made.fd);
+  }
+}
+
+void Peer::Free(const shm::Allocation& allocation) {
+  absl::MutexLock lock(&mutex_);
+  if (!closed_) pool_.Free(allocation);
+}
+
+void Peer::Lease(uint64_t call, std::vector<shm::Allocation> outputs) {
+  absl::MutexLock lock(&mutex_);
+  leases_[call] = std::move(outputs);
+}
+
+void Peer::Release(uint64_t call) {
+  absl::MutexLock lock(&mutex_);
+  const auto lease = leases_.find(call);
+  if (lease == leases_.end() || closed_) return;
+  for (const shm::Allocation& allocation : lease->second) pool_.Free(allocation);
+  leases_.erase(lease);
+}
+
+void Peer::DropIdleSegments() {
+  std::vector<uint64_t> dropped;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!closed_) dropped = pool_.DropIdle();
+  }
+  for (const uint64_t segment : dropped) {
+    writer_.Add([&](v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(segment); });
+  }
+}
+
+void Peer::SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel) {
+  absl::MutexLock lock(&mutex_);
+  descriptors_ = std::move(channel);
+  AnnounceNewSegments();
+}
+
+bool Peer::AddCall(uint64_t id, std::shared_ptr<QueuedCall> call) {
+  absl::MutexLock lock(&mutex_);
+  return !leases_.contains(id) && calls_.emplace(id, std::move(call)).second;
+}
+
+std::shared_ptr<QueuedCall> Peer::FindCall(uint64_t id) {
+  absl::MutexLock lock(&mutex_);
+  const auto call = calls_.find(id);
+  return call == calls_.end() ? nullptr : call->second;
+}
+
+void Peer::RemoveCall(uint64_t id) {
+  absl::MutexLock lock(&mutex_);
+  calls_.erase(id);
+}
+
+void Peer::Close() {
+  writer_.Close();
+  absl::flat_hash_map<uint64_t, std::shared_ptr<QueuedCall>> calls;
+  std::unique_ptr<session::DescriptorChannel> descriptors;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    calls.swap(calls_);
+    descriptors = std::move(descriptors_);
+  }
+  for (auto& [id, call] : calls) call->Take(QueuedCall::State::kDropped);
+}
+
+}  // namespace tiffin::worker

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/session/descriptor_channel.h"
+#include "common/session/frame_writer.h"
+#include "common/shm/segment_pool.h"
+
+namespace tiffin::worker {
+
+struct QueuedCall;
+
+// What a session's calls need until their end, which may come after the session's: the way back for
+// results, the segments that outputs lie in, and which calls there are. Shared by the session and
+// its calls. Thread-safe: the loop and the model's thread use it.
+class Peer {
+ public:
+  Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
+       session::FrameWriter::StartWrite start_write);
+
+  session::FrameWriter& writer() { return writer_; }
+
+  // Memory for an output. A new segment is announced first. RESOURCE_EXHAUSTED when full.
+  absl::StatusOr<shm::Allocation> Allocate(uint64_t size);
+  void Free(const shm::Allocation& allocation);
+  // The outputs of a call stay until the gateway releases it.
+  void Lease(uint64_t call, std::vector<shm::Allocation> outputs);
+  void Release(uint64_t call);
+  // Segments without use for a while are dropped, and the gateway is told.
+  void DropIdleSegments();
+
+  // Segments made before are announced at once.
+  void SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel);
+
+  // False if the gateway used the id already.
+  bool AddCall(uint64_t id, std::shared_ptr<QueuedCall> call);
+  std::shared_ptr<QueuedCall> FindCall(uint64_t id);
+  void RemoveCall(uint64_t id);
+
+  // The session is over: nothing is sent any more, calls that wait never execute, and the segments
+  // are retired: their bytes are not reused, for a late reader may still look at them.
+  void Close();
+
+ private:
+  void AnnounceNewSegments() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t session_;
+  session::FrameWriter writer_;
+
+  absl::Mutex mutex_;
+  shm::SegmentPool pool_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<session::DescriptorChannel> descriptors_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, std::vector<shm::Allocation>> leases_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, std::shared_ptr<QueuedCall>> calls_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tiffin::worker

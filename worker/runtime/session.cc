@@ -1,0 +1,276 @@
+#include "worker/runtime/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/aligned_buffer.h"
+#include "common/async/message.h"
+#include "common/session/frames.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "nlohmann/json.hpp"
+
+namespace tiffin::worker {
+namespace {
+
+// The shape that a call's input must have.
+Shape ExpectedShape(const MethodSignature& method, const TensorSpec& spec, int64_t rows) {
+  Shape shape;
+  if (method.batchable) shape.push_back(rows);
+  if (spec.type.kind != ValueKind::kTensor && !method.batchable) return {1};
+  shape.insert(shape.end(), spec.type.shape.begin(), spec.type.shape.end());
+  return shape;
+}
+
+}  // namespace
+
+Session::Session(Rpc& rpc, WorkerParts& parts, absl::AnyInvocable<void(uint64_t)> on_attached,
+                 absl::AnyInvocable<void()> on_ended)
+    : rpc_(&rpc),
+      parts_(parts),
+      on_attached_(std::move(on_attached)),
+      on_ended_(std::move(on_ended)) {
+  rpc_->OnCancelled([this] { End(absl::CancelledError("the gateway is gone")); });
+  ReadNext();
+}
+
+Session::~Session() {
+  on_ended_ = [] {};  // Who destroys it knows.
+  End(absl::UnavailableError("the worker is shutting down"));
+}
+
+void Session::End(absl::Status status) {
+  Rpc* rpc = std::exchange(rpc_, nullptr);
+  if (rpc == nullptr) return;
+  parked_.clear();
+  if (peer_ != nullptr) peer_->Close();
+  rpc->Finish(std::move(status), std::nullopt);
+  on_ended_();
+}
+
+void Session::ReadNext() {
+  rpc_->Read([this](std::optional<grpc::ByteBuffer> message) {
+    if (message.has_value()) {
+      OnMessage(std::move(*message));
+    } else {
+      End(absl::OkStatus());
+    }
+  });
+}
+
+void Session::OnMessage(grpc::ByteBuffer message) {
+  v1::Frames frames;
+  if (!FromByteBuffer(message, frames)) {
+    End(absl::InvalidArgumentError("a message that is not tiffin.worker.v1.Frames"));
+    return;
+  }
+  for (const v1::Frame& frame : frames.frames()) {
+    if (rpc_ == nullptr) return;
+    if (peer_ == nullptr && !frame.has_attach()) {
+      End(absl::FailedPreconditionError("the first frame must be Attach"));
+      return;
+    }
+    switch (frame.kind_case()) {
+      case v1::Frame::kAttach:
+        OnAttach(frame.attach());
+        break;
+      case v1::Frame::kExecute:
+        OnExecute(frame.execute());
+        break;
+      case v1::Frame::kCancel:
+        OnCancel(frame.cancel().call());
+        break;
+      case v1::Frame::kRelease:
+        for (const uint64_t call : frame.release().calls()) peer_->Release(call);
+        break;
+      case v1::Frame::kSegmentGone:
+        segments_.erase(frame.segment_gone().segment());
+        break;
+      default:
+        End(absl::InvalidArgumentError(
+            StrCat("frame kind ", frame.kind_case(), " is not for workers")));
+        return;
+    }
+  }
+  if (rpc_ != nullptr) ReadNext();
+}
+
+void Session::OnAttach(const v1::Attach& attach) {
+  if (peer_ != nullptr) {
+    End(absl::FailedPreconditionError("a second Attach in one session"));
+    return;
+  }
+  if (attach.protocol_version() != session::kProtocolVersion) {
+    End(absl::FailedPreconditionError(
+        StrCat("this worker speaks protocol ", session::kProtocolVersion, " and the gateway ",
+               attach.protocol_version(), ": run a gateway and workers of one version")));
+    return;
+  }
+  id_ = attach.session();
+  // The peer may outlive the RPC, but its writer is closed before the RPC is finished, and calls
+  // back only until then.
+  peer_ = std::make_shared<Peer>(
+      id_, parts_.limits, parts_.loop.clock(), [this, rpc = rpc_](grpc::ByteBuffer message) {
+        rpc->Write(std::move(message), [this](bool ok) { peer_->writer().OnWritten(ok); });
+      });
+  peer_->writer().Add([&](v1::Frame& frame) {
+    v1::Hello& hello = *frame.mutable_hello();
+    hello.set_protocol_version(session::kProtocolVersion);
+    hello.set_incarnation(parts_.incarnation);
+    hello.set_model_digest(parts_.description.model_digest);
+    hello.set_description(nlohmann::json(parts_.description).dump());
+  });
+  peer_->writer().Flush();
+  on_attached_(id_);
+}
+
+void Session::OnExecute(const v1::Execute& execute) {
+  const absl::Time now = parts_.loop.now();
+  Admit(execute, now,
+        now + absl::Microseconds(static_cast<int64_t>(
+                  std::min<uint64_t>(execute.time_left_us(), uint64_t{1} << 52))));
+}
+
+void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline) {
+  const auto is_missing = [this](const v1::Tensor& tensor) {
+    return tensor.segment() != 0 && !segments_.contains(tensor.segment());
+  };
+  if (std::any_of(execute.inputs().begin(), execute.inputs().end(), is_missing)) {
+    Parked& parked = parked_.emplace_back();
+    parked.execute = execute;
+    parked.received = received;
+    parked.deadline = deadline;
+    parked.timer = parts_.loop.At(deadline, [this, call = execute.call()] {
+      Refuse(call, absl::DeadlineExceededError("the deadline passed before a segment arrived"));
+      parked_.remove_if([&](const Parked& other) { return other.execute.call() == call; });
+    });
+    return;
+  }
+  auto call = MakeCall(execute);
+  if (!call.ok()) {
+    Refuse(execute.call(), call.status());
+    return;
+  }
+  (*call)->received = received;
+  (*call)->deadline = deadline;
+  if (!peer_->AddCall(execute.call(), *call)) {
+    End(absl::InvalidArgumentError(StrCat("call id ", execute.call(), " is in use")));
+    return;
+  }
+  parts_.queue.Push(*std::move(call));
+}
+
+absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute& execute) {
+  const auto method = parts_.signature.find(execute.method());
+  if (method == parts_.signature.end()) {
+    return absl::NotFoundError(StrCat("no method '", execute.method(), "'"));
+  }
+  const MethodSignature& signature = method->second;
+  auto call = std::make_shared<QueuedCall>();
+  call->peer = peer_;
+  call->id = execute.call();
+  call->method = execute.method();
+  call->signature = &signature;
+  call->rows = execute.rows();
+  if (call->rows < 1 || (!signature.batchable && call->rows != 1)) {
+    return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method, "'"));
+  }
+  if (static_cast<size_t>(execute.inputs_size()) != signature.inputs.size()) {
+    return absl::InvalidArgumentError(StrCat("'", call->method, "' takes ", signature.inputs.size(),
+                                             " inputs, not ", execute.inputs_size()));
+  }
+  for (int i = 0; i < execute.inputs_size(); ++i) {
+    const TensorSpec& spec = signature.inputs[static_cast<size_t>(i)];
+    if (const absl::Status status = ResolveInput(execute.inputs(i), spec, *call); !status.ok()) {
+      return absl::Status(status.code(), StrCat("input '", spec.name, "': ", status.message()));
+    }
+  }
+  return call;
+}
+
+absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec,
+                                   QueuedCall& call) {
+  TensorView view;
+  if (tensor.segment() != 0) {
+    const std::shared_ptr<shm::ForeignSegment>& segment = segments_.at(tensor.segment());
+    ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, segment->Map());
+    ASSIGN_OR_RETURN(view, shm::Resolve(session::ToReference(tensor), bytes));
+    call.holds.push_back(segment);
+  } else {
+    ASSIGN_OR_RETURN(view, session::InlineView(tensor));
+    auto copy = std::make_shared<AlignedBuffer>(AlignedBuffer::Copy(view.bytes));
+    view.bytes = copy->bytes();
+    call.holds.push_back(std::move(copy));
+  }
+  const Shape expected = ExpectedShape(*call.signature, spec, call.rows);
+  if (view.dtype != spec.type.dtype || !ShapeMatches(view.shape, expected)) {
+    return absl::InvalidArgumentError(StrCat("expected ", DataTypeName(spec.type.dtype),
+                                             ShapeToString(expected), ", got ",
+                                             DataTypeName(view.dtype), ShapeToString(view.shape)));
+  }
+  call.inputs.push_back(std::move(view));
+  return absl::OkStatus();
+}
+
+void Session::Refuse(uint64_t call, const absl::Status& status) {
+  peer_->writer().Add([&](v1::Frame& frame) {
+    v1::Result& result = *frame.mutable_result();
+    result.set_call(call);
+    result.set_code(static_cast<uint32_t>(status.code()));
+    result.set_message(std::string(status.message()));
+  });
+  peer_->writer().Flush();
+}
+
+void Session::OnCancel(uint64_t id) {
+  const auto parked = std::find_if(parked_.begin(), parked_.end(),
+                                   [&](const Parked& other) { return other.execute.call() == id; });
+  if (parked != parked_.end()) {
+    parked_.erase(parked);
+    Refuse(id, absl::CancelledError("cancelled while queued"));
+    return;
+  }
+  // A call that executes ends with its own result; one that has ended is not known any more.
+  const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
+  if (call != nullptr && call->Take(QueuedCall::State::kDropped)) {
+    EndCall(*call, absl::CancelledError("cancelled while queued"));
+  }
+}
+
+void Session::SetDescriptors(shm::DescriptorSocket socket) {
+  peer_->SetDescriptors(std::make_unique<session::DescriptorChannel>(
+      std::move(socket), parts_.watcher, parts_.loop,
+      [this](shm::DescriptorSocket::Received received) { OnSegment(std::move(received)); },
+      [this](const absl::Status& status) { End(status); }));
+}
+
+void Session::OnSegment(shm::DescriptorSocket::Received received) {
+  if (rpc_ == nullptr) return;
+  auto segment =
+      shm::ForeignSegment::Receive(std::move(received.descriptor), received.announcement.size);
+  if (!segment.ok()) {
+    End(segment.status());
+    return;
+  }
+  segments_[received.announcement.segment] =
+      std::make_shared<shm::ForeignSegment>(*std::move(segment));
+  std::list<Parked> parked;
+  parked.swap(parked_);
+  for (Parked& call : parked) {
+    if (rpc_ != nullptr) Admit(call.execute, call.received, call.deadline);
+  }
+}
+
+void Session::Beat(bool draining, size_t queued, bool executing) {
+  if (rpc_ == nullptr || peer_ == nullptr) return;
+  peer_->DropIdleSegments();
+  peer_->writer().Add([&](v1::Frame& frame) {
+    v1::State& state = *frame.mutable_state();
+    state.set_draining(draining);
+    state.set_queued(static_cast<uint32_t>(queued));
+    state.set_executing(executing ? 1 : 0);
+  });
+  peer_->writer().Flush();
+}
+
+}  // namespace tiffin::worker

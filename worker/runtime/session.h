@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "common/async/loop.h"
+#include "common/async/rpc.h"
+#include "common/async/watcher.h"
+#include "common/shm/segment.h"
+#include "common/signature.h"
+#include "worker/runtime/call_queue.h"
+#include "worker/runtime/peer.h"
+
+namespace tiffin::worker {
+
+// What every session of a worker shares. All outlive the sessions.
+struct WorkerParts {
+  Loop& loop;
+  Watcher& watcher;
+  CallQueue& queue;
+  const Signature& signature;
+  const WorkerDescription& description;
+  uint64_t incarnation = 0;
+  shm::PoolLimits limits;
+};
+
+// One gateway loop's stream with this worker, from Attach to its end: reads frames, queues calls,
+// keeps the segments it was handed. Owned by WorkerServer; on the loop's thread. Destruction
+// retires the session's segments; calls that execute keep what they need until they end.
+class Session {
+ public:
+  // Takes `rpc`, whose method is Attach. `on_attached` is told the session's id when the first
+  // frame came; `on_ended` that it is over, whereupon the owner destroys it (later, not inside).
+  Session(Rpc& rpc, WorkerParts& parts, absl::AnyInvocable<void(uint64_t)> on_attached,
+          absl::AnyInvocable<void()> on_ended);
+  ~Session();
+
+  uint64_t id() const { return id_; }
+  // The gateway's descriptor socket came in and greeted with this session's id.
+  void SetDescriptors(shm::DescriptorSocket socket);
+  // A sign of life, and housekeeping; called by the owner every kStateInterval.
+  void Beat(bool draining, size_t queued, bool executing);
+
+ private:
+  struct Parked {
+    v1::Execute execute;
+    absl::Time deadline;
+    absl::Time received;
+    Loop::Timer timer;
+  };
+
+  void ReadNext();
+  void OnMessage(grpc::ByteBuffer message);
+  void OnAttach(const v1::Attach& attach);
+  void OnExecute(const v1::Execute& execute);
+  void OnCancel(uint64_t call);
+  // Queues the call, or parks it while a segment that it names is still on its way.
+  void Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline);
+  absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute);
+  absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, QueuedCall& call);
+  void Refuse(uint64_t call, const absl::Status& status);
+  void OnSegment(shm::DescriptorSocket::Received received);
+  void End(absl::Status status);
+
+  Rpc* rpc_;  // Null after the end.
+  WorkerParts& parts_;
+  absl::AnyInvocable<void(uint64_t)> on_attached_;
+  absl::AnyInvocable<void()> on_ended_;
+  uint64_t id_ = 0;
+  std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
+  // By the gateway's id. Shared with the calls that read them.
+  absl::flat_hash_map<uint64_t, std::shared_ptr<shm::ForeignSegment>> segments_;
+  std::list<Parked> parked_;
+};
+
+}  // namespace tiffin::worker

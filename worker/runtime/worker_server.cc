@@ -1,0 +1,137 @@
+#include "worker/runtime/worker_server.h"
+
+#include <optional>
+#include <utility>
+
+#include "common/async/message.h"
+#include "common/session/frames.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "grpc/health/v1/health.pb.h"
+
+namespace tiffin::worker {
+namespace {
+
+// Sockets without a session: a gateway opens both within milliseconds, so more are strays.
+constexpr size_t kMaxUnclaimed = 64;
+
+}  // namespace
+
+absl::Status WorkerServer::Listen(std::string descriptor_path) {
+  ASSIGN_OR_RETURN(shm::DescriptorListener listener,
+                   shm::DescriptorListener::Create(std::move(descriptor_path)));
+  listener_ = std::make_unique<shm::DescriptorListener>(std::move(listener));
+  listener_watch_ = parts_.watcher.Add(
+      listener_->fd(), Watcher::Interest::kReadable, [this, listener = listener_.get()] {
+        while (true) {
+          auto socket = listener->Accept();
+          if (!socket.ok() || !socket->has_value()) return true;
+          parts_.loop.Post(
+              [this, accepted = *std::move(*socket)]() mutable { OnSocket(std::move(accepted)); });
+        }
+      });
+  Beat();
+  return absl::OkStatus();
+}
+
+void WorkerServer::OnSocket(shm::DescriptorSocket socket) {
+  if (listener_ == nullptr) return;  // Closed meanwhile.
+  if (greeting_.size() >= kMaxUnclaimed) greeting_.erase(greeting_.begin());
+  const uint64_t key = next_socket_++;
+  Greeting& entry = greeting_[key];
+  entry.socket = std::make_shared<shm::DescriptorSocket>(std::move(socket));
+  entry.watch = parts_.watcher.Add(
+      entry.socket->fd(), Watcher::Interest::kReadable, [this, key, socket = entry.socket.get()] {
+        const auto received = socket->Receive();
+        if (received.ok() && !received->has_value()) return true;
+        std::optional<shm::Announcement> greeting;
+        if (received.ok()) greeting = (*received)->announcement;
+        parts_.loop.Post(
+            [this, key, greeting] { OnGreeting(key, greeting.value_or(shm::Announcement{})); });
+        return false;
+      });
+}
+
+void WorkerServer::OnGreeting(uint64_t socket_key, const shm::Announcement& greeting) {
+  const auto entry = greeting_.find(socket_key);
+  if (entry == greeting_.end()) return;
+  entry->second.watch.reset();
+  shm::DescriptorSocket socket = std::move(*entry->second.socket);
+  greeting_.erase(entry);
+  if (greeting.session == 0) return;  // Closed, or nonsense.
+  if (unclaimed_.size() >= kMaxUnclaimed) unclaimed_.erase(unclaimed_.begin());
+  unclaimed_.emplace(greeting.session, std::move(socket));
+  Match(greeting.session);
+}
+
+void WorkerServer::Match(uint64_t session_id) {
+  const auto socket = unclaimed_.find(session_id);
+  if (socket == unclaimed_.end()) return;
+  for (const auto& session : sessions_) {
+    if (session->id() != session_id) continue;
+    session->SetDescriptors(std::move(socket->second));
+    unclaimed_.erase(socket);
+    return;
+  }
+}
+
+bool WorkerServer::Start(Rpc& rpc) {
+  if (rpc.method() == session::kAttachMethod) {
+    Attach(rpc);
+    return true;
+  }
+  if (rpc.method() == "/grpc.health.v1.Health/Check") {
+    Check(rpc);
+    return true;
+  }
+  return false;
+}
+
+void WorkerServer::Attach(Rpc& rpc) {
+  auto position = sessions_.emplace(sessions_.end());
+  *position = std::make_unique<Session>(
+      rpc, parts_, [this](uint64_t id) { Match(id); },
+      [this, position] {
+        // Not from inside the session's own function.
+        parts_.loop.Defer([this, position] { sessions_.erase(position); });
+      });
+}
+
+void WorkerServer::Check(Rpc& rpc) {
+  rpc.Read([&rpc](std::optional<grpc::ByteBuffer> message) {
+    grpc::health::v1::HealthCheckRequest request;
+    if (!message.has_value() || !FromByteBuffer(*message, request)) {
+      rpc.Finish(absl::InvalidArgumentError("not a grpc.health.v1.HealthCheckRequest"),
+                 std::nullopt);
+      return;
+    }
+    if (!request.service().empty() && request.service() != "liveness") {
+      rpc.Finish(absl::NotFoundError(
+                     StrCat("a worker knows '' and 'liveness', not '", request.service(), "'")),
+                 std::nullopt);
+      return;
+    }
+    // The model is loaded before the port is opened, so who can ask finds it ready.
+    grpc::health::v1::HealthCheckResponse response;
+    response.set_status(grpc::health::v1::HealthCheckResponse::SERVING);
+    rpc.Finish(absl::OkStatus(), ToByteBuffer(response));
+  });
+}
+
+void WorkerServer::Beat() {
+  for (const auto& session : sessions_) {
+    session->Beat(/*draining=*/false, parts_.queue.size(), executor_.executing());
+  }
+  beat_ = parts_.loop.At(parts_.loop.now() + session::kStateInterval, [this] { Beat(); });
+}
+
+void WorkerServer::Close() {
+  beat_.Cancel();
+  listener_watch_.reset();
+  listener_.reset();
+  greeting_.clear();
+  unclaimed_.clear();
+  sessions_.clear();
+}
+
+}  // namespace tiffin::worker

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/async/loop.h"
+#include "common/async/rpc.h"
+#include "common/async/watcher.h"
+#include "common/shm/descriptor_socket.h"
+#include "worker/runtime/executor.h"
+#include "worker/runtime/session.h"
+
+namespace tiffin::worker {
+
+// What a worker serves: sessions, and grpc.health.v1 (Check: `liveness`, its heartbeat; "": ready).
+// On the loop's thread.
+class WorkerServer : public RpcService {
+ public:
+  // Both outlive the server.
+  WorkerServer(WorkerParts& parts, const Executor& executor) : parts_(parts), executor_(executor) {}
+
+  // Opens the descriptor socket and begins the heartbeat. To be called after the gRPC socket is
+  // open: the path's appearance tells the gateway that both are.
+  absl::Status Listen(std::string descriptor_path);
+  bool Start(Rpc& rpc) override;
+  // Ends all sessions and closes the descriptor socket.
+  void Close();
+
+ private:
+  void Attach(Rpc& rpc);
+  void Check(Rpc& rpc);
+  void Beat();
+  // From a socket that came in to the session it greets; whichever comes first waits for the other.
+  void OnSocket(shm::DescriptorSocket socket);
+  void OnGreeting(uint64_t socket_key, const shm::Announcement& greeting);
+  void Match(uint64_t session);
+
+  struct Greeting {
+    std::shared_ptr<shm::DescriptorSocket> socket;
+    std::unique_ptr<Watcher::Watch> watch;
+  };
+
+  WorkerParts& parts_;
+  const Executor& executor_;
+  std::list<std::unique_ptr<Session>> sessions_;
+  std::unique_ptr<shm::DescriptorListener> listener_;
+  std::unique_ptr<Watcher::Watch> listener_watch_;
+  // Sockets that have not greeted yet, and those whose session is not known yet.
+  std::map<uint64_t, Greeting> greeting_;
+  std::map<uint64_t, shm::DescriptorSocket> unclaimed_;
+  uint64_t next_socket_ = 0;
+  Loop::Timer beat_;
+};
+
+}  // namespace tiffin::worker

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/tensor.h"
+#include "nlohmann/json.hpp"
+
+namespace tiffin::worker {
+
+enum class Behavior { kIdentity, kAddSub, kDelay, kFail, kCrash, kProduce, kConsume, kBarrier };
+
+// What worker/testing/backend.h describes.
+struct TestingOptions {
+  Behavior behavior = Behavior::kIdentity;
+  DataType dtype = DataType::kFp32;
+  Shape shape = {-1};
+  std::chrono::milliseconds ms{0};
+  std::filesystem::path until;
+  absl::StatusCode code = absl::StatusCode::kInternal;
+  int64_t times = -1;  // -1: always.
+  nlohmann::json content;
+  int64_t bytes = 256;
+  std::filesystem::path path;
+  int64_t parties = 2;
+  std::filesystem::path journal;
+  bool retry_safe = true;
+  std::vector<std::string> methods = {"run"};
+};
+
+// INVALID_ARGUMENT names the option and what it may be.
+absl::StatusOr<TestingOptions> ParseTestingOptions(const nlohmann::json& options);
+
+}  // namespace tiffin::worker
