@@ -1,0 +1,54 @@
+#include "gateway/api/api.h"
+
+#include <string>
+#include <utility>
+
+#include "common/status_macros.h"
+#include "gateway/api/health/service.h"
+#include "gateway/api/kserve/service.h"
+#include "gateway/api/reflection/service.h"
+#include "gateway/api/typed/descriptors.h"
+#include "gateway/api/typed/service.h"
+
+namespace tiffin::gateway {
+namespace {
+
+std::vector<std::string> ServiceNames(const typed::Descriptors& descriptors) {
+  std::vector<std::string> names = descriptors.service_names();
+  names.emplace_back("grpc.health.v1.Health");
+  names.emplace_back("inference.GRPCInferenceService");
+  return names;
+}
+
+class AllProtocols : public Api {
+ public:
+  AllProtocols(Serving& serving, const Clock& clock,
+               std::unique_ptr<typed::Descriptors> descriptors,
+               std::unique_ptr<kserve::KserveService> kserve)
+      : descriptors_(std::move(descriptors)),
+        typed_(serving, *descriptors_, clock),
+        kserve_(std::move(kserve)),
+        health_(serving),
+        reflection_(descriptors_->pool(), ServiceNames(*descriptors_)) {}
+
+  bool Start(Rpc& rpc) override {
+    return typed_.Start(rpc) || kserve_->Start(rpc) || health_.Start(rpc) || reflection_.Start(rpc);
+  }
+
+ private:
+  const std::unique_ptr<typed::Descriptors> descriptors_;
+  typed::TypedService typed_;
+  const std::unique_ptr<kserve::KserveService> kserve_;
+  health::HealthService health_;
+  reflection::ReflectionService reflection_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Api>> Api::Create(Serving& serving, const Clock& clock) {
+  ASSIGN_OR_RETURN(auto descriptors, typed::Descriptors::Create(serving.services()));
+  ASSIGN_OR_RETURN(auto kserve, kserve::KserveService::Create(serving, clock));
+  return std::make_unique<AllProtocols>(serving, clock, std::move(descriptors), std::move(kserve));
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "gateway/api/rpc.h"
+#include "gateway/api/serving.h"
+
+namespace tiffin::gateway {
+
+// All protocols that clients may speak, over one Serving. Here a new one is registered. On the
+// loop's thread; outlives all RPCs, and the last turn of the loop. Start offers the RPC to each in
+// turn.
+class Api : public RpcService {
+ public:
+  // INVALID_ARGUMENT if names of the services clash. `serving` and `clock` outlive the result.
+  static absl::StatusOr<std::unique_ptr<Api>> Create(Serving& serving,
+                                                     const Clock& clock = Clock::Monotonic());
+};
+
+}  // namespace tiffin::gateway

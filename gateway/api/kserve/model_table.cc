@@ -1,0 +1,89 @@
+#include "gateway/api/kserve/model_table.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "gateway/api/text.h"
+
+namespace tiffin::gateway::kserve {
+namespace {
+
+// Room for the rest of a message of 1 KiB.
+constexpr size_t kMaxListed = 600;
+constexpr size_t kMaxQuoted = 200;
+
+}  // namespace
+
+absl::Status ModelTable::Add(Model model) {
+  std::string name = model.interface.name;
+  const auto [it, added] = models_.try_emplace(std::move(name), std::move(model));
+  if (!added) {
+    return absl::InvalidArgumentError(
+        StrCat("service '", it->second.service, "' has two things that clients would call '",
+               it->first, "', an API and a runner's method; rename one of them"));
+  }
+  const std::string& full = it->first;
+  by_last_part_[full.substr(full.rfind('.') + 1)].push_back(&it->second);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ModelTable> ModelTable::Create(std::span<const PlannedService> services,
+                                              std::span<const RunnerEntry> runners) {
+  ModelTable table;
+  for (const PlannedService& service : services) {
+    for (const PlannedApi& api : service.apis) {
+      RETURN_IF_ERROR(table.Add({.target = &api,
+                                 .interface = InterfaceOf(&api),
+                                 .version = "1",
+                                 .platform = "tiffin",
+                                 .service = service.name,
+                                 .runner = ""}));
+    }
+  }
+  for (const RunnerEntry& entry : runners) {
+    RETURN_IF_ERROR(table.Add({.target = &entry,
+                               .interface = InterfaceOf(&entry),
+                               .version = std::to_string(entry.version),
+                               .platform = entry.backend,
+                               .service = entry.service,
+                               .runner = entry.runner}));
+  }
+  return table;
+}
+
+absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
+                                              std::string_view version) const {
+  const Model* found = nullptr;
+  if (const auto it = models_.find(name); it != models_.end()) {
+    found = &it->second;
+  } else if (const auto same = by_last_part_.find(name); same != by_last_part_.end()) {
+    if (same->second.size() > 1) {
+      std::string list;
+      for (const Model* model : same->second) {
+        if (!list.empty()) list += ", ";
+        list += model->interface.name;
+      }
+      return absl::NotFoundError(StrCat("'", name, "' could be several models; ask for one of ",
+                                        BoundedUtf8(list, kMaxListed)));
+    }
+    found = same->second.front();
+  }
+  if (found == nullptr) {
+    std::string list;
+    for (const auto& [full, model] : models_) {
+      if (!list.empty()) list += ", ";
+      list += full;
+    }
+    return absl::NotFoundError(StrCat("there is no model '", BoundedUtf8(name, kMaxQuoted),
+                                      "'; this server has ", BoundedUtf8(list, kMaxListed)));
+  }
+  if (!version.empty() && version != found->version) {
+    return absl::NotFoundError(StrCat("model '", found->interface.name, "' has no version '",
+                                      BoundedUtf8(version, kMaxQuoted), "'; it has version ",
+                                      found->version));
+  }
+  return found;
+}
+
+}  // namespace tiffin::gateway::kserve

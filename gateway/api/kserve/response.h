@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gateway/api/kserve/model_table.h"
+#include "gateway/graph/value.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "inference/grpc_service.pb.h"
+
+namespace tiffin::gateway::kserve {
+
+// A ModelInferResponse with the outputs at `requested` (indices), always as raw contents, which are
+// copied once: from where they lie into the message's bytes.
+absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
+                                                const std::vector<Value>& outputs,
+                                                const std::vector<size_t>& requested);
+
+inference::ModelMetadataResponse MetadataOf(const Model& model);
+
+}  // namespace tiffin::gateway::kserve

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "gateway/api/infer_call.h"
+#include "gateway/api/kserve/model_table.h"
+#include "gateway/api/rpc.h"
+#include "gateway/api/serving.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "inference/grpc_service.pb.h"
+
+namespace tiffin::gateway::kserve {
+
+// inference.GRPCInferenceService: every API and every method of a runner as a model. Takes all of
+// the protocol's RPCs; those it does not have are answered UNIMPLEMENTED, by name. On the loop's
+// thread; outlives its RPCs.
+class KserveService : public RpcService {
+ public:
+  // INVALID_ARGUMENT if two models have the same name. `serving` and `clock` outlive the service.
+  static absl::StatusOr<std::unique_ptr<KserveService>> Create(
+      Serving& serving, const Clock& clock = Clock::Monotonic());
+
+  bool Start(Rpc& rpc) override;
+
+ private:
+  KserveService(Serving& serving, const Clock& clock, ModelTable models)
+      : serving_(serving), models_(std::move(models)), calls_(serving, clock) {}
+
+  bool ServerReady() const;
+  absl::StatusOr<inference::ModelReadyResponse> ModelReady(
+      const inference::ModelReadyRequest& request) const;
+  inference::ServerMetadataResponse ServerMetadata() const;
+  absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(
+      const inference::ModelMetadataRequest& request) const;
+  void ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received);
+
+  Serving& serving_;
+  ModelTable models_;
+  InferCalls calls_;
+};
+
+}  // namespace tiffin::gateway::kserve

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/signature.h"
+#include "gateway/graph/execution.h"
+#include "gateway/graph/plan.h"
+#include "gateway/graph/value.h"
+
+// What the protocols in api/ see of everything behind them. All of it happens on the loop's thread.
+namespace tiffin::gateway {
+
+// A method of a runner, as clients may call it by itself.
+struct RunnerEntry {
+  std::string service;
+  std::string runner;
+  std::string method;
+  MethodSignature signature;
+  int64_t version = 1;  // Of the store's model; 1 without one.
+  std::string backend;  // "xgboost"
+};
+
+// What a request is for. Not null; owned by Serving.
+using InferTarget = std::variant<const PlannedApi*, const RunnerEntry*>;
+
+struct InferOptions {
+  // By Clock::Monotonic(). Never infinite; already the smallest of all that apply.
+  absl::Time deadline;
+  // Printable ASCII, at most 128 characters.
+  std::string request_id;
+  // False: InferReply::steps stays empty.
+  bool want_timing = false;
+};
+
+struct InferReply {
+  // In the order of the target's outputs, rows first, checked against their types.
+  std::vector<Value> outputs;
+  // Counted from Serving::Start; empty unless asked for.
+  std::vector<StepTiming> steps;
+};
+
+using InferDone = absl::AnyInvocable<void(absl::StatusOr<InferReply>)>;
+
+// A request under way. Destroying it cancels: `done` will not be called any more.
+class PendingInfer {
+ public:
+  virtual ~PendingInfer() = default;
+};
+
+// Outlives the protocols that use it.
+class Serving {
+ public:
+  virtual ~Serving() = default;
+
+  // Fixed for the life of this object, addresses too.
+  virtual std::span<const PlannedService> services() const = 0;
+  virtual std::span<const RunnerEntry> runners() const = 0;
+
+  // Each required runner of the service has a live, ready replica. False while the server drains.
+  virtual bool ServiceReady(std::string_view service) const = 0;
+  virtual bool RunnerReady(std::string_view service, std::string_view runner) const = 0;
+  // `changed` is called, from the loop, after any answer of the two functions above has changed. It
+  // is kept as long as this object, and must stay callable as long as the loop runs.
+  virtual void OnReadinessChange(absl::AnyInvocable<void()> changed) = 0;
+
+  virtual ValueAllocator& allocator() = 0;
+
+  // Runs an API or a single method. `inputs` are in the order of the target's inputs, rows first,
+  // all with `rows` rows, and checked against their types. `done` is called at most once, never
+  // before Start returns, with DEADLINE_EXCEEDED when the deadline passes; it may destroy the
+  // PendingInfer.
+  [[nodiscard]] virtual std::unique_ptr<PendingInfer> Start(InferTarget target,
+                                                            std::vector<Value> inputs, int64_t rows,
+                                                            InferOptions options,
+                                                            InferDone done) = 0;
+};
+
+}  // namespace tiffin::gateway

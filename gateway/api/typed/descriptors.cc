@@ -1,0 +1,68 @@
+#include "gateway/api/typed/descriptors.h"
+
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "gateway/api/typed/proto_files.h"
+#include "google/protobuf/struct.pb.h"
+#include "tiffin/v1/tensor.pb.h"
+
+namespace tiffin::gateway::typed {
+namespace {
+
+// Gathers what protobuf has against a file.
+class Errors : public google::protobuf::DescriptorPool::ErrorCollector {
+ public:
+  void AddError(const std::string& /*filename*/, const std::string& element,
+                const google::protobuf::Message* /*descriptor*/, ErrorLocation /*location*/,
+                const std::string& message) override {
+    if (!text_.empty()) text_ += "; ";
+    text_ += StrCat(element, ": ", message);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+// The compiled-in types that the services use are loaded before the pool looks for them by name.
+Descriptors::Descriptors() : pool_(tiffin::v1::Tensor::descriptor()->file()->pool()) {
+  google::protobuf::Value::descriptor();
+  // tiffin.v1.Tensor and google.protobuf.Value are the compiled classes in dynamic messages too.
+  factory_.SetDelegateToGeneratedFactory(true);
+}
+
+absl::Status Descriptors::Add(const PlannedService& service) {
+  Errors errors;
+  const auto* file = pool_.BuildFileCollectingErrors(DescribeService(service), &errors);
+  if (file == nullptr) {
+    return absl::InvalidArgumentError(StrCat("service '", service.name,
+                                             "': its names clash in the typed API (", errors.text(),
+                                             "); rename an api, an input or an output"));
+  }
+  const auto* description = file->service(0);
+  service_names_.push_back(description->full_name());
+  for (int i = 0; i < description->method_count(); ++i) {
+    const auto* method = description->method(i);
+    methods_[StrCat("/", description->full_name(), "/", method->name())] = {
+        .api = &service.apis[static_cast<size_t>(i)],
+        .request = factory_.GetPrototype(method->input_type()),
+        .reply = factory_.GetPrototype(method->output_type())};
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Descriptors>> Descriptors::Create(
+    std::span<const PlannedService> services) {
+  std::unique_ptr<Descriptors> result(new Descriptors);
+  for (const PlannedService& service : services) RETURN_IF_ERROR(result->Add(service));
+  return result;
+}
+
+const Method* Descriptors::FindMethod(std::string_view path) const {
+  const auto it = methods_.find(path);
+  return it == methods_.end() ? nullptr : &it->second;
+}
+
+}  // namespace tiffin::gateway::typed

@@ -1,0 +1,158 @@
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_split.h"
+#include "common/model/store.h"
+#include "common/strings.h"
+#include "gateway/commands/command.h"
+#include "gateway/commands/models_import.h"
+#include "gateway/commands/models_text.h"
+
+// `tiffin models`: what is in the store, and how it gets there.
+namespace tiffin::gateway {
+namespace {
+
+using Json = nlohmann::json;
+
+// The options of `list` and `show`.
+struct ShowOptions {
+  std::string reference;
+  std::string store;
+  bool json = false;
+};
+
+void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void PrintJson(const Json& json) {
+  Print(json.dump(/*indent=*/2, /*indent_char=*/' ', /*ensure_ascii=*/false,
+                  Json::error_handler_t::replace) +
+        "\n");
+}
+
+model::Store OpenStore(const std::string& dir) {
+  return model::Store(dir.empty() ? model::Store::DefaultRoot() : std::filesystem::path(dir));
+}
+
+// Lists what can be read even where a model is broken, and fails then.
+int List(const ShowOptions& options) {
+  const model::Store store = OpenStore(options.store);
+  const auto all = store.Versions();
+  if (!all.ok()) return ReportError(all.status());
+  int exit_code = kExitDone;
+  std::vector<model::Model> models;
+  for (const auto& [name, versions] : *all) {
+    for (const int64_t version : versions) {
+      absl::StatusOr<model::Model> model = store.Find(StrCat(name, ":", version));
+      if (model.ok()) {
+        models.push_back(*std::move(model));
+      } else {
+        ReportError(model.status());
+        exit_code = kExitFailed;
+      }
+    }
+  }
+  if (options.json) {
+    Json list = Json::array();
+    for (const model::Model& model : models) list.push_back(ModelJson(model));
+    PrintJson(list);
+  } else if (all->empty()) {
+    Print(StrCat("no models in ", store.root().string(), "; 'tiffin models import' adds one\n"));
+  } else {
+    Print(ModelTable(models));
+  }
+  return exit_code;
+}
+
+int Show(const ShowOptions& options) {
+  const absl::StatusOr<model::Model> model = OpenStore(options.store).Find(options.reference);
+  if (!model.ok()) return ReportError(model.status());
+  if (options.json) {
+    PrintJson(ModelJson(*model));
+  } else {
+    Print(ModelText(*model));
+  }
+  return kExitDone;
+}
+
+int Import(ImportOptions options) {
+  if (options.store.empty()) options.store = model::Store::DefaultRoot();
+  if (options.worker_dir.empty()) options.worker_dir = ProgramFolder();
+  const absl::StatusOr<model::Model> model = ImportModel(options);
+  if (!model.ok()) return ReportError(model.status());
+  Print(StrCat("imported ", ModelText(*model)));
+  return kExitDone;
+}
+
+// The flags write into options that the chosen Command shares with them.
+void AddList(CLI::App& models, Command& chosen) {
+  CLI::App* list = models.add_subcommand("list", "List the models of the store.");
+  auto options = std::make_shared<ShowOptions>();
+  list->add_option("--store", options->store,
+                   "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  list->add_flag("--json", options->json, "Print JSON");
+  list->callback([options, &chosen] { chosen = [options] { return List(*options); }; });
+}
+
+void AddShow(CLI::App& models, Command& chosen) {
+  CLI::App* show = models.add_subcommand("show", "Show one model.");
+  auto options = std::make_shared<ShowOptions>();
+  show->add_option("model", options->reference, "NAME, NAME:VERSION or NAME:latest")->required();
+  show->add_option("--store", options->store,
+                   "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  show->add_flag("--json", options->json, "Print JSON");
+  show->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });
+}
+
+// An option that may be given again and again, with one value each time: it must not swallow the
+// positional arguments behind it.
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                         const std::string& help) {
+  return app.add_option(name, values, help)->allow_extra_args(false);
+}
+
+void AddImport(CLI::App& models, Command& chosen) {
+  CLI::App* import = models.add_subcommand(
+      "import", "Bring a model's files into the store, as the next version of NAME.");
+  auto options = std::make_shared<ImportOptions>();
+  auto labels = std::make_shared<std::string>();
+  import->add_option("name", options->name, "The model's name")->required();
+  import->add_option("files", options->files, "The model's files")->required();
+  import->add_option("--backend", options->backend,
+                     "xgboost, torch, ... (default: by the ending: .json and .ubj are xgboost, "
+                     ".pt, .pth and .ts torch)");
+  AddRepeated(*import, "--input", options->inputs,
+              "An input, as in features:fp32[64]; again for each. Rows are left out");
+  AddRepeated(*import, "--output", options->outputs, "An output, as in scores:fp32[10]; likewise");
+  import->add_flag("--not-batchable", options->not_batchable, "The model takes no rows");
+  CLI::Option* label =
+      AddRepeated(*import, "--label", options->labels, "What the next output class stands for");
+  import->add_option("--labels", *labels, "All labels, with commas between")->excludes(label);
+  AddRepeated(*import, "--metadata", options->metadata, "key=value, to keep with the model");
+  AddRepeated(*import, "--option", options->options, "key=value, an option of the backend");
+  import->add_option("--example", options->example,
+                     "One row of each input as JSON, or @FILE with it (default: zeros)");
+  import->add_option("--store", options->store,
+                     "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  import->add_option("--worker-dir", options->worker_dir,
+                     "Where the worker programs are (default: beside this program)");
+  import->callback([options, labels, &chosen] {
+    if (!labels->empty()) options->labels = absl::StrSplit(*labels, ',');
+  chosen = [options] { return Import(*options); };
+});
+}  // namespace
+
+}  // namespace tiffin::gateway
+
+void AddModels(CLI::App& app, Command& chosen) {
+  CLI::App* models = app.add_subcommand("models", "List, show and import models.");
+  models->require_subcommand(1);
+  AddList(*models, chosen);
+  AddShow(*models, chosen);
+  AddImport(*models, chosen);
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,36 @@
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "common/async/probe.h"
+#include "gateway/commands/command.h"
+
+namespace tiffin::gateway {
+namespace {
+
+constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
+
+struct ProbeOptions {
+  std::string address;
+  std::string service;
+};
+
+}  // namespace
+
+void AddProbe(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<ProbeOptions>();  // Shared with the command that may run.
+  CLI::App* probe =
+      app.add_subcommand("probe", "Ask a server for its health; exits 0 (serving) or 1");
+  probe->add_option("address", options->address, "HOST:PORT or unix:PATH")->required();
+  probe->add_option("service", options->service, "A service; by default all of them");
+  probe->callback([options, &chosen] {
+    chosen = [options] {
+      const absl::Status health = ProbeHealth(options->address, options->service, kProbeTimeout);
+      if (health.ok()) return kExitDone;
+      ReportError(health);
+      return kExitFailed;
+    };
+  });
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,67 @@
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "common/model/store.h"
+#include "common/strings.h"
+#include "gateway/commands/command.h"
+#include "gateway/commands/worker_plan.h"
+#include "gateway/server/server.h"
+#include "gateway/supervisor/runtime_dir.h"
+#include "spdlog/spdlog.h"
+
+namespace tiffin::gateway {
+namespace {
+
+struct ServeOptions {
+  std::vector<std::string> files;
+  std::string store = model::Store::DefaultRoot().native();
+  std::string grpc_address = "127.0.0.1:8001";
+  std::string runtime_dir = RuntimeDir::DefaultBase().native();
+  uint64_t segment_limit = uint64_t{1} << 30;
+};
+
+int Serve(const ServeOptions& options) {
+  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.files, options.store, ProgramFolder());
+  if (!plan.ok()) return ReportError(plan.status());
+  spdlog::info("{}", Trim(plan->resources));
+  ServerOptions server;
+  server.runtime_base = options.runtime_dir;
+  server.serving.grpc_address = options.grpc_address;
+  server.serving.segment_limit = options.segment_limit;
+  for (PlannedWorker& worker : plan->workers) {
+    worker.arguments.insert(worker.arguments.end(),
+                            {"--segment-limit", std::to_string(options.segment_limit)});
+    server.serving.runners.push_back({.service = worker.service,
+                                      .runner = worker.runner,
+                                      .replicas = worker.replicas,
+                                      .queue_max = worker.queue_max,
+                                      .program = std::move(worker.program),
+                                      .arguments = std::move(worker.arguments)});
+  }
+  server.serving.services = std::move(plan->services);
+  const absl::Status served = RunServer(std::move(server));
+  return served.ok() ? kExitDone : ReportError(served);
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
+  CLI::App* serve = app.add_subcommand("serve", "Serve one or more service files over gRPC");
+  serve->add_option("files", options->files, "Service files")->required();
+  serve->add_option("--store", options->store, "The model store")->capture_default_str();
+  serve->add_option("--grpc-address", options->grpc_address, "HOST:PORT or unix:PATH")
+      ->capture_default_str();
+  serve->add_option("--runtime-dir", options->runtime_dir, "Where sockets go")
+      ->capture_default_str();
+  serve
+      ->add_option("--segment-limit", options->segment_limit,
+                   "Bytes of shared memory for the gateway, and for each worker")
+      ->capture_default_str();
+  serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,127 @@
+#include "gateway/commands/worker_plan.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "common/cgroup.h"
+#include "common/strings.h"
+#include "gateway/commands/describe_worker.h"
+
+namespace tiffin::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The backend of a runner; its errors go to `diagnostics`.
+std::string FindBackend(const config::RunnerConfig& runner, const model::Store& store,
+                        config::Diagnostics& diagnostics) {
+  if (runner.model.empty()) return runner.backend;
+  const auto model = store.Find(runner.model);
+  if (model.ok()) return model->backend;
+  diagnostics.Add(runner.model_location,
+                  StrCat("runner '", runner.name, "': ", Message(model.status())));
+  return "";
+}
+
+// What the explicit settings ask for, and the number of replicas without any.
+struct Demand {
+  int explicit_threads = 0;
+  int open_replicas = 0;
+};
+
+Demand SumDemand(const std::vector<config::ServiceConfig>& services) {
+  Demand demand;
+  for (const config::ServiceConfig& service : services) {
+    for (const config::RunnerConfig& runner : service.runners) {
+      if (runner.cpu.has_value()) {
+        demand.explicit_threads += runner.replicas * static_cast<int>(std::ceil(*runner.cpu));
+      } else {
+        demand.open_replicas += runner.replicas;
+      }
+    }
+  }
+  return demand;
+}
+
+void AddWorker(const config::ServiceConfig& service, const config::RunnerConfig& runner,
+               const model::Store& store, const fs::path& program_folder, int shared_threads,
+               config::Diagnostics& diagnostics, WorkerPlan& plan) {
+  const std::string backend = FindBackend(runner, store, diagnostics);
+  if (backend.empty()) return;
+  const auto program = FindWorkerProgram(backend, program_folder);
+  if (!program.ok()) {
+    diagnostics.Add(runner.location,
+                    StrCat("runner '", runner.name, "': ", Message(program.status())));
+    return;
+  }
+  const int threads =
+      runner.cpu.has_value() ? static_cast<int>(std::ceil(*runner.cpu)) : shared_threads;
+  plan.workers.push_back(
+      {.service = service.name,
+       .runner = runner.name,
+       .backend = backend,
+       .program = program->native(),
+       .arguments = {"--service", fs::absolute(service.file).native(), "--runner", runner.name,
+                     "--store", store.root().native(), "--threads", std::to_string(threads)},
+       .replicas = runner.replicas,
+       .queue_max = runner.queue_max,
+       .threads = threads});
+  plan.resources += StrCat("  ", service.name, ".", runner.name, " (", backend,
+                           "): ", runner.replicas, runner.replicas == 1 ? " replica" : " replicas",
+                           " x ", threads, threads == 1 ? " thread" : " threads",
+                           runner.cpu.has_value() ? " (resources.cpu)" : "", "\n");
+}
+
+}  // namespace
+
+int AvailableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int affinity = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+  const std::optional<double> quota = CgroupCores(CgroupPaths());
+  const double cores = std::min<double>(affinity, quota.value_or(affinity));
+  return std::max(1, static_cast<int>(cores));
+}
+
+absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
+                                       const fs::path& store_root, const fs::path& program_folder) {
+  WorkerPlan plan;
+  std::string errors;
+  std::set<std::string> names;
+  for (const std::string& file : files) {
+    auto service = config::LoadService(file);
+    if (!service.ok()) {
+      errors += StrCat(Message(service.status()), errors.ends_with('\n') ? "" : "\n");
+      continue;
+    }
+    if (!names.insert(service->name).second) {
+      errors += StrCat(file, ":", service->name_location.line, ":", service->name_location.column,
+                       ": another file has the service '", service->name, "' too: rename one\n");
+    }
+    plan.services.push_back(*std::move(service));
+  }
+  const int cores = AvailableCores();
+  const Demand demand = SumDemand(plan.services);
+  const int left = std::max(0, cores - demand.explicit_threads);
+  const int shared = std::max(1, left / std::max(1, demand.open_replicas));
+  plan.resources = StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
+                          " (affinity and cgroup), divided evenly among ", demand.open_replicas,
+                          " replicas without resources.cpu\n");
+  const model::Store store(store_root);
+  for (const config::ServiceConfig& service : plan.services) {
+    config::Diagnostics diagnostics(service.file.native());
+    for (const config::RunnerConfig& runner : service.runners) {
+      AddWorker(service, runner, store, program_folder, shared, diagnostics, plan);
+    }
+    errors += diagnostics.ToString();
+  }
+  if (!errors.empty()) return absl::InvalidArgumentError(errors);
+  return plan;
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,143 @@
+#include "gateway/dispatch/attach_stream.h"
+
+#include <optional>
+#include <utility>
+
+#include "common/async/message.h"
+#include "common/async/rpc_server.h"
+#include "common/session/frames.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
+
+namespace tiffin::gateway {
+namespace {
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kDefaultMaxMessageBytes);
+  // A channel of its own for each life of a worker: never a connection to the one before.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+class AttachStream::Call {
+ public:
+  Call(const std::string& address, Loop& loop, OnFrames on_frames, OnEnded on_ended)
+      : on_frames_(std::move(on_frames)),
+        on_ended_(std::move(on_ended)),
+        stub_(MakeChannel(address)),
+        writer_(session::FrameWriter::Initially::kStarting, [this](grpc::ByteBuffer message) {
+          ++pending_;
+          stream_->Write(message, &on_written_);
+        }) {
+    stream_ = stub_.PrepareCall(&context_, session::kAttachMethod, &loop.queue());
+    pending_ = 1;
+    stream_->StartCall(&on_started_);
+  }
+
+  session::FrameWriter& writer() { return writer_; }
+
+  void Detach() {
+    detached_ = true;
+    writer_.Close();
+    context_.TryCancel();
+  }
+
+ private:
+  class Op final : public Completion {
+   public:
+    Op(Call& call, void (Call::*handler)(bool)) : call_(call), handler_(handler) {}
+    void OnComplete(bool ok) override {
+      (call_.*handler_)(ok);
+      call_.OperationEnded();
+    }
+
+   private:
+    Call& call_;
+    void (Call::*const handler_)(bool);
+  };
+
+  void Started(bool ok) {
+    if (detached_) return;
+    writer_.OnWritten(ok);
+    if (ok) {
+      Read();
+    } else {
+      Finish();
+    }
+  }
+
+  // One read stays armed: an idle stream without one doesn't notice a dead peer.
+
+  void Read() {
+    ++pending_;
+    stream_->Read(&read_buffer_, &on_read_);
+  }
+
+  void ReadDone(bool ok) {
+    if (detached_) return;
+    if (!ok) {
+      Finish();
+      return;
+    }
+    worker::v1::Frames frames;
+    const bool parsed = FromByteBuffer(read_buffer_, frames);
+    if (!parsed) context_.TryCancel();  // The next read fails, and the stream ends.
+    Read();
+    if (!parsed) return;
+    on_frames_(std::move(frames));
+  }
+
+  void Written(bool ok) { writer_.OnWritten(ok); }
+
+  void Finish() {
+    writer_.Close();
+    ++pending_;
+    stream_->Finish(&status_, &on_finished_);
+  }
+
+  void Finished(bool /*ok*/) {
+    if (detached_) return;
+    on_ended_({static_cast<absl::StatusCode>(status_.error_code()), status_.error_message()});
+  }
+
+  void OperationEnded() {
+    if (--pending_ == 0 && detached_) delete this;
+  }
+
+  friend class AttachStream;
+
+  OnFrames on_frames_;
+  OnEnded on_ended_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
+  session::FrameWriter writer_;
+  grpc::ByteBuffer read_buffer_;
+  grpc::Status status_;
+  int pending_ = 0;  // Operations that gRPC will still hand back.
+  bool detached_ = false;
+  Op on_started_{*this, &Call::Started};
+  Op on_read_{*this, &Call::ReadDone};
+  Op on_written_{*this, &Call::Written};
+  Op on_finished_{*this, &Call::Finished};
+};
+
+AttachStream::AttachStream(const std::string& address, Loop& loop, OnFrames on_frames,
+                           OnEnded on_ended)
+    : call_(new Call(address, loop, std::move(on_frames), std::move(on_ended))) {}
+
+AttachStream::~AttachStream() {
+  call_->Detach();
+  if (call_->pending_ == 0) delete call_;
+}
+
+session::FrameWriter& AttachStream::writer() { return call_->writer(); }
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "common/async/loop.h"
+#include "common/signature.h"
+#include "gateway/dispatch/worker_session.h"
+
+namespace tiffin::gateway {
+
+// One replica of a runner through all its lives: the session with the process of the day, and lost
+// sessions whose process is not proven dead. Owned by a RunnerPool; on the loop's thread.
+class Replica {
+ public:
+  struct Events {
+    // A session is ready. False refuses it: what the worker says does not fit.
+    absl::AnyInvocable<bool(const WorkerDescription&)> ready;
+    // ready() may have changed.
+    absl::AnyInvocable<void()> changed;
+    // The worker lives but says nothing, or nonsense: its process should be replaced.
+    absl::AnyInvocable<void(const absl::Status&)> hung;
+  };
+
+  Replica(DispatchParts& parts, Events events);
+
+  // The supervisor's news. A new life listens at `path`.
+  void OnListening(std::string path);
+  // The process was reaped. `comes_back`: it had served, and is being started again.
+  void OnExited(bool comes_back);
+
+  // Null unless calls can be sent.
+  WorkerSession* session() { return usable_ ? session_.get() : nullptr; }
+  bool ready() const { return usable_; }
+  // Not ready, but about to be: its process is being connected to, or died after it had served and
+  // is being started again.
+  bool coming_back() const { return coming_back_ || (!path_.empty() && !usable_); }
+  size_t outstanding() const { return session_ == nullptr ? 0 : session_->outstanding(); }
+  void ForgetSegment(uint64_t id);
+
+ private:
+  void Connect();
+  void OnReady(const WorkerDescription& description);
+  void OnLost(const absl::Status& status);
+  // Lets go of what a dead process was given.
+  void BuryAll();
+
+  DispatchParts& parts_;
+  Events events_;
+  std::string path_;  // Empty: no process listens.
+  std::unique_ptr<WorkerSession> session_;
+  std::vector<std::unique_ptr<WorkerSession>> lost_;
+  bool usable_ = false;
+  bool coming_back_ = false;
+  Loop::Timer reconnect_;
+};
+
+}  // namespace tiffin::gateway

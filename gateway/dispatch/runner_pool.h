@@ -1,0 +1,67 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/signature.h"
+#include "gateway/dispatch/replica.h"
+#include "gateway/graph/runner.h"
+
+namespace tiffin::gateway {
+
+struct RunnerPoolOptions {
+  std::string name;  // "model_a"
+  int replicas = 1;
+  int queue_max = 0;  // Calls beyond those that the replicas execute.
+};
+
+// All replicas of one runner: picks the one with the least outstanding calls, bounds the queue,
+// keeps deadlines, and runs a call again where that is allowed. Owned by the server; on the loop's
+// thread.
+class RunnerPool : public Runner {
+ public:
+  struct Events {
+    absl::AnyInvocable<void()> changed;  // ready() may have changed.
+    // Replica `index` should be replaced.
+    absl::AnyInvocable<void(int index, const absl::Status&)> hung;
+  };
+
+  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events);
+  ~RunnerPool() override;
+
+  // A full queue gives RESOURCE_EXHAUSTED; no live replica, UNAVAILABLE, unless one that had served
+  // is being restarted: then the call waits for it, within its deadline.
+  [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
+
+  Replica& replica(int index) { return *replicas_[static_cast<size_t>(index)]; }
+  const std::string& name() const { return options_.name; }
+  // At least one replica takes calls.
+  bool ready() const;
+  bool all_ready() const;
+  // What the workers said they are. Nothing until the first was ready.
+  const std::optional<WorkerDescription>& description() const { return description_; }
+  void ForgetSegment(uint64_t id);
+
+ private:
+  class PooledCall;
+
+  bool Accept(const WorkerDescription& description);
+  void OnChange();
+  Replica* LeastLoaded();
+  size_t outstanding() const;
+  bool coming_back() const;
+  void Dispatch(PooledCall& call);
+
+  DispatchParts& parts_;
+  const RunnerPoolOptions options_;
+  Events events_;
+  std::optional<WorkerDescription> description_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+  std::list<PooledCall*> waiting_;  // For a replica to come back.
+};
+
+}  // namespace tiffin::gateway

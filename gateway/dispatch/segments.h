@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "common/shm/segment.h"
+#include "common/shm/segment_pool.h"
+#include "gateway/graph/value.h"
+
+// The memory that a loop's values lie in: the gateway's own segments, and those of workers. All of
+// it is used on the loop's thread.
+namespace tiffin::gateway {
+
+// A segment as the loop's sessions name it to workers, whoever owns it.
+struct SegmentName {
+  uint64_t id = 0;
+  int fd = -1;  // Valid as long as what names it.
+  uint64_t size = 0;
+};
+
+// Gives segments their ids, and tells who wants to know when one is gone. Outlives all segments.
+class SegmentNames {
+ public:
+  using OnGone = absl::AnyInvocable<void(uint64_t id)>;
+
+  uint64_t Next() { return ++last_; }
+  void Gone(uint64_t id) {
+    if (on_gone_ != nullptr) on_gone_(id);
+  }
+  // One listener; null to stop.
+  void Listen(OnGone on_gone) { on_gone_ = std::move(on_gone); }
+
+ private:
+  uint64_t last_ = 0;
+  OnGone on_gone_;
+};
+
+// A worker's segment. Shared by the session that received it and by every buffer in it, so that a
+// tensor outlives its maker; the last one tells SegmentNames.
+class WorkerSegment {
+ public:
+  WorkerSegment(shm::ForeignSegment segment, SegmentNames& names)
+      : segment_(std::move(segment)), names_(names), id_(names.Next()) {}
+  ~WorkerSegment() { names_.Gone(id_); }
+  WorkerSegment(const WorkerSegment&) = delete;
+  WorkerSegment& operator=(const WorkerSegment&) = delete;
+
+  SegmentName name() const { return {.id = id_, .fd = segment_.fd(), .size = segment_.size()}; }
+  absl::StatusOr<std::span<const std::byte>> Map() { return segment_.Map(); }
+
+ private:
+  shm::ForeignSegment segment_;
+  SegmentNames& names_;
+  const uint64_t id_;
+};
+
+// Bytes that can be given to a worker by reference.
+class SegmentBuffer : public Buffer {
+ public:
+  virtual SegmentName segment() const = 0;
+  virtual uint64_t offset() const = 0;
+};
+
+// The gateway's own segments: what clients sent, written once. Outlives its values.
+class GatewayMemory : public ValueAllocator {
+ public:
+  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
+      : pool_(limits, clock), names_(names) {}
+
+  absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
+                             std::span<const std::byte> bytes) override;
+  // The same in a segment, whatever the size.
+  absl::StatusOr<std::shared_ptr<const SegmentBuffer>> CopyToSegment(
+      std::span<const std::byte> bytes);
+  // To be called now and then.
+  void DropIdle();
+
+  uint64_t allocated_bytes() const { return pool_.allocated_bytes(); }
+
+ private:
+  class OwnBuffer;
+
+  shm::SegmentPool pool_;
+  SegmentNames& names_;
+  absl::flat_hash_map<uint64_t, uint64_t> ids_;  // The pool's index -> the id.
+};
+
+}  // namespace tiffin::gateway

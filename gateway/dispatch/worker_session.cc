@@ -1,0 +1,426 @@
+#include "gateway/dispatch/worker_session.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "common/session/frames.h"
+#include "common/shm/descriptor_socket.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+
+namespace tiffin::gateway {
+namespace {
+
+// A release goes by itself after this, if no frame took it along.
+constexpr absl::Duration kReleaseDelay = absl::Milliseconds(5);
+constexpr uint64_t kReleaseBytes = uint64_t{1} << 20;
+// A watchdog that itself ran this late judges nobody.
+constexpr absl::Duration kLate = absl::Milliseconds(500);
+
+uint64_t RandomId() {
+  std::random_device random;
+  return (uint64_t{random()} << 32 | random()) | 1;  // 0 is no session.
+}
+
+// The shape in a frame: no row dimension for a method that is not batchable, but [1] for the kinds
+// that are a single element.
+Shape FrameShape(const Value& value, bool batchable) {
+  if (batchable || value.shape.size() == 1) return value.shape;
+  return {value.shape.begin() + 1, value.shape.end()};
+}
+
+}  // namespace
+
+// The outputs of one result in a worker's segments; given back, exactly once, when nothing refers
+// to them any more. A result without any needs no release.
+class WorkerSession::ResultLease {
+ public:
+  ResultLease(std::shared_ptr<WorkerSession*> session, uint64_t call)
+      : session_(std::move(session)), call_(call) {}
+  ~ResultLease() {
+    if (bytes_ > 0 && *session_ != nullptr) (*session_)->ReleaseLater(call_, bytes_);
+  }
+  ResultLease(const ResultLease&) = delete;
+  ResultLease& operator=(const ResultLease&) = delete;
+
+  void AddBytes(uint64_t bytes) { bytes_ += bytes; }
+
+ private:
+  const std::shared_ptr<WorkerSession*> session_;
+  const uint64_t call_;
+  uint64_t bytes_ = 0;
+};
+
+class WorkerSession::WorkerBuffer : public SegmentBuffer {
+ public:
+  // Segment and lease are shared with the other outputs of the result, and of others.
+  WorkerBuffer(std::shared_ptr<WorkerSegment> segment, std::shared_ptr<const ResultLease> lease,
+               shm::Reference reference)
+      : segment_(std::move(segment)), lease_(std::move(lease)), reference_(std::move(reference)) {}
+
+  absl::StatusOr<std::span<const std::byte>> Bytes() const override {
+    ASSIGN_OR_RETURN(const std::span<const std::byte> all, segment_->Map());
+    return all.subspan(reference_.offset, reference_.size);  // Checked when it came.
+  }
+  uint64_t size() const override { return reference_.size; }
+  uint64_t offset() const override { return reference_.offset; }
+  SegmentName segment() const override { return segment_->name(); }
+
+ private:
+  const std::shared_ptr<WorkerSegment> segment_;
+  const std::shared_ptr<const ResultLease> lease_;
+  const shm::Reference reference_;
+};
+
+WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Events events)
+    : parts_(parts),
+      events_(std::move(events)),
+      id_(RandomId()),
+      last_sign_of_life_(parts.loop.now()),
+      self_(std::make_shared<WorkerSession*>(this)),
+      stream_(
+          StrCat("unix:", path), parts.loop,
+          [this](worker::v1::Frames frames) { OnFrames(std::move(frames)); },
+          [this](absl::Status status) { Lose(std::move(status)); }) {
+  stream_.writer().Add([&](worker::v1::Frame& frame) {
+    frame.mutable_attach()->set_protocol_version(session::kProtocolVersion);
+    frame.mutable_attach()->set_session(id_);
+  });
+  stream_.writer().Flush();
+  auto socket = shm::DescriptorSocket::Connect(StrCat(path, ".fd"));
+  if (!socket.ok()) {
+    parts_.loop.Defer([self = self_, status = socket.status()] {
+      if (*self != nullptr) (*self)->Lose(status);
+    });
+    return;
+  }
+  descriptors_ = std::make_unique<session::DescriptorChannel>(
+      *std::move(socket), parts_.watcher, parts_.loop,
+      [this](shm::DescriptorSocket::Received received) { OnSegment(std::move(received)); },
+      [this](const absl::Status& status) {
+        if (absl::IsUnavailable(status)) {
+          Lose(absl::UnavailableError("the worker's process is gone"));
+          events_.dead();
+        } else {
+          Lose(status);
+        }
+      });
+  descriptors_->Send({.session = id_}, std::nullopt);
+  CheckSilence(parts_.loop.now());
+}
+
+WorkerSession::~WorkerSession() { *self_ = nullptr; }
+
+absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done) {
+  Record record{.signature = call.signature, .rows = call.rows, .inputs = {}, .done = nullptr};
+  for (const Value& input : call.inputs) {
+    ASSIGN_OR_RETURN(std::shared_ptr<const Buffer> held, HoldInput(input));
+    record.inputs.push_back(std::move(held));
+  }
+  const uint64_t id = next_call_++;
+  worker::v1::Execute execute;
+  execute.set_call(id);
+  execute.set_method(*call.method);
+  execute.set_rows(call.rows);
+  execute.set_time_left_us(static_cast<uint64_t>(
+      std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
+  execute.set_request_id(call.request_id);
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    RETURN_IF_ERROR(FillInput(call.inputs[i], *record.inputs[i], call.signature->batchable,
+                              *execute.add_inputs()));
+  }
+  record.done = std::move(done);
+  calls_.emplace(id, std::move(record));
+  stream_.writer().Add(
+      [&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
+  FlushLater();
+  return id;
+}
+
+absl::StatusOr<std::shared_ptr<const Buffer>> WorkerSession::HoldInput(const Value& value) {
+  const bool in_segment = dynamic_cast<const SegmentBuffer*>(value.buffer.get()) != nullptr;
+  if (in_segment || value.buffer->size() <= session::kInlineLimit) return value.buffer;
+  ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, value.buffer->Bytes());
+  return parts_.memory.CopyToSegment(bytes);
+}
+
+absl::Status WorkerSession::FillInput(const Value& value, const Buffer& buffer, bool batchable,
+                                      worker::v1::Tensor& tensor) {
+  const auto* in_segment = dynamic_cast<const SegmentBuffer*>(&buffer);
+  if (in_segment == nullptr) {
+    ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, buffer.Bytes());
+    session::SetInline(
+        {.dtype = value.dtype, .shape = FrameShape(value, batchable), .bytes = bytes}, tensor);
+    return absl::OkStatus();
+  }
+  const SegmentName segment = in_segment->segment();
+  Announce(segment);
+  session::SetReference({.segment = segment.id,
+                         .offset = in_segment->offset(),
+                         .size = in_segment->size(),
+                         .dtype = value.dtype,
+                         .shape = FrameShape(value, batchable)},
+                        tensor);
+  return absl::OkStatus();
+}
+
+void WorkerSession::Announce(const SegmentName& segment) {
+  if (!announced_.insert(segment.id).second) return;
+  descriptors_->Send({.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
+}
+
+void WorkerSession::ForgetSegment(uint64_t id) {
+  if (announced_.erase(id) == 0 || state_ != State::kReady) return;
+  stream_.writer().Add(
+      [&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
+  FlushLater();
+}
+
+void WorkerSession::Abandon(uint64_t call) {
+  const auto record = calls_.find(call);
+  if (record == calls_.end()) return;
+  record->second.done = nullptr;
+  stream_.writer().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
+  FlushLater();
+}
+
+// Frames are gathered until the event that is being handled, and what it made ready, is done.
+void WorkerSession::FlushLater() {
+  if (std::exchange(flush_scheduled_, true)) return;
+  parts_.loop.Defer([self = self_] {
+    if (*self != nullptr) (*self)->Flush();
+  });
+}
+
+void WorkerSession::Flush() {
+  flush_scheduled_ = false;
+  if (!releases_.empty()) {
+    stream_.writer().Add([&](worker::v1::Frame& frame) {
+      frame.mutable_release()->mutable_calls()->Assign(releases_.begin(), releases_.end());
+    });
+    releases_.clear();
+    release_bytes_ = 0;
+    release_timer_.Cancel();
+  }
+  stream_.writer().Flush();
+}
+
+void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {
+  if (state_ != State::kReady) return;
+  if (releases_.empty()) {
+    release_timer_ = parts_.loop.At(parts_.loop.now() + kReleaseDelay, [this] { FlushLater(); });
+  }
+  releases_.push_back(call);
+  release_bytes_ += bytes;
+  if (release_bytes_ >= kReleaseBytes) FlushLater();
+}
+
+void WorkerSession::OnFrames(worker::v1::Frames frames) {
+  last_sign_of_life_ = parts_.loop.now();
+  for (worker::v1::Frame& frame : *frames.mutable_frames()) {
+    if (state_ == State::kLost) return;
+    switch (frame.kind_case()) {
+      case worker::v1::Frame::kHello:
+        OnHello(frame.hello());
+        break;
+      case worker::v1::Frame::kResult:
+        OnResult(std::move(*frame.mutable_result()));
+        break;
+      case worker::v1::Frame::kState:
+        break;  // A sign of life.
+      case worker::v1::Frame::kSegmentGone:
+        segments_.erase(frame.segment_gone().segment());
+        break;
+      default:
+        Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case())));
+        return;
+    }
+  }
+}
+
+void WorkerSession::OnHello(const worker::v1::Hello& hello) {
+  if (hello.protocol_version() != session::kProtocolVersion || state_ != State::kConnecting) {
+    Lose(absl::FailedPreconditionError(
+        StrCat("the worker speaks protocol ", hello.protocol_version(), ", the gateway ",
+               session::kProtocolVersion, ": run both of one version")));
+    return;
+  }
+  auto description = WorkerDescriptionFromJson(hello.description());
+  if (!description.ok()) {
+    Lose(description.status());
+    return;
+  }
+  state_ = State::kReady;
+  events_.ready(*std::move(description));
+}
+
+void WorkerSession::OnResult(worker::v1::Result result) {
+  const auto record = calls_.find(result.call());
+  if (record == calls_.end()) {
+    Lose(absl::InternalError(
+        StrCat("the worker answered call ", result.call(), ", which it was not given")));
+    return;
+  }
+  const bool waits = std::any_of(
+      result.outputs().begin(), result.outputs().end(), [this](const worker::v1::Tensor& tensor) {
+        return tensor.segment() != 0 && !segments_.contains(tensor.segment());
+      });
+  if (waits) {
+    parked_.push_back(std::move(result));
+    return;
+  }
+  if (deliveries_.empty()) {
+    parts_.loop.Defer([self = self_] {
+      if (*self != nullptr) (*self)->DeliverResults();
+    });
+  }
+  deliveries_.push_back({result.call(), TakeResult(result, record->second)});
+}
+
+void WorkerSession::DeliverResults() {
+  std::vector<Delivery> deliveries;
+  deliveries.swap(deliveries_);
+  const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
+  for (Delivery& delivery : deliveries) {
+    if (*self == nullptr) return;
+    const auto record = calls_.find(delivery.call);
+    if (record == calls_.end()) continue;  // Lost meanwhile, and failed.
+    // The worker reads this call's inputs no more.
+    CallDone done = std::move(record->second.done);
+    calls_.erase(record);
+    if (done != nullptr) std::move(done)(std::move(delivery.result));
+  }
+}
+
+absl::StatusOr<CallResult> WorkerSession::TakeResult(const worker::v1::Result& result,
+                                                     const Record& record) {
+  if (result.code() != 0) {
+    if (result.outputs_size() > 0 || result.code() > 16) {
+      return absl::InternalError("the worker sent a malformed error");
+    }
+    return absl::Status(static_cast<absl::StatusCode>(result.code()), result.message());
+  }
+  auto lease = std::make_shared<ResultLease>(self_, result.call());
+  for (const worker::v1::Tensor& tensor : result.outputs()) {
+    if (tensor.segment() != 0) lease->AddBytes(std::max<uint64_t>(tensor.size(), 1));
+  }
+  const auto& specs = record.signature->outputs;
+  if (static_cast<size_t>(result.outputs_size()) != specs.size()) {
+    return absl::InternalError(
+        StrCat("the worker sent ", result.outputs_size(), " outputs instead of ", specs.size()));
+  }
+  CallResult taken;
+  taken.timings = {
+      .queue = absl::Microseconds(static_cast<int64_t>(result.queue_us())),
+      .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
+  };
+  for (int i = 0; i < result.outputs_size(); ++i) {
+    const TensorSpec& spec = specs[static_cast<size_t>(i)];
+    const worker::v1::Tensor& tensor = result.outputs(i);
+    auto value = TakeOutput(tensor, spec, record, tensor.segment() != 0 ? lease : nullptr);
+    if (!value.ok()) {
+      return absl::InternalError(
+          StrCat("the worker's output '", spec.name, "': ", value.status().message()));
+    }
+    taken.outputs.push_back(*std::move(value));
+  }
+  return taken;
+}
+
+absl::StatusOr<Value> WorkerSession::TakeOutput(const worker::v1::Tensor& tensor,
+                                                const TensorSpec& spec, const Record& record,
+                                                std::shared_ptr<const ResultLease> lease) {
+  Value value;
+  if (tensor.segment() != 0) {
+    const std::shared_ptr<WorkerSegment>& segment = segments_.at(tensor.segment());
+    shm::Reference reference = session::ToReference(tensor);
+    RETURN_IF_ERROR(shm::CheckReference(reference, segment->name().size));
+    value.dtype = reference.dtype;
+    value.shape = reference.shape;
+    value.buffer =
+        std::make_shared<const WorkerBuffer>(segment, std::move(lease), std::move(reference));
+  } else {
+    ASSIGN_OR_RETURN(const TensorView view, session::InlineView(tensor));
+    value = HeapValue(view.dtype, view.shape, tensor.inline_bytes());
+  }
+  // Inside the graph rows always come first.
+  Shape expected = spec.type.shape;
+  const bool is_single = spec.type.kind != ValueKind::kTensor;
+  if (record.signature->batchable || is_single) expected.insert(expected.begin(), record.rows);
+  if (value.dtype != spec.type.dtype || !ShapeMatches(value.shape, expected)) {
+    return absl::InternalError(StrCat("is ", DataTypeName(value.dtype), ShapeToString(value.shape),
+                                      ", but the signature says ", DataTypeName(spec.type.dtype),
+                                      ShapeToString(expected)));
+  }
+  if (!record.signature->batchable && !is_single) value.shape.insert(value.shape.begin(), 1);
+  return value;
+}
+
+void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
+  if (state_ == State::kLost) return;
+  auto segment =
+      shm::ForeignSegment::Receive(std::move(received.descriptor), received.announcement.size);
+  if (!segment.ok()) {
+    Lose(segment.status());
+    return;
+  }
+  segments_[received.announcement.segment] =
+      std::make_shared<WorkerSegment>(*std::move(segment), parts_.names);
+  std::vector<worker::v1::Result> parked;
+  parked.swap(parked_);
+  for (worker::v1::Result& result : parked) {
+    if (state_ != State::kLost) OnResult(std::move(result));
+  }
+}
+
+void WorkerSession::CheckSilence(absl::Time scheduled) {
+  const absl::Time now = parts_.loop.now();
+  if (now - scheduled > kLate) {
+    last_sign_of_life_ = now;  // We were asleep ourselves: everybody gets a new chance.
+  } else if (now - last_sign_of_life_ >= session::kSilenceLimit) {
+    Lose(absl::DeadlineExceededError("the worker has been silent for 2 s"));
+    return;
+  }
+  const absl::Time next = now + session::kStateInterval;
+  silence_timer_ = parts_.loop.At(next, [this, next] { CheckSilence(next); });
+}
+
+void WorkerSession::Lose(absl::Status status) {
+  if (state_ == State::kLost) return;
+  state_ = State::kLost;
+  silence_timer_.Cancel();
+  release_timer_.Cancel();
+  releases_.clear();
+  stream_.writer().Close();
+  // The worker may still read what it was given, and write what it owns: its segments' bytes are
+  // never reused, and ours stay as they are until it is proven dead.
+  for (auto& [id, record] : calls_) {
+    for (auto& input : record.inputs) held_until_dead_.push_back(std::move(input));
+  }
+  parked_.clear();
+  deliveries_.clear();
+  segments_.clear();
+  parts_.loop.Defer([self = self_, status = std::move(status)] {
+    if (*self != nullptr) (*self)->FailCalls(status);
+  });
+}
+
+void WorkerSession::FailCalls(const absl::Status& status) {
+  const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
+  while (*self != nullptr && !calls_.empty()) {
+    const auto record = calls_.begin();
+    CallDone done = std::move(record->second.done);
+    calls_.erase(record);
+    if (done == nullptr) continue;
+    std::move(done)(absl::UnavailableError(StrCat("lost the worker: ", status.message())));
+  }
+  if (*self != nullptr) events_.lost(status);
+}
+
+void WorkerSession::ProcessDied() {
+  Lose(absl::UnavailableError("its process ended"));
+  Bury();
+}
+
+}  // namespace tiffin::gateway

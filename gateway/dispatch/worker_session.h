@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/async/loop.h"
+#include "common/async/watcher.h"
+#include "common/session/descriptor_channel.h"
+#include "common/session/frame_writer.h"
+#include "common/signature.h"
+#include "gateway/dispatch/attach_stream.h"
+#include "gateway/dispatch/segments.h"
+#include "gateway/graph/runner.h"
+
+namespace tiffin::gateway {
+
+// What all sessions of a loop share. All outlive the sessions.
+struct DispatchParts {
+  Loop& loop;
+  Watcher& watcher;
+  SegmentNames& names;
+  GatewayMemory& memory;
+};
+
+// One session with one worker: sends calls, hands it descriptors, takes its results and gives back
+// its tensors.
+//
+//   connecting -> ready      Hello came; the owner is told
+//   connecting, ready -> lost   the stream ended, or two seconds of silence; every call is failed
+//   with
+//                            UNAVAILABLE, the owner is told, and nothing is sent any more
+//   lost -> buried           the process is proven dead: what its calls were reading is let go
+//
+// Until it is buried it keeps what a worker that still lives may be reading. Owned by a Replica; on
+// the loop's thread. A destroyed session fails nothing: the owner has taken care of its calls.
+class WorkerSession {
+ public:
+  struct Events {
+    absl::AnyInvocable<void(WorkerDescription)> ready;
+    // Never called from inside a call of the owner's.
+    absl::AnyInvocable<void(absl::Status)> lost;
+    // The worker's descriptor socket ended: its process is gone.
+    absl::AnyInvocable<void()> dead;
+  };
+
+  // Begins to connect to the worker that listens at `path` and `path`.fd.
+  WorkerSession(DispatchParts& parts, const std::string& path, Events events);
+  ~WorkerSession();
+  WorkerSession(const WorkerSession&) = delete;
+  WorkerSession& operator=(const WorkerSession&) = delete;
+
+  bool ready() const { return state_ == State::kReady; }
+  // Calls that the worker has not answered yet, abandoned ones included.
+  size_t outstanding() const { return calls_.size(); }
+
+  // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
+  // inputs are kept until the call has ended at the worker. RESOURCE_EXHAUSTED: nothing was sent.
+  absl::StatusOr<uint64_t> Execute(const Call& call, CallDone done);
+  // `done` will not be called any more; the worker is told to drop the call if it still waits.
+  void Abandon(uint64_t call);
+  // No segment of this id will be named any more.
+  void ForgetSegment(uint64_t id);
+  // The worker's process is proven dead: what a lost session's calls were reading is let go.
+  void Bury() { held_until_dead_.clear(); }
+  // The same for a session that may not know yet.
+  void ProcessDied();
+
+ private:
+  enum class State { kConnecting, kReady, kLost };
+
+  struct Record {
+    const MethodSignature* signature = nullptr;
+    int64_t rows = 1;
+    std::vector<std::shared_ptr<const Buffer>> inputs;
+    CallDone done;  // Null once abandoned.
+  };
+  class ResultLease;
+  class WorkerBuffer;
+
+  void Flush();
+  void FlushLater();
+  void OnFrames(worker::v1::Frames frames);
+  void OnHello(const worker::v1::Hello& hello);
+  void OnResult(worker::v1::Result result);
+  // From the ready list: tells the callers.
+  void DeliverResults();
+  // The call's outputs, checked against its signature. The lease is made first, so that a refused
+  // result is released too.
+  absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Record& record);
+  absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
+                                   const Record& record, std::shared_ptr<const ResultLease> lease);
+  void OnSegment(shm::DescriptorSocket::Received received);
+  // What the input will lie in while the call runs; in a segment, unless it is small.
+  absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
+  // Announces the input's segment if need be.
+  absl::Status FillInput(const Value& value, const Buffer& buffer, bool batchable,
+                         worker::v1::Tensor& tensor);
+  void Announce(const SegmentName& segment);
+  void ReleaseLater(uint64_t call, uint64_t bytes);
+  void CheckSilence(absl::Time scheduled);
+  void Lose(absl::Status status);
+  void FailCalls(const absl::Status& status);
+
+  DispatchParts& parts_;
+  Events events_;
+  State state_ = State::kConnecting;
+  const uint64_t id_;
+  std::unique_ptr<session::DescriptorChannel> descriptors_;
+  absl::flat_hash_map<uint64_t, Record> calls_;
+  uint64_t next_call_ = 1;
+  // What calls of a lost session were given.
+  std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
+
+  // By the worker's index.
+  absl::flat_hash_map<uint64_t, std::shared_ptr<WorkerSegment>> segments_;
+  // Results that name a segment whose descriptor is still on its way.
+  std::vector<worker::v1::Result> parked_;
+  absl::flat_hash_set<uint64_t> announced_;
+
+  std::vector<uint64_t> releases_;
+  uint64_t release_bytes_ = 0;
+  Loop::Timer release_timer_;
+  bool flush_scheduled_ = false;
+  struct Delivery {
+    uint64_t call;
+    absl::StatusOr<CallResult> result;
+  };
+  std::vector<Delivery> deliveries_;
+  absl::Time last_sign_of_life_;
+  Loop::Timer silence_timer_;
+  // What leases and deferred tasks find of this: null after destruction. Shared with them.
+  std::shared_ptr<WorkerSession*> self_;
+  AttachStream stream_;
+};
+
+}  // namespace tiffin::gateway

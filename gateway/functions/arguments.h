@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "gateway/graph/function.h"
+
+namespace tiffin::gateway {
+
+// "model_a: fp32[10], index=0": the arguments as they were given, for errors.
+std::string ArgumentsText(std::span<const FunctionArgument> arguments);
+
+// INVALID_ARGUMENT: `usage` says what the function takes, and what it was given follows.
+absl::Status UsageError(std::string_view usage, std::span<const FunctionArgument> arguments);
+
+}  // namespace tiffin::gateway

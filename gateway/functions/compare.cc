@@ -1,0 +1,123 @@
+#include "gateway/functions/compare.h"
+
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "gateway/functions/arguments.h"
+#include "gateway/functions/text_rows.h"
+#include "gateway/graph/rows.h"
+#include "nlohmann/json.hpp"
+#include "spdlog/spdlog.h"
+
+namespace tiffin::gateway {
+namespace {
+
+constexpr std::string_view kUsage =
+    "compare(a, b) takes the scores of two models: tensors of one dimension and equal length, fp32 "
+    "or fp64";
+
+struct Answer {
+  size_t index = 0;
+  double score = 0;
+};
+
+template <typename T>
+std::optional<Answer> HighestOf(std::span<const T> scores) {
+  std::optional<Answer> best;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const auto score = static_cast<double>(scores[i]);
+    if (std::isnan(score)) continue;
+    if (!best.has_value() || score > best->score) best = Answer{i, score};
+  }
+  return best;
+}
+
+absl::StatusOr<Answer> AnswerOf(const std::string& name, const TensorView& row) {
+  if (row.bytes.empty()) {
+    return absl::InvalidArgumentError(StrCat(name, " gave no scores; at least one is needed"));
+  }
+  const std::optional<Answer> best =
+      row.dtype == DataType::kFp32 ? HighestOf(row.As<float>()) : HighestOf(row.As<double>());
+  if (best.has_value()) return *best;
+  return absl::InvalidArgumentError(
+      StrCat(name, " gave no answer: none of its ", row.shape.front(), " scores is a number"));
+}
+
+class Compare : public StepFunction {
+ public:
+  explicit Compare(std::array<std::string, 2> names) : names_(std::move(names)) {}
+
+  const ValueType& output() const override { return output_; }
+
+  absl::StatusOr<Value> Run(std::span<const Value> inputs,
+                            const FunctionContext& context) const override {
+    ASSIGN_OR_RETURN(const RowReader a, RowReader::Create(inputs[0]));
+    ASSIGN_OR_RETURN(const RowReader b, RowReader::Create(inputs[1]));
+    // What the plan left open is known now.
+    if (a.value().shape != b.value().shape) {
+      return absl::InvalidArgumentError(StrCat("the scores to compare differ in shape: ", names_[0],
+                                               " gave ", ShapeToString(a.value().shape), " and ",
+                                               names_[1], " ", ShapeToString(b.value().shape)));
+    }
+    std::vector<std::string> texts;
+    for (int64_t row = 0; row < a.rows(); ++row) {
+      ASSIGN_OR_RETURN(const Answer first, AnswerOf(names_[0], a.View(row)));
+      ASSIGN_OR_RETURN(const Answer second, AnswerOf(names_[1], b.View(row)));
+      Log(context, first, second);
+      texts.push_back(Text(first, second));
+    }
+    return TextRows(texts);
+  }
+
+ private:
+  std::string Text(const Answer& first, const Answer& second) const {
+    const std::string both = absl::StrFormat("%s %d %.2f, %s %d %.2f", names_[0], first.index,
+                                             first.score, names_[1], second.index, second.score);
+    return first.index == second.index ? StrCat(first.index, " (agree: ", both, ")")
+                                       : StrCat("disagree: ", both);
+  }
+
+  void Log(const FunctionContext& context, const Answer& first, const Answer& second) const {
+    const nlohmann::json record = {{"event", "compare"},
+                                   {"request_id", context.request_id},
+                                   {"service", context.service},
+                                   {"api", context.api},
+                                   {"names", names_},
+                                   {"answers", {first.index, second.index}},
+                                   {"scores", {first.score, second.score}},
+                                   {"agree", first.index == second.index}};
+    // A request id is the client's, and may be anything.
+    spdlog::info("{}", record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+
+  const std::array<std::string, 2> names_;
+  const ValueType output_ = SingleType(ValueKind::kText);
+};
+
+bool IsScores(const FunctionArgument& argument) {
+  return argument.keyword.empty() && argument.type.has_value() &&
+         argument.type->kind == ValueKind::kTensor && argument.type->shape.size() == 1 &&
+         (argument.type->dtype == DataType::kFp32 || argument.type->dtype == DataType::kFp64);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StepFunction>> MakeCompare(
+    std::span<const FunctionArgument> arguments) {
+  if (arguments.size() != 2 || !IsScores(arguments[0]) || !IsScores(arguments[1])) {
+    return UsageError(kUsage, arguments);
+  }
+  const int64_t a = arguments[0].type->shape.front();
+  const int64_t b = arguments[1].type->shape.front();
+  if (a == 0 || b == 0 || (a != b && a != -1 && b != -1)) return UsageError(kUsage, arguments);
+  return std::make_unique<Compare>(std::array{arguments[0].origin, arguments[1].origin});
+}
+
+}  // namespace tiffin::gateway

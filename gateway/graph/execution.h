@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "gateway/graph/bound_api.h"
+#include "gateway/graph/plan.h"
+#include "gateway/graph/runner.h"
+#include "gateway/graph/value.h"
+
+namespace tiffin::gateway {
+
+// When a step ran; times count from the start of the request. The names are the plan's.
+struct StepTiming {
+  std::string_view name;
+  std::string_view runner;  // Empty for a function.
+  absl::Duration start;
+  absl::Duration end;
+  absl::Duration queue;
+  absl::Duration batch;
+  absl::Duration compute;
+};
+
+struct ExecutionOptions {
+  // The client's, by `clock`. The API's own timeout, from the start on, is applied as well.
+  absl::Time deadline = absl::InfiniteFuture();
+  std::string request_id;
+  const Clock* clock = &Clock::Monotonic();
+  // Runs a task on the loop's thread after what it does now: Loop::Defer. Needed for a request that
+  // ends before Start has returned, and called from inside Start only.
+  std::function<void(absl::AnyInvocable<void()>)> post;
+};
+
+// One run of an API: starts each step once, as soon as its inputs are there, so that independent
+// ones run at the same time. The first error ends it and cancels what still runs. Functions run
+// inline. A value is let go as soon as the last step that needs it has taken it.
+//
+// Owned by the request; lives on the loop's thread. Destruction cancels all pending calls, and
+// `done` is not called any more.
+class Execution {
+ public:
+  // Called once, never from inside Start, with the values of the API's outputs, in order. May
+  // destroy the Execution. The message of an error names the step and the runner, and ends at 1
+  // KiB.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<Value>> outputs)>;
+
+  // `inputs`: in the order of the plan, of its types, with the same number of rows (just one unless
+  // the API has rows). `api`, its plan and its runners outlive the Execution.
+  [[nodiscard]] static std::unique_ptr<Execution> Start(const BoundApi& api,
+                                                        std::vector<Value> inputs,
+                                                        ExecutionOptions options, Done done);
+  ~Execution();
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
+  // The steps that have started, in the order in which they did; one that was cut short ends with
+  // the request.
+  const std::vector<StepTiming>& timeline() const { return timeline_; }
+  // From Start until now, or until the end.
+  absl::Duration elapsed() const;
+
+ private:
+  struct StepState {
+    size_t waiting_for = 0;  // Steps that have not ended yet.
+    std::unique_ptr<PendingCall> pending;
+    size_t timing = 0;  // Index into timeline_.
+  };
+
+  Execution(const BoundApi& api, ExecutionOptions options, Done done);
+  absl::Status TakeInputs(std::vector<Value> inputs);
+  void MakeReady(size_t step);
+  // Starts all that is ready, then ends the request if that was all, or if something failed.
+  void Advance();
+  absl::Status StartReady();
+  absl::Status StartStep(size_t step);
+  absl::Status StartCall(size_t step, const PlannedCall& planned);
+  absl::Status RunFunction(size_t step, const StepFunction& function);
+  void OnResult(size_t step, absl::StatusOr<CallResult> result);
+  absl::Status EndStep(size_t step, std::vector<Value> outputs);
+  Value Take(const ValueSource& source);
+  // The last thing to do: `done` may destroy this.
+  void Finish(absl::StatusOr<std::vector<Value>> result);
+  void Deliver();
+
+  const BoundApi& api_;
+  const ExecutionOptions options_;
+  Done done_;
+  const absl::Time start_;
+  const absl::Time deadline_;
+  int64_t rows_ = 1;
+
+  std::vector<StepState> steps_;
+  size_t steps_left_;
+  // Ready to start. Functions wait until all ready calls are on their way.
+  std::vector<size_t> ready_calls_;
+  std::vector<size_t> ready_functions_;
+
+  // By slot of `api_`: the value, and how often it will still be taken.
+  std::vector<Value> values_;
+  std::vector<uint32_t> readers_;
+
+  std::vector<StepTiming> timeline_;
+  std::optional<absl::Time> end_;
+  bool starting_ = true;
+  absl::StatusOr<std::vector<Value>> result_;
+  // What a posted Deliver finds of this, null after destruction. Shared with the posted task, which
+  // may come after it. Made only for a request that ends inside Start.
+  std::shared_ptr<Execution*> posted_;
+};
+
+}  // namespace tiffin::gateway

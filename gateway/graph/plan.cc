@@ -1,0 +1,53 @@
+#include "gateway/graph/plan.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "common/strings.h"
+#include "gateway/graph/api_planner.h"
+
+namespace tiffin::gateway {
+namespace {
+
+// A callee in a step is a runner or a function. (Other clashes show without knowing the functions,
+// and are found where the file is read.)
+void CheckClashes(const config::ServiceConfig& service, const FunctionTable& functions,
+                  config::Diagnostics& diagnostics) {
+  for (const config::RunnerConfig& runner : service.runners) {
+    if (functions.contains(runner.name)) {
+      diagnostics.Add(runner.location,
+                      StrCat("runner '", runner.name, "' has the name of a function; rename it"));
+    }
+  }
+}
+
+void CheckUnusedRunners(const config::ServiceConfig& service, config::Diagnostics& diagnostics) {
+  std::set<std::string> called;
+  for (const config::ApiConfig& api : service.apis) {
+    for (const config::StepConfig& step : api.steps) called.insert(step.call.callee);
+  }
+  // A step that could not be read (and was reported) may have called any of them.
+  if (called.contains("")) return;
+  for (const config::RunnerConfig& runner : service.runners) {
+    if (called.contains(runner.name)) continue;
+    diagnostics.Add(runner.location,
+                    StrCat("unused runner '", runner.name, "'; remove it, or call it in a step"));
+  }
+}
+
+}  // namespace
+
+PlannedService PlanService(const config::ServiceConfig& service, const RunnerSignatures& signatures,
+                           const FunctionTable& functions, config::Diagnostics& diagnostics) {
+  CheckClashes(service, functions, diagnostics);
+  CheckUnusedRunners(service, diagnostics);
+  PlannedService plan{.name = service.name, .apis = {}};
+  const ApiPlanner::Surroundings around{service, signatures, functions, diagnostics};
+  for (const config::ApiConfig& api : service.apis) {
+    plan.apis.push_back(ApiPlanner(around, api).Plan());
+  }
+  return plan;
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/signature.h"
+#include "gateway/graph/value.h"
+
+namespace tiffin::gateway {
+
+// One execution of a method of a runner.
+struct Call {
+  const std::string* method = nullptr;         // Outlives the call: the plan's.
+  const MethodSignature* signature = nullptr;  // Likewise.
+  // In the order of the signature, rows first.
+  std::vector<Value> inputs;
+  int64_t rows = 1;
+  absl::Time deadline = absl::InfiniteFuture();  // By Clock::Monotonic().
+  // Attempts after the first, taken after UNAVAILABLE or the worker's death only.
+  int retries = 0;
+  std::string request_id;
+};
+
+struct CallTimings {
+  absl::Duration queue;
+  absl::Duration compute;
+};
+
+struct CallResult {
+  // In the order of the signature, rows first, checked against it.
+  std::vector<Value> outputs;
+  CallTimings timings;
+};
+
+using CallDone = absl::AnyInvocable<void(absl::StatusOr<CallResult>)>;
+
+// A call under way. Destroying it cancels: `done` will not be called any more, and nothing waits
+// for the worker; the call's record and leases stay with the session until its result arrives.
+class PendingCall {
+ public:
+  virtual ~PendingCall() = default;
+};
+
+// What the graph sees of a model's workers. Used on the loop's thread only.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  // Never calls `done` before it returns: results come from the loop's ready list. `done` is called
+  // at most once; it may destroy the PendingCall.
+  [[nodiscard]] virtual std::unique_ptr<PendingCall> Start(Call call, CallDone done) = 0;
+};
+
+}  // namespace tiffin::gateway

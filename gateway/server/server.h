@@ -1,0 +1,18 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "gateway/server/serving_loop.h"
+
+namespace tiffin::gateway {
+
+struct ServerOptions {
+  ServingOptions serving;  // Its socket_directory is filled in.
+  std::filesystem::path runtime_base;
+};
+
+// Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half
+// a minute at most), and everything is stopped; a second signal stops at once. Returns why it could
+// not start, or OK. Blocks the calling thread, which must be the process's only one.
+absl::Status RunServer(ServerOptions options);
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "common/async/rpc_server.h"
+#include "common/async/watcher.h"
+#include "common/config/service.h"
+#include "gateway/api/api.h"
+#include "gateway/api/serving.h"
+#include "gateway/dispatch/runner_pool.h"
+#include "gateway/graph/bound_api.h"
+#include "gateway/server/runner_target.h"
+#include "gateway/supervisor/supervisor.h"
+
+namespace tiffin::gateway {
+
+// One runner of one service, and how its workers are started.
+struct RunnerSetup {
+  std::string service;
+  std::string runner;
+  int replicas = 1;
+  int queue_max = config::kDefaultQueueMax;
+  std::string program;
+  std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
+};
+
+struct ServingOptions {
+  std::vector<config::ServiceConfig> services;
+  std::vector<RunnerSetup> runners;
+  std::string grpc_address;
+  std::filesystem::path socket_directory;
+  uint64_t segment_limit = uint64_t{1} << 30;
+};
+
+// Everything of a server that lives on one loop: the workers of its services, their graphs, and the
+// protocols in front.
+//
+//   starting -> serving    all workers are ready, the graphs are right, the port is open
+//   starting -> failed     a worker ended, a graph is wrong, or the port is taken; nothing was
+//   opened serving -> draining    requests under way go on, new ones get UNAVAILABLE
+//
+// Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
+class ServingLoop : public Serving {
+ public:
+  // All outlive it. `started` is told the address, or why not (INVALID_ARGUMENT for what the user
+  // can mend), once.
+  ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server, ServingOptions options,
+              absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
+  ~ServingLoop() override;
+
+  void Start();
+  // `drained` is called when no request is under way any more.
+  void Drain(absl::AnyInvocable<void()> drained);
+  // After the RPC server is down. `stopped` when all worker processes are gone.
+  void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
+  // Ends all sessions. The last thing before the loop's queue is shut down.
+  void Close();
+
+  std::span<const PlannedService> services() const override { return services_; }
+  std::span<const RunnerEntry> runners() const override { return entries_; }
+  bool ServiceReady(std::string_view service) const override;
+  bool RunnerReady(std::string_view service, std::string_view runner) const override;
+  void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
+  ValueAllocator& allocator() override { return memory_; }
+  [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
+                                                    int64_t rows, InferOptions options,
+                                                    InferDone done) override;
+
+ private:
+  enum class State { kStarting, kServing, kFailed, kDraining };
+  class Worker;
+  class Request;
+
+  // A runner with its workers.
+  struct RunnerSlot {
+    RunnerSetup setup;
+    std::unique_ptr<RunnerPool> pool;
+    std::vector<std::unique_ptr<Worker>> workers;
+  };
+
+  absl::Status StartWorkers();
+  void StartRunner(RunnerSlot& slot);
+  void OnWorkerExited(const RunnerSlot& slot, const Process::Ending& ending);
+  void OnPoolChange();
+  absl::Status PlanAll();
+  absl::Status Bind();
+  void AddEntries(const RunnerSlot& slot);
+  void Fail(absl::Status status);
+  void Housekeep();
+  void RequestEnded();
+  RunnerSlot* Find(std::string_view service, std::string_view runner) const;
+
+  Loop& loop_;
+  Watcher& watcher_;
+  RpcServer& rpc_server_;
+  const ServingOptions options_;
+  absl::AnyInvocable<void(absl::StatusOr<std::string>)> started_;
+  State state_ = State::kStarting;
+
+  SegmentNames names_;
+  GatewayMemory memory_;
+  DispatchParts parts_;
+  std::vector<std::unique_ptr<RunnerSlot>> slots_;
+  std::vector<PlannedService> services_;
+  std::vector<RunnerEntry> entries_;
+  std::map<const PlannedApi*, BoundApi> bound_apis_;
+  std::map<const RunnerEntry*, RunnerTarget> targets_;
+  std::unique_ptr<Api> api_;
+  std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
+  size_t active_requests_ = 0;
+  absl::AnyInvocable<void()> drained_;
+  Loop::Timer housekeeping_;
+  std::unique_ptr<Supervisor> supervisor_;  // Last: its workers are told to the slots.
+};
+
+}  // namespace tiffin::gateway

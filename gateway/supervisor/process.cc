@@ -1,0 +1,99 @@
+#include "gateway/supervisor/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/strings.h"
+
+// glibc 2.36 declares it without C linkage.
+extern "C" {
+#include <sys/pidfd.h>
+}
+
+namespace tiffin::gateway {
+namespace {
+
+// What posix_spawn is told, destroyed with it.
+struct SpawnSettings {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+
+  SpawnSettings() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSettings() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+};
+
+}  // namespace
+
+absl::StatusOr<Process> Process::Spawn(const std::string& program,
+                                       const std::vector<std::string>& arguments, int lifeline) {
+  SpawnSettings settings;
+  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&settings.actions, lifeline, kLifelineFd);
+  posix_spawn_file_actions_addclosefrom_np(&settings.actions, kLifelineFd + 1);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&settings.attributes, &none);
+  posix_spawnattr_setsigdefault(&settings.attributes, &all);
+  posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes,
+                                argv.data(), environ);
+  if (error != 0) {
+    return absl::InternalError(StrCat("can't start ", program, ": ", strerror(error)));
+  }
+  shm::UniqueFd pidfd(pidfd_open(pid, 0));
+  Process process(pid, std::move(pidfd));
+  if (!process.pidfd_.valid()) {
+    return absl::InternalError(StrCat("pidfd_open: ", strerror(errno)));
+  }
+  return process;
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
+
+Process::~Process() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+void Process::Signal(int signal) const {
+  if (pid_ > 0) kill(pid_, signal);
+}
+
+std::optional<Process::Ending> Process::Reap() {
+  int status = 0;
+  if (pid_ < 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  pid_ = -1;
+  if (WIFEXITED(status)) {
+    return Ending{.text = StrCat("exit code ", WEXITSTATUS(status)),
+                  .exit_code = WEXITSTATUS(status)};
+  }
+  const int signal = WTERMSIG(status);
+  return Ending{.text = StrCat("signal ", signal, " (", strsignal(signal), ")"),
+                .exit_code = std::nullopt};
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/async/loop.h"
+#include "common/async/watcher.h"
+#include "gateway/supervisor/process.h"
+
+namespace tiffin::gateway {
+
+// What to run as a worker. `--listen` and `--lifeline-fd` are added to the arguments.
+struct WorkerCommand {
+  std::string name;  // "digits.model_a" or "digits.model_a#1", for logs.
+  std::string program;
+  std::vector<std::string> arguments;
+};
+
+// Who is told of a worker's lives. On the loop's thread.
+class WorkerObserver {
+ public:
+  virtual ~WorkerObserver() = default;
+  // The worker has loaded its model and listens at `path` and `path`.fd.
+  virtual void OnListening(const std::string& path) = 0;
+  // The process is reaped. `had_served`: it listened before. It is started again in any case,
+  // unless the supervisor is stopping.
+  virtual void OnExited(const Process::Ending& ending, bool had_served) = 0;
+};
+
+// How long a worker that died before it listened waits for its next start: doubling, from 100 ms to
+// 5 s.
+absl::Duration RestartBackoff(int deaths_before_serving);
+
+// Starts workers, watches them, and starts them again: at once if they had served, with a backoff
+// if they died before. Each life gets a socket path of its own. On the loop's thread. Destruction
+// kills what still runs.
+class Supervisor {
+ public:
+  // `directory` holds the sockets. All outlive the supervisor. Opens the lifeline: workers end when
+  // this process does, however it ends.
+  static absl::StatusOr<std::unique_ptr<Supervisor>> Create(Loop& loop, Watcher& watcher,
+                                                            std::filesystem::path directory);
+  ~Supervisor();
+
+  // Starts a worker. The observer outlives the supervisor. Returns its key for Replace.
+  int Start(WorkerCommand command, WorkerObserver& observer);
+  // Kills the worker's process, which is then started again like after any death.
+  void Replace(int worker);
+  // SIGTERM to all, SIGKILL to those that still run after `grace`; `done` when all are reaped.
+  void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
+
+ private:
+  // starting -> serving (its socket appeared) -> (died) -> starting, at once
+  // starting -> (died) -> waiting (backoff) -> starting
+  struct Worker {
+    WorkerCommand command;
+    WorkerObserver* observer;
+    std::string path;  // Of this life's socket.
+    std::optional<Process> process;
+    std::unique_ptr<Watcher::Watch> watch;
+    bool serving = false;
+    int deaths_before_serving = 0;
+    Loop::Timer restart;
+  };
+
+  Supervisor(Loop& loop, Watcher& watcher, std::filesystem::path directory);
+  absl::Status Open();
+  void Spawn(Worker& worker);
+  void OnEnded(Worker& worker);
+  void OnSocketAppeared(const std::string& name);
+  bool ReadInotify();
+  void CheckStopped();
+
+  Loop& loop_;
+  Watcher& watcher_;
+  const std::filesystem::path directory_;
+  shm::UniqueFd lifeline_read_;
+  shm::UniqueFd lifeline_write_;  // Held open and never written.
+  shm::UniqueFd inotify_;
+  std::unique_ptr<Watcher::Watch> inotify_watch_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  uint64_t lives_ = 0;
+  bool stopping_ = false;
+  absl::AnyInvocable<void()> stopped_;
+  Loop::Timer kill_timer_;
+};
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,68 @@
+#include "gateway/api/interface.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/gateway/api/fakes.h"
+
+namespace tiffin::gateway {
+namespace {
+
+using testing::FakeServing;
+using testing::Framed;
+using testing::Raw;
+using testing::Spec;
+
+TEST(InterfaceTest, RowsAreShownOnlyWhereClientsChooseThem) {
+  EXPECT_EQ(ClientShape(Spec("x", "fp32[64]").type, false), (Shape{64}));
+  EXPECT_EQ(ClientShape(Spec("x", "fp32[64]").type, true), (Shape{-1, 64}));
+  EXPECT_EQ(ClientShape(Spec("x", "fp32[]").type, false), Shape{});
+  EXPECT_EQ(ClientShape(Spec("x", "fp32[]").type, true), Shape{-1});
+  EXPECT_EQ(ClientShape(Spec("x", "image").type, false), Shape{1});
+  EXPECT_EQ(ClientShape(Spec("x", "image").type, true), Shape{-1});
+}
+
+TEST(InterfaceTest, GraphShapesAlwaysHaveTheirRowsFirst) {
+  EXPECT_EQ(*GraphShape(Spec("x", "fp32[64]"), false, Shape{64}), (Shape{1, 64}));
+  EXPECT_EQ(*GraphShape(Spec("x", "fp32[64]"), true, Shape{3, 64}), (Shape{3, 64}));
+  EXPECT_EQ(*GraphShape(Spec("x", "fp32[]"), false, Shape{}), Shape{1});
+  EXPECT_EQ(*GraphShape(Spec("x", "text"), false, Shape{1}), Shape{1});
+  EXPECT_EQ(*GraphShape(Spec("x", "text"), true, Shape{5}), Shape{5});
+}
+
+TEST(InterfaceTest, ReplyShapesAreTheInverse) {
+  const auto value = [](DataType dtype, Shape shape) {
+    return HeapValue(dtype, std::move(shape), "");
+  };
+  EXPECT_EQ(*ReplyShape(Spec("x", "fp32[2]"), false, value(DataType::kFp32, {1, 2})), Shape{2});
+  EXPECT_EQ(*ReplyShape(Spec("x", "fp32[2]"), true, value(DataType::kFp32, {7, 2})), (Shape{7, 2}));
+  EXPECT_EQ(*ReplyShape(Spec("x", "text"), false, value(DataType::kBytes, {1})), Shape{1});
+}
+
+TEST(InterfaceTest, UndeclaredOutputsAreInternalErrors) {
+  for (const Value& value :
+       {HeapValue(DataType::kFp64, {1, 2}, ""), HeapValue(DataType::kFp32, {2, 2}, ""),
+        HeapValue(DataType::kFp32, {1, 3}, ""), HeapValue(DataType::kFp32, {}, "")}) {
+    EXPECT_EQ(ReplyShape(Spec("x", "fp32[2]"), false, value).status().code(),
+              absl::StatusCode::kInternal);
+  }
+}
+
+TEST(InterfaceTest, RowsOfAllInputsMustBeTheSame) {
+  FakeServing serving;
+  PlannedApi& api = serving.AddApi("s", "a", {Spec("x", "text"), Spec("y", "text")}, {});
+  api.has_rows = true;
+  const Interface target = InterfaceOf(&api);
+  const auto value = [](int64_t rows) { return HeapValue(DataType::kBytes, {rows}, ""); };
+  EXPECT_EQ(CompleteInputs(target, {value(2), value(2)})->rows, 2);
+  EXPECT_EQ(CompleteInputs(target, {value(2), value(3)}).status(),
+            absl::InvalidArgumentError("input 'y' has 3 rows, but 'x' has 2; all need the same"));
+}
+
+TEST(InterfaceTest, RowsThatCostNothingAreLimited) {
+  const TensorSpec spec = Spec("x", "fp32[-1]");
+  EXPECT_TRUE(GraphShape(spec, true, Shape{1000, 0}).ok());
+  EXPECT_FALSE(GraphShape(spec, true, Shape{int64_t{1} << 40, 0}).ok());
+}
+
+}  // namespace
+}  // namespace tiffin::gateway

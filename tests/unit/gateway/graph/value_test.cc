@@ -1,0 +1,39 @@
+#include "gateway/graph/value.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace tiffin::gateway {
+namespace {
+
+TEST(ValueTest, HeapMemoryIsAlignedWhateverItsSize) {
+  for (const size_t size : {0u, 1u, 7u, 64u, 1000u}) {
+    const Value value =
+        HeapValue(DataType::kUint8, {1, static_cast<int64_t>(size)}, std::string(size, 'x'));
+    const auto bytes = value.buffer->Bytes();
+    ASSERT_TRUE(bytes.ok());
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(bytes->data()) % 64, 0u);
+    EXPECT_EQ(bytes->size(), size);
+    EXPECT_EQ(AsStringView(*bytes), std::string(size, 'x'));
+  }
+}
+
+TEST(ValueTest, PiecesFollowOneAnother) {
+  const std::array pieces = {AsBytes("ab"), AsBytes(""), AsBytes("cde")};
+  const Value value = HeapValue(DataType::kUint8, {5}, pieces);
+  EXPECT_EQ(AsStringView(value.View()->bytes), "abcde");
+}
+
+TEST(ValueTest, ViewOfAValueWithoutABufferFails) { EXPECT_FALSE(Value{}.View().ok()); }
+
+TEST(ValueTest, CopiesShareTheirBytes) {
+  const Value value = HeapValue(DataType::kUint8, {1}, "x");
+  const Value copy = value;
+  EXPECT_EQ(copy.View()->bytes.data(), value.View()->bytes.data());
+}
+
+}  // namespace
+}  // namespace tiffin::gateway
