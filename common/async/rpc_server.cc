@@ -3,8 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "common/status_macros.h"
 #include "common/strings.h"
+#include "grpc/grpc.h"
 
 namespace tiffin {
 namespace {
@@ -184,7 +185,11 @@ class RpcServer::Call final : public Rpc {
   Op on_done_{*this, &Call::Done};
 };
 
-RpcServer::RpcServer() : queue_(builder_.AddCompletionQueue()) {}
+RpcServer::RpcServer() : queue_(builder_.AddCompletionQueue()) {
+  // Never undone: gRPC's own end, with the last of its objects, joins a thread that may be inside an
+  // epoll_wait of ten seconds, and nobody should wait for that.
+  grpc_init();
+}
 
 RpcServer::~RpcServer() = default;
 
@@ -194,6 +199,10 @@ void RpcServer::RequestCall() {
 
 absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& loop,
                                             std::vector<RpcService*> services) {
+  constexpr std::string_view kUnix = "unix:";
+  if (address.starts_with(kUnix)) {
+    ASSIGN_OR_RETURN(path_lock_, PathLock::Take(address.substr(kUnix.size())));
+  }
   loop_ = &loop;
   services_ = std::move(services);
   int port = 0;
@@ -209,7 +218,7 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
         "can't listen on ", address, ": the port is taken or the address is not this machine's"));
   }
   for (int i = 0; i < kRequestedCalls; ++i) RequestCall();
-  if (absl::StartsWith(address, "unix:")) return address;
+  if (address.starts_with(kUnix)) return address;
   return StrCat(address.substr(0, address.rfind(':') + 1), port);
 }
 

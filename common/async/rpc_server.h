@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/async/loop.h"
+#include "common/async/path_lock.h"
 #include "common/async/rpc.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
@@ -31,7 +33,9 @@ class RpcServer {
 
   // Opens `address` ("127.0.0.1:8001", port 0 picks one; "unix:/path") and offers each RPC to the
   // services in turn; UNIMPLEMENTED if none takes it. `loop` polls queue(). To be called once, on
-  // the loop's thread. Returns the address with its real port. UNAVAILABLE if the port is taken.
+  // the loop's thread. Returns the address with its real port. UNAVAILABLE if the address is taken;
+  // a Unix path is guarded by a lock on PATH.lock, for gRPC would take it over from a living
+  // server.
   absl::StatusOr<std::string> Open(const std::string& address, Loop& loop,
                                    std::vector<RpcService*> services);
 
@@ -49,6 +53,7 @@ class RpcServer {
   grpc::AsyncGenericService generic_;
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::optional<PathLock> path_lock_;
   std::unique_ptr<grpc::Server> server_;
   Loop* loop_ = nullptr;  // Null until Open.
   std::vector<RpcService*> services_;

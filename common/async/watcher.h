@@ -28,7 +28,7 @@ class Watcher {
   ~Watcher();
 
   // Calls `ready` each time `fd` is ready, until it returns false or the watch is destroyed. `fd`
-  // stays the caller's, who keeps it open until the watch is gone.
+  // stays the caller's, who keeps it open until the watch is gone, and has no other watch on it.
   [[nodiscard]] std::unique_ptr<Watch> Add(int fd, Interest interest,
                                            absl::AnyInvocable<bool()> ready);
 

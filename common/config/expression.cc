@@ -38,6 +38,8 @@ class ExpressionParser {
   std::optional<Literal> Text();
   std::optional<Literal> List(int depth);
   std::optional<std::string> Name(std::string_view what);
+  // A name that a model's signature gives, not the service file: capitals are its own business.
+  std::optional<std::string> SignatureName(std::string_view what);
 
   void SkipSpace() {
     while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != text_.npos) ++at_;
@@ -96,6 +98,14 @@ std::optional<std::string> ExpressionParser::Name(std::string_view what) {
   return std::string(word);
 }
 
+std::optional<std::string> ExpressionParser::SignatureName(std::string_view what) {
+  SkipSpace();
+  if (!IsWordStart(Peek())) {
+    return Fail(at_, StrCat("expected ", WithArticle(what), ", found ", Found()));
+  }
+  return std::string(Word());
+}
+
 std::optional<CallExpression> ExpressionParser::Call() {
   CallExpression call;
   SkipSpace();
@@ -104,7 +114,7 @@ std::optional<CallExpression> ExpressionParser::Call() {
   if (!callee.has_value()) return std::nullopt;
   call.callee = *std::move(callee);
   if (Take('.')) {
-    std::optional<std::string> method = Name("method");
+    std::optional<std::string> method = SignatureName("method");
     if (!method.has_value()) return std::nullopt;
     call.method = *std::move(method);
   }
@@ -143,7 +153,7 @@ bool ExpressionParser::AddArgument(CallExpression& call, std::set<std::string>& 
   const bool has_keyword = !word.empty() && !IsDigit(word[0]) && Peek() == '=';
   at_ = begin;
   if (has_keyword) {
-    std::optional<std::string> keyword = Name("argument");
+    std::optional<std::string> keyword = SignatureName("argument");
     if (!keyword.has_value()) return false;
     argument.keyword = *std::move(keyword);
     Take('=');
@@ -183,7 +193,7 @@ std::optional<std::variant<Reference, Literal>> ExpressionParser::Value() {
 std::optional<Reference> ExpressionParser::ReferenceFrom(std::string first, size_t begin) {
   Reference reference{std::move(first), ""};
   if (Take('.')) {
-    std::optional<std::string> output = Name("output");
+    std::optional<std::string> output = SignatureName("output");
     if (!output.has_value()) return std::nullopt;
     reference.output = *std::move(output);
   }

@@ -311,7 +311,8 @@ ServiceConfig ParseService(std::string_view yaml, const std::filesystem::path& f
   return service;
 }
 
-absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file) {
+absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file,
+                                          Diagnostics& diagnostics) {
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) {
     return absl::NotFoundError(
@@ -330,9 +331,13 @@ absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file) {
   }
   text.resize(static_cast<size_t>(stream.gcount()));
 
+  return ParseService(text, file, diagnostics);
+}
+
+absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file) {
   Diagnostics diagnostics(file.string());
-  ServiceConfig service = ParseService(text, file, diagnostics);
-  if (!diagnostics.empty()) return diagnostics.ToStatus();
+  absl::StatusOr<ServiceConfig> service = LoadService(file, diagnostics);
+  if (service.ok() && !diagnostics.empty()) return diagnostics.ToStatus();
   return service;
 }
 

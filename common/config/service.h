@@ -110,7 +110,10 @@ struct ServiceConfig {
 ServiceConfig ParseService(std::string_view yaml, const std::filesystem::path& file,
                            Diagnostics& diagnostics);
 
-// Reads the file. NOT_FOUND if it can't be read; INVALID_ARGUMENT with all diagnostics.
+// Reads the file. NOT_FOUND if it can't be read; what is wrong in it goes to `diagnostics`.
+absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file,
+                                          Diagnostics& diagnostics);
+// The same for who wants a whole one: INVALID_ARGUMENT with all diagnostics.
 absl::StatusOr<ServiceConfig> LoadService(const std::filesystem::path& file);
 
 // `callee(a, b.c, k=1, 'text')`. Errors go to `diagnostics`; `location` is that of the text's first

@@ -38,6 +38,14 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
     }
   }
 
+  // The wait for room in a full socket. A descriptor can be watched once at a time, so it has its
+  // own.
+  struct WaitForRoom {
+    shm::UniqueFd descriptor;
+    std::unique_ptr<Watcher::Watch> watch;  // Ends before the descriptor is closed.
+  };
+
+  // On the watcher's thread.
   bool SendBacklog() {
     absl::MutexLock lock(&mutex);
     while (!backlog.empty()) {
@@ -48,7 +56,27 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
       if (absl::IsResourceExhausted(sent)) return true;
       backlog.pop_front();  // Sent, or the peer is gone, which the reading side reports.
     }
+    waiting = false;
     return false;
+  }
+
+  void Send(const shm::Announcement& announcement, std::optional<int> descriptor) {
+    WaitForRoom ended;  // Destroyed without the lock, which its callback may be about to give back.
+    absl::MutexLock lock(&mutex);
+    if (backlog.empty() && !absl::IsResourceExhausted(socket.Send(announcement, descriptor))) {
+      return;
+    }
+    // A copy: the caller may drop its descriptor before this one is sent.
+    backlog.push_back(
+        {announcement,
+         shm::UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
+    if (waiting) return;
+    ended = std::move(room);
+    room.descriptor = shm::UniqueFd(fcntl(socket.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!room.descriptor.valid()) return;  // Too many open files; the next Send tries again.
+    waiting = true;
+    room.watch = watcher.Add(room.descriptor.get(), Watcher::Interest::kWritable,
+                             [this] { return SendBacklog(); });
   }
 
   shm::DescriptorSocket socket;  // Received from on the watcher's thread, sent to under the mutex.
@@ -60,7 +88,8 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
 
   absl::Mutex mutex;
   std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
-  std::unique_ptr<Watcher::Watch> writable ABSL_GUARDED_BY(mutex);
+  WaitForRoom room ABSL_GUARDED_BY(mutex);
+  bool waiting ABSL_GUARDED_BY(mutex) = false;
   std::unique_ptr<Watcher::Watch> readable;
 };
 
@@ -75,29 +104,15 @@ DescriptorChannel::DescriptorChannel(shm::DescriptorSocket socket, Watcher& watc
 DescriptorChannel::~DescriptorChannel() {
   shared_->alive = false;
   shared_->readable.reset();
-  std::unique_ptr<Watcher::Watch> writable;
+  Shared::WaitForRoom room;
   {
     absl::MutexLock lock(&shared_->mutex);
-    writable = std::move(shared_->writable);
+    room = std::move(shared_->room);
   }
 }
 
 void DescriptorChannel::Send(const shm::Announcement& announcement, std::optional<int> descriptor) {
-  absl::MutexLock lock(&shared_->mutex);
-  if (shared_->backlog.empty()) {
-    if (!absl::IsResourceExhausted(shared_->socket.Send(announcement, descriptor))) return;
-  }
-  const bool first = shared_->backlog.empty();
-  // A copy: the caller may drop its descriptor before this one is sent.
-  shared_->backlog.push_back(
-      {announcement,
-       shm::UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
-  if (first) {
-    shared_->writable.reset();
-    shared_->writable =
-        shared_->watcher.Add(shared_->socket.fd(), Watcher::Interest::kWritable,
-                             [shared = shared_.get()] { return shared->SendBacklog(); });
-  }
+  shared_->Send(announcement, descriptor);
 }
 
 }  // namespace tiffin::session

@@ -12,9 +12,8 @@
 #include "common/strings.h"
 #include "gateway/api/typed/proto_files.h"
 #include "gateway/commands/command.h"
-#include "gateway/commands/describe_worker.h"
+#include "gateway/commands/graph_plan.h"
 #include "gateway/commands/worker_plan.h"
-#include "gateway/functions/registry.h"
 #include "gateway/graph/describe.h"
 #include "gateway/graph/plan.h"
 
@@ -26,43 +25,6 @@ struct CheckOptions {
   std::string store = model::Store::DefaultRoot().native();
   std::string proto_dir;
 };
-
-// Asks every worker program what the runner does.
-absl::StatusOr<RunnerSignatures> DescribeRunners(const WorkerPlan& plan,
-                                                 const config::ServiceConfig& service,
-                                                 config::Diagnostics& diagnostics) {
-  RunnerSignatures signatures;
-  for (const PlannedWorker& worker : plan.workers) {
-    if (worker.service != service.name) continue;
-    std::vector<std::string> arguments = worker.arguments;
-    arguments.emplace_back("--describe");
-    auto description = DescribeWorker(worker.program, arguments);
-    if (description.ok()) {
-      signatures[worker.runner] = std::move(description->methods);
-    } else if (absl::IsInvalidArgument(description.status())) {
-      diagnostics.Add(service.FindRunner(worker.runner)->location,
-                      StrCat("runner '", worker.runner, "': ", Message(description.status())));
-    } else {
-      return description.status();
-    }
-  }
-  return signatures;
-}
-
-absl::StatusOr<std::vector<PlannedService>> PlanGraphs(const WorkerPlan& plan) {
-  const FunctionTable functions = BuiltinFunctions();
-  std::vector<PlannedService> services;
-  std::string errors;
-  for (const config::ServiceConfig& service : plan.services) {
-    config::Diagnostics diagnostics(service.file.native());
-    ASSIGN_OR_RETURN(const RunnerSignatures signatures,
-                     DescribeRunners(plan, service, diagnostics));
-    services.push_back(PlanService(service, signatures, functions, diagnostics));
-    errors += diagnostics.ToString();
-  }
-  if (!errors.empty()) return absl::InvalidArgumentError(errors);
-  return services;
-}
 
 absl::Status WriteProtos(const std::vector<PlannedService>& services,
                          const std::filesystem::path& folder) {
@@ -79,9 +41,9 @@ absl::Status WriteProtos(const std::vector<PlannedService>& services,
 }
 
 absl::Status Check(const CheckOptions& options) {
-  ASSIGN_OR_RETURN(const WorkerPlan plan,
-                   PlanWorkers(options.files, options.store, ProgramFolder()));
+  ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.files, options.store, ProgramFolder()));
   ASSIGN_OR_RETURN(const std::vector<PlannedService> services, PlanGraphs(plan));
+  RETURN_IF_ERROR(DiagnosticsOf(plan));
   for (const PlannedService& service : services) {
     std::fputs(DescribePlan(service).c_str(), stdout);
   }

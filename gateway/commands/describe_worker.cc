@@ -108,6 +108,7 @@ absl::StatusOr<pid_t> Spawn(const fs::path& program, const std::vector<std::stri
   std::vector<std::string> words = {program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 

@@ -7,6 +7,7 @@
 #include "common/model/store.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/graph_plan.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/server/server.h"
 #include "gateway/supervisor/runtime_dir.h"
@@ -26,6 +27,12 @@ struct ServeOptions {
 int Serve(const ServeOptions& options) {
   absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.files, options.store, ProgramFolder());
   if (!plan.ok()) return ReportError(plan.status());
+  if (!DiagnosticsOf(*plan).ok()) {
+    // It will not start: then say everything that is wrong, not only what was found without
+    // workers.
+    const auto graphs = PlanGraphs(*plan);
+    return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
+  }
   spdlog::info("{}", Trim(plan->resources));
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
@@ -41,7 +48,9 @@ int Serve(const ServeOptions& options) {
                                       .program = std::move(worker.program),
                                       .arguments = std::move(worker.arguments)});
   }
-  server.serving.services = std::move(plan->services);
+  for (PlannedFile& file : plan->files) {
+    server.serving.services.push_back(std::move(file.service));
+  }
   const absl::Status served = RunServer(std::move(server));
   return served.ok() ? kExitDone : ReportError(served);
 }

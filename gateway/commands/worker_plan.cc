@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/cgroup.h"
+#include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/describe_worker.h"
 
@@ -34,10 +35,10 @@ struct Demand {
   int open_replicas = 0;
 };
 
-Demand SumDemand(const std::vector<config::ServiceConfig>& services) {
+Demand SumDemand(const std::vector<PlannedFile>& files) {
   Demand demand;
-  for (const config::ServiceConfig& service : services) {
-    for (const config::RunnerConfig& runner : service.runners) {
+  for (const PlannedFile& file : files) {
+    for (const config::RunnerConfig& runner : file.service.runners) {
       if (runner.cpu.has_value()) {
         demand.explicit_threads += runner.replicas * static_cast<int>(std::ceil(*runner.cpu));
       } else {
@@ -52,7 +53,7 @@ void AddWorker(const config::ServiceConfig& service, const config::RunnerConfig&
                const model::Store& store, const fs::path& program_folder, int shared_threads,
                config::Diagnostics& diagnostics, WorkerPlan& plan) {
   const std::string backend = FindBackend(runner, store, diagnostics);
-  if (backend.empty()) return;
+  if (backend.empty()) return;  // Reported.
   const auto program = FindWorkerProgram(backend, program_folder);
   if (!program.ok()) {
     diagnostics.Add(runner.location,
@@ -91,37 +92,40 @@ int AvailableCores() {
 absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
                                        const fs::path& store_root, const fs::path& program_folder) {
   WorkerPlan plan;
-  std::string errors;
   std::set<std::string> names;
   for (const std::string& file : files) {
-    auto service = config::LoadService(file);
-    if (!service.ok()) {
-      errors += StrCat(Message(service.status()), errors.ends_with('\n') ? "" : "\n");
-      continue;
+    config::Diagnostics diagnostics(file);
+    ASSIGN_OR_RETURN(config::ServiceConfig service, config::LoadService(file, diagnostics));
+    if (!service.name.empty() && !names.insert(service.name).second) {
+      diagnostics.Add(service.name_location,
+                      StrCat("another file has the service '", service.name, "' too: rename one"));
     }
-    if (!names.insert(service->name).second) {
-      errors += StrCat(file, ":", service->name_location.line, ":", service->name_location.column,
-                       ": another file has the service '", service->name, "' too: rename one\n");
-    }
-    plan.services.push_back(*std::move(service));
+    const bool form_ok = diagnostics.empty();
+    plan.files.push_back({std::move(service), std::move(diagnostics), form_ok});
   }
   const int cores = AvailableCores();
-  const Demand demand = SumDemand(plan.services);
+  const Demand demand = SumDemand(plan.files);
   const int left = std::max(0, cores - demand.explicit_threads);
   const int shared = std::max(1, left / std::max(1, demand.open_replicas));
-  plan.resources = StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
-                          " (affinity and cgroup), divided evenly among ", demand.open_replicas,
-                          " replicas without resources.cpu\n");
+  plan.resources =
+      StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
+             " (affinity and cgroup), divided evenly among ", demand.open_replicas,
+             demand.open_replicas == 1 ? " replica" : " replicas", " without resources.cpu\n");
   const model::Store store(store_root);
-  for (const config::ServiceConfig& service : plan.services) {
-    config::Diagnostics diagnostics(service.file.native());
-    for (const config::RunnerConfig& runner : service.runners) {
-      AddWorker(service, runner, store, program_folder, shared, diagnostics, plan);
+  for (PlannedFile& file : plan.files) {
+    for (const config::RunnerConfig& runner : file.service.runners) {
+      AddWorker(file.service, runner, store, program_folder, shared, file.diagnostics, plan);
     }
-    errors += diagnostics.ToString();
   }
-  if (!errors.empty()) return absl::InvalidArgumentError(errors);
   return plan;
+}
+
+absl::Status DiagnosticsOf(const WorkerPlan& plan) {
+  std::string errors;
+  for (const PlannedFile& file : plan.files) errors += file.diagnostics.ToString();
+  if (errors.empty()) return absl::OkStatus();
+  errors.pop_back();  // The last line's end.
+  return absl::InvalidArgumentError(errors);
 }
 
 }  // namespace tiffin::gateway

@@ -23,8 +23,14 @@ struct PlannedWorker {
   int threads = 1;  // Of each replica.
 };
 
+struct PlannedFile {
+  config::ServiceConfig service;
+  config::Diagnostics diagnostics;  // Everything wrong that was found so far.
+  bool form_ok = true;              // The file could be read without any.
+};
+
 struct WorkerPlan {
-  std::vector<config::ServiceConfig> services;
+  std::vector<PlannedFile> files;
   std::vector<PlannedWorker> workers;
   // How the cores were divided, and why; a line each.
   std::string resources;
@@ -35,9 +41,13 @@ int AvailableCores();
 
 // Reads the service files, finds every runner's model and worker program, and divides the cores: a
 // runner with `resources.cpu` gets as many threads (rounded up) for each replica; the others share
-// what is left evenly, one thread at least. INVALID_ARGUMENT with everything that is wrong.
+// what is left evenly, one thread at least. What is wrong in a file goes to its diagnostics;
+// NOT_FOUND if one can't be read.
 absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
                                        const std::filesystem::path& store,
                                        const std::filesystem::path& program_folder);
+
+// INVALID_ARGUMENT with the diagnostics of all files, OK if there are none.
+absl::Status DiagnosticsOf(const WorkerPlan& plan);
 
 }  // namespace tiffin::gateway

@@ -407,15 +407,16 @@ void WorkerSession::Lose(absl::Status status) {
 }
 
 void WorkerSession::FailCalls(const absl::Status& status) {
+  // First, so that a call that is run again goes elsewhere.
+  events_.lost(status);
   const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
   while (*self != nullptr && !calls_.empty()) {
     const auto record = calls_.begin();
     CallDone done = std::move(record->second.done);
     calls_.erase(record);
     if (done == nullptr) continue;
-    std::move(done)(absl::UnavailableError(StrCat("lost the worker: ", status.message())));
+    std::move(done)(absl::UnavailableError(StrCat("its worker is gone: ", status.message())));
   }
-  if (*self != nullptr) events_.lost(status);
 }
 
 void WorkerSession::ProcessDied() {

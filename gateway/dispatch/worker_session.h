@@ -44,7 +44,7 @@ class WorkerSession {
  public:
   struct Events {
     absl::AnyInvocable<void(WorkerDescription)> ready;
-    // Never called from inside a call of the owner's.
+    // Never called from inside a call of the owner's, who destroys the session later than that.
     absl::AnyInvocable<void(absl::Status)> lost;
     // The worker's descriptor socket ended: its process is gone.
     absl::AnyInvocable<void()> dead;

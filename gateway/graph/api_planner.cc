@@ -209,8 +209,10 @@ std::vector<PlannedOutput> ApiPlanner::PlanOutputs() {
   for (const config::OutputConfig& output : api_.outputs) {
     const std::optional<ValueSource> source = ResolveReference(output.value, output.location);
     if (!source.has_value()) continue;
-    outputs.push_back(PlannedOutput{.spec = {output.name, TypeOf(*source).value_or(ValueType{})},
-                                    .source = *source});
+    PlannedOutput& planned = outputs.emplace_back();
+    planned.spec.name = output.name;
+    if (std::optional<ValueType> type = TypeOf(*source)) planned.spec.type = *std::move(type);
+    planned.source = *source;
   }
   return outputs;
 }

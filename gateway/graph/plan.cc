@@ -1,7 +1,5 @@
 #include "gateway/graph/plan.h"
 
-#include <algorithm>
-#include <set>
 #include <string>
 
 #include "common/strings.h"
@@ -22,26 +20,11 @@ void CheckClashes(const config::ServiceConfig& service, const FunctionTable& fun
   }
 }
 
-void CheckUnusedRunners(const config::ServiceConfig& service, config::Diagnostics& diagnostics) {
-  std::set<std::string> called;
-  for (const config::ApiConfig& api : service.apis) {
-    for (const config::StepConfig& step : api.steps) called.insert(step.call.callee);
-  }
-  // A step that could not be read (and was reported) may have called any of them.
-  if (called.contains("")) return;
-  for (const config::RunnerConfig& runner : service.runners) {
-    if (called.contains(runner.name)) continue;
-    diagnostics.Add(runner.location,
-                    StrCat("unused runner '", runner.name, "'; remove it, or call it in a step"));
-  }
-}
-
 }  // namespace
 
 PlannedService PlanService(const config::ServiceConfig& service, const RunnerSignatures& signatures,
                            const FunctionTable& functions, config::Diagnostics& diagnostics) {
   CheckClashes(service, functions, diagnostics);
-  CheckUnusedRunners(service, diagnostics);
   PlannedService plan{.name = service.name, .apis = {}};
   const ApiPlanner::Surroundings around{service, signatures, functions, diagnostics};
   for (const config::ApiConfig& api : service.apis) {

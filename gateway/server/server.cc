@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/supervisor/runtime_dir.h"
+#include "google/protobuf/stubs/logging.h"
 #include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
@@ -22,6 +23,12 @@ constexpr absl::Duration kDrainGrace = absl::Seconds(30);
 // For replies to be written; streams that never end by themselves (Watch) are cut after it.
 constexpr absl::Duration kCloseGrace = absl::Milliseconds(200);
 constexpr absl::Duration kWorkerGrace = absl::Seconds(2);
+
+// Protobuf prints what is wrong with a client's message on stderr; the client is told anyway.
+void LogProtobuf(google::protobuf::LogLevel /*level*/, const char* /*file*/, int /*line*/,
+                 const std::string& message) {
+  spdlog::debug("protobuf: {}", message);
+}
 
 // SIGTERM and SIGINT, for every thread started from here on, through a descriptor.
 absl::StatusOr<shm::UniqueFd> BlockSignals() {
@@ -83,6 +90,7 @@ class Lifecycle {
 }  // namespace
 
 absl::Status RunServer(ServerOptions options) {
+  google::protobuf::SetLogHandler(LogProtobuf);
   ASSIGN_OR_RETURN(const shm::UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();

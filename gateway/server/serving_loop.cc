@@ -192,7 +192,9 @@ absl::Status ServingLoop::PlanAll() {
     services_.push_back(PlanService(service, signatures, functions, diagnostics));
     errors += diagnostics.ToString();
   }
-  return errors.empty() ? absl::OkStatus() : absl::InvalidArgumentError(errors);
+  if (errors.empty()) return absl::OkStatus();
+  errors.pop_back();  // The last line's end.
+  return absl::InvalidArgumentError(errors);
 }
 
 absl::Status ServingLoop::Bind() {

@@ -112,6 +112,7 @@ void Supervisor::OnSocketAppeared(const std::string& name) {
     if (StrCat(worker->path, kDescriptorSuffix) != (directory_ / name).native()) continue;
     if (!worker->process.has_value() || worker->serving) return;
     worker->serving = true;
+    spdlog::info("worker {} (pid {}) is ready", worker->command.name, worker->process->pid());
     worker->deaths_before_serving = 0;
     worker->observer->OnListening(worker->path);
     return;
@@ -119,6 +120,7 @@ void Supervisor::OnSocketAppeared(const std::string& name) {
 }
 
 void Supervisor::OnEnded(Worker& worker) {
+  const pid_t pid = worker.process->pid();
   const std::optional<Process::Ending> ending = worker.process->Reap();
   if (!ending.has_value()) return;
   worker.watch.reset();
@@ -133,7 +135,8 @@ void Supervisor::OnEnded(Worker& worker) {
     CheckStopped();
     return;
   }
-  spdlog::error("worker {} ended: {}", worker.command.name, ending->text);
+  spdlog::error("worker {} (pid {}) ended: {}; starting it again", worker.command.name, pid,
+                ending->text);
   if (had_served) {
     Spawn(worker);
   } else {

@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 
 namespace tiffin::model {
 namespace {
@@ -23,7 +23,7 @@ TEST(DigestTest, GivesTheStandardsExamples) {
 }
 
 TEST(DigestTest, ReadsFilesOfSeveralPieces) {
-  shm::TemporaryFolder folder;
+  TemporaryFolder folder;
   const std::filesystem::path path = std::filesystem::path(folder.path()) / "a";
   std::ofstream(path) << std::string(1'000'000, 'a');
 
@@ -31,7 +31,7 @@ TEST(DigestTest, ReadsFilesOfSeveralPieces) {
 }
 
 TEST(DigestTest, RefusesLinksFoldersAndWhatIsNotThere) {
-  shm::TemporaryFolder folder;
+  TemporaryFolder folder;
   const std::filesystem::path dir = folder.path();
   std::ofstream(dir / "file") << "abc";
   std::filesystem::create_symlink(dir / "file", dir / "link");

@@ -6,7 +6,7 @@
 #include "common/model/store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 
 namespace tiffin::model {
 namespace {
@@ -55,7 +55,7 @@ class ModelYamlTest : public testing::Test {
   std::filesystem::path dir() const { return folder_.path(); }
 
  private:
-  shm::TemporaryFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(ModelYamlTest, ReadsBackWhatItWrites) {

@@ -15,7 +15,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 
 namespace tiffin::model {
 namespace {
@@ -52,7 +52,7 @@ class StoreTest : public testing::Test {
     return names;
   }
 
-  shm::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   Store store_{fs::path(folder_.path()) / "models"};
 };
 

@@ -19,7 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/shm/open_descriptors.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 
 namespace tiffin::shm {
 namespace {

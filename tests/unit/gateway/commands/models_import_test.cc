@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 #include "tests/unit/gateway/commands/script.h"
 
 namespace tiffin::gateway {
@@ -46,7 +46,7 @@ class ModelsImportTest : public testing::Test {
   }
   fs::path dir() const { return folder_.path(); }
 
-  shm::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   ImportOptions options_;
 };
 

@@ -9,7 +9,7 @@
 #include "gateway/commands/models_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/common/shm/temporary_folder.h"
+#include "tests/unit/common/temporary_folder.h"
 #include "tests/unit/gateway/commands/script.h"
 
 namespace tiffin::gateway {
@@ -57,7 +57,7 @@ class ModelsTest : public testing::Test {
   std::string store() const { return (dir() / "store").string(); }
 
  private:
-  shm::TemporaryFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(ModelsTest, WrongUsageExitsWithTwoAndHelpWithZero) {

@@ -28,19 +28,19 @@ class ManualClock : public Clock {
 // Runs the API that a test builds in `builder`, with a FakeRunner for each runner name.
 class ExecutionTest : public testing::Test {
  protected:
-  FakeRunner& runner(const std::string& name) { return runners_[name]; }
+  FakeRunner& runner(const std::string& name) { return runners[name]; }
 
   void Start(std::vector<Value> inputs, absl::Time deadline = absl::InfiniteFuture()) {
     auto bound = BoundApi::Create(
-        builder.plan, [this](const std::string& name) -> Runner* { return &runners_[name]; });
+        builder.plan, [this](const std::string& name) -> Runner* { return &runners[name]; });
     ASSERT_TRUE(bound.ok()) << bound.status();
-    bound_.emplace(*std::move(bound));
+    bound_api.emplace(*std::move(bound));
     ExecutionOptions options;
     options.deadline = deadline;
     options.request_id = "request";
     options.clock = &clock;
     options.post = [this](absl::AnyInvocable<void()> task) { posted.push_back(std::move(task)); };
-    execution = Execution::Start(*bound_, std::move(inputs), std::move(options),
+    execution = Execution::Start(*bound_api, std::move(inputs), std::move(options),
                                  [this](absl::StatusOr<std::vector<Value>> outputs) {
                                    ++done_calls;
                                    result.emplace(std::move(outputs));
@@ -54,15 +54,13 @@ class ExecutionTest : public testing::Test {
 
   PlanBuilder builder;
   ManualClock clock;
+  std::map<std::string, FakeRunner> runners;
+  std::optional<BoundApi> bound_api;
   std::vector<absl::AnyInvocable<void()>> posted;
   int done_calls = 0;
   bool destroy_when_done = false;
   std::optional<absl::StatusOr<std::vector<Value>>> result;
-  std::unique_ptr<Execution> execution;
-
- private:
-  std::map<std::string, FakeRunner> runners_;
-  std::optional<BoundApi> bound_;
+  std::unique_ptr<Execution> execution;  // Last: it uses all of the above.
 };
 
 }  // namespace tiffin::gateway

@@ -199,7 +199,6 @@ TEST_F(PlanTest, WhatNobodyUsesIsAnError) {
     output: {y: a}
 )yaml");
   EXPECT_EQ(Errors(),
-            "s.yaml:4:3: unused runner 'other'; remove it, or call it in a step\n"
             "s.yaml:7:28: input 'more' is unused; remove it, or give it to a step\n"
             "s.yaml:10:7: step 'b' is unused; remove it, or return it under `output`");
 }

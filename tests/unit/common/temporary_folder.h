@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 
-namespace tiffin::shm {
+namespace tiffin {
 
 // An empty folder of its own, removed with all that is in it.
 class TemporaryFolder {
@@ -24,4 +24,4 @@ class TemporaryFolder {
   std::string path_;
 };
 
-}  // namespace tiffin::shm
+}  // namespace tiffin

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gateway/commands/worker_plan.h"
+#include "gateway/graph/plan.h"
+
+namespace tiffin::gateway {
+
+// Asks every worker program what its runner does, without starting a server, and plans the graphs
+// of all files. What is wrong goes to the files' diagnostics; the result is whole only if nothing
+// is. Blocks while models are loaded. An error is one that no file is to blame for.
+absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan);
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,285 @@
+#include "common/async/loop.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/common/async/loop_thread.h"
+#include "tests/unit/common/async/manual_clock.h"
+
+namespace tiffin {
+namespace {
+
+using ::testing::ElementsAre;
+
+// A loop that runs in the test's own thread, from Run until something calls End.
+class LoopTest : public ::testing::Test {
+ protected:
+  ~LoopTest() override {
+    if (!ended_) {
+      End();
+      loop_.Run();
+    }
+  }
+
+  void End() {
+    ended_ = true;
+    loop_.Close();
+    queue_.Shutdown();
+  }
+  void Note(std::string what) { log_.push_back(std::move(what)); }
+
+  ManualClock clock_;
+  grpc::CompletionQueue queue_;
+  Loop loop_{queue_, clock_};
+  std::vector<std::string> log_;
+  bool ended_ = false;
+};
+
+TEST_F(LoopTest, TimersRunInTheOrderOfTheirTimes) {
+  const absl::Time now = loop_.now();
+  const Loop::Timer third = loop_.At(now + absl::Seconds(3), [&] { Note("third"); });
+  const Loop::Timer first = loop_.At(now + absl::Seconds(1), [&] { Note("first"); });
+  const Loop::Timer second = loop_.At(now + absl::Seconds(2), [&] { Note("second"); });
+  const Loop::Timer last = loop_.At(now + absl::Seconds(4), [&] { End(); });
+  clock_.Advance(absl::Seconds(5));
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("first", "second", "third"));
+}
+
+TEST_F(LoopTest, TimersOfOneTimeRunInTheOrderTheyWereMade) {
+  std::vector<Loop::Timer> timers;
+  for (const char* name : {"a", "b", "c"}) {
+    timers.push_back(loop_.At(loop_.now(), [this, name] { Note(name); }));
+  }
+  timers.push_back(loop_.At(loop_.now(), [&] { End(); }));
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("a", "b", "c"));
+}
+
+TEST_F(LoopTest, ATimerDoesNotRunBeforeItsTime) {
+  const Loop::Timer late = loop_.At(loop_.now() + absl::Seconds(2), [&] { Note("late"); });
+  const Loop::Timer early = loop_.At(loop_.now() + absl::Seconds(1), [&] {
+    Note("early");
+    End();
+  });
+  clock_.Advance(absl::Seconds(1));
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("early"));
+}
+
+TEST_F(LoopTest, WaitsForATimerOfTheRealClock) {
+  grpc::CompletionQueue queue;
+  Loop loop(queue, Clock::Monotonic());
+  const absl::Time begin = loop.now();
+  absl::Time ran;
+  const Loop::Timer timer = loop.At(begin + absl::Milliseconds(20), [&] {
+    ran = loop.now();
+    loop.Close();
+    queue.Shutdown();
+  });
+
+  loop.Run();
+
+  EXPECT_GE(ran - begin, absl::Milliseconds(20));
+}
+
+TEST_F(LoopTest, ATimerForThePastRunsLaterThanWhatIsDueNow) {
+  Loop::Timer inner;
+  const Loop::Timer outer = loop_.At(loop_.now(), [&] {
+    inner = loop_.At(loop_.now() - absl::Hours(1), [&] {
+      Note("inner");
+      End();
+    });
+    Note("outer");
+  });
+  const Loop::Timer sibling = loop_.At(loop_.now(), [&] { Note("sibling"); });
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("outer", "sibling", "inner"));
+}
+
+TEST_F(LoopTest, TimersForThePastDoNotStarveOtherEvents) {
+  Loop::Timer timer;
+  std::function<void()> again = [&] {
+    if (!ended_) timer = loop_.At(loop_.now() - absl::Seconds(1), [&] { again(); });
+  };
+  again();
+  loop_.Post([&] { End(); });
+
+  loop_.Run();
+
+  EXPECT_TRUE(ended_);
+}
+
+TEST_F(LoopTest, ATimerCancelsAnotherThatIsDueToo) {
+  Loop::Timer second;
+  const Loop::Timer first = loop_.At(loop_.now(), [&] { second.Cancel(); });
+  second = loop_.At(loop_.now(), [&] { Note("cancelled, and still ran"); });
+  const Loop::Timer last = loop_.At(loop_.now(), [&] { End(); });
+
+  loop_.Run();
+
+  EXPECT_TRUE(log_.empty());
+}
+
+TEST_F(LoopTest, ATimerMayCancelAndReplaceItself) {
+  Loop::Timer timer;
+  timer = loop_.At(loop_.now(), [&] {
+    timer.Cancel();
+    timer = loop_.At(loop_.now(), [&] {
+      Note("second life");
+      End();
+    });
+  });
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("second life"));
+}
+
+TEST_F(LoopTest, ADestroyedTimerNeverRunsAndItsTaskIsDestroyedAtOnce) {
+  auto held = std::make_shared<int>(1);
+  {
+    const Loop::Timer timer = loop_.At(loop_.now(), [held] { FAIL() << "it ran"; });
+  }
+  EXPECT_EQ(held.use_count(), 1);
+
+  loop_.Post([&] { End(); });
+  loop_.Run();
+}
+
+TEST_F(LoopTest, AMovedTimerIsCancelledByItsNewOwnerOnly) {
+  auto owner = std::make_unique<Loop::Timer>();
+  {
+    Loop::Timer timer = loop_.At(loop_.now(), [&] { Note("ran"); });
+    *owner = std::move(timer);
+  }
+  const Loop::Timer last = loop_.At(loop_.now(), [&] { End(); });
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("ran"));
+}
+
+TEST_F(LoopTest, DeferredTasksRunInOrderAfterTheEventAndBeforeTheNext) {
+  loop_.Post([&] {
+    loop_.Defer([&] {
+      Note("deferred 1");
+      loop_.Defer([&] { Note("deferred by deferred"); });
+    });
+    loop_.Defer([&] { Note("deferred 2"); });
+    loop_.Post([&] {
+      Note("next event");
+      End();
+    });
+    Note("event");
+  });
+
+  loop_.Run();
+
+  EXPECT_THAT(
+      log_, ElementsAre("event", "deferred 1", "deferred 2", "deferred by deferred", "next event"));
+}
+
+TEST_F(LoopTest, WhatATimerDefersRunsBeforeTheNextTimer) {
+  const Loop::Timer first = loop_.At(loop_.now(), [&] { loop_.Defer([&] { Note("deferred"); }); });
+  const Loop::Timer second = loop_.At(loop_.now(), [&] {
+    Note("second");
+    End();
+  });
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("deferred", "second"));
+}
+
+TEST_F(LoopTest, PostedBeforeRunIsRun) {
+  loop_.Post([&] { Note("posted"); });
+  loop_.Post([&] { End(); });
+
+  loop_.Run();
+
+  EXPECT_THAT(log_, ElementsAre("posted"));
+}
+
+TEST_F(LoopTest, CloseDropsWhatIsPostedAfterIt) {
+  auto held = std::make_shared<int>(1);
+  loop_.Post([&] {
+    End();
+    loop_.Post([held] { FAIL() << "it ran"; });
+  });
+
+  loop_.Run();
+
+  EXPECT_EQ(held.use_count(), 1) << "the dropped task is kept";
+}
+
+TEST_F(LoopTest, CloseDropsWhatWasPostedAndNotYetTaken) {
+  auto held = std::make_shared<int>(1);
+  loop_.Post([&] {
+    loop_.Post([held] { FAIL() << "it ran"; });
+    End();
+  });
+
+  loop_.Run();
+
+  EXPECT_EQ(held.use_count(), 1) << "the dropped task is kept";
+}
+
+TEST(LoopThreadsTest, PostsOfOneThreadKeepTheirOrderAmongThoseOfOthers) {
+  constexpr int kThreads = 4;
+  constexpr int kPosts = 500;
+  LoopThread loop;
+  std::vector<std::vector<int>> seen(kThreads);  // Touched on the loop's thread only.
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kPosts; ++i) {
+        loop.loop().Post([&seen, t, i] { seen[static_cast<size_t>(t)].push_back(i); });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  const auto results = loop.Do([&] { return seen; });
+
+  for (const std::vector<int>& of_thread : results) {
+    ASSERT_EQ(of_thread.size(), static_cast<size_t>(kPosts));
+    for (int i = 0; i < kPosts; ++i) EXPECT_EQ(of_thread[static_cast<size_t>(i)], i);
+  }
+}
+
+TEST(LoopThreadsTest, PostsFromOtherThreadsDuringCloseAreRunOrDropped) {
+  auto held = std::make_shared<int>(1);
+  {
+    LoopThread loop;
+    absl::Notification begun;
+    std::thread poster([&] {
+      for (int i = 0; i < 2000; ++i) {
+        loop.loop().Post([held] {});
+        if (i == 10) begun.Notify();
+      }
+    });
+    begun.WaitForNotification();
+    loop.Stop();
+    poster.join();
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace tiffin

@@ -1,0 +1,209 @@
+#include "common/session/descriptor_channel.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/common/async/loop_thread.h"
+#include "tests/unit/common/shm/open_descriptors.h"
+
+namespace tiffin::session {
+namespace {
+
+using shm::Announcement;
+using shm::DescriptorSocket;
+using shm::UniqueFd;
+
+std::array<int, 2> SocketPair() {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+  return ends;
+}
+
+// How many announcements fit into a socket that nobody reads.
+uint64_t SocketCapacity() {
+  const std::array<int, 2> ends = SocketPair();
+  DescriptorSocket sender{UniqueFd(ends[0])};
+  const UniqueFd silent(ends[1]);
+  uint64_t sent = 0;
+  while (sender.Send({.segment = sent + 1}, std::nullopt).ok()) ++sent;
+  return sent;
+}
+
+// A channel at one end of a socket pair; the test holds the other.
+class DescriptorChannelTest : public ::testing::Test {
+ protected:
+  DescriptorChannelTest() {
+    const std::array<int, 2> ends = SocketPair();
+    peer_ = std::make_unique<DescriptorSocket>(UniqueFd(ends[0]));
+    channel_fd_ = ends[1];
+    loop_.Do([&] {
+      channel_ = std::make_unique<DescriptorChannel>(
+          DescriptorSocket(UniqueFd(ends[1])), watcher_, loop_.loop(),
+          [this](DescriptorSocket::Received received) {
+            EXPECT_TRUE(closed_.empty()) << "received after the end";
+            received_.push_back(std::move(received));
+          },
+          [this](absl::Status status) { closed_.push_back(std::move(status)); });
+    });
+  }
+  ~DescriptorChannelTest() override {
+    loop_.Do([&] { channel_.reset(); });
+  }
+
+  // What the peer finds, waiting for it.
+  std::optional<DescriptorSocket::Received> Take() {
+    std::optional<DescriptorSocket::Received> taken;
+    const bool came = loop_.Await([&] {
+      auto received = peer_->Receive();
+      EXPECT_TRUE(received.ok()) << received.status();
+      if (!received.ok()) return true;
+      taken = *std::move(received);
+      return taken.has_value();
+    });
+    EXPECT_TRUE(came);
+    return taken;
+  }
+
+  // More than fit into the socket.
+  const uint64_t too_many_ = SocketCapacity() + 50;
+  Watcher watcher_;
+  LoopThread loop_;
+  std::unique_ptr<DescriptorSocket> peer_;
+  std::unique_ptr<DescriptorChannel> channel_;
+  int channel_fd_ = -1;                               // The channel's.
+  std::vector<DescriptorSocket::Received> received_;  // On the loop's thread, like closed_.
+  std::vector<absl::Status> closed_;
+};
+
+TEST_F(DescriptorChannelTest, HandsOverWhatArrivesInOrder) {
+  for (uint64_t i = 1; i <= 5; ++i) {
+    ASSERT_TRUE(peer_->Send({.session = 9, .segment = i, .size = i * 10}, STDIN_FILENO).ok());
+  }
+
+  ASSERT_TRUE(loop_.Await([&] { return received_.size() == 5; }));
+
+  for (uint64_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(received_[i].announcement.session, 9U);
+    EXPECT_EQ(received_[i].announcement.segment, i + 1);
+    EXPECT_EQ(received_[i].announcement.size, (i + 1) * 10);
+    EXPECT_TRUE(received_[i].descriptor.valid());
+  }
+}
+
+TEST_F(DescriptorChannelTest, SendsADescriptorThatStaysTheCallers) {
+  const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  channel_->Send({.session = 1, .segment = 2, .size = 3}, file.get());
+
+  const auto taken = Take();
+
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(taken->announcement.segment, 2U);
+  struct stat sent = {};
+  struct stat received = {};
+  ASSERT_EQ(fstat(file.get(), &sent), 0) << "the caller's descriptor was closed";
+  ASSERT_EQ(fstat(taken->descriptor.get(), &received), 0);
+  EXPECT_EQ(sent.st_ino, received.st_ino);
+}
+
+TEST_F(DescriptorChannelTest, KeepsTheOrderThroughAFullSocket) {
+  for (uint64_t i = 1; i <= too_many_; ++i) {
+    const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));  // Closed before it is sent.
+    channel_->Send({.session = 1, .segment = i}, file.get());
+  }
+
+  for (uint64_t i = 1; i <= too_many_; ++i) {
+    const auto taken = Take();
+    ASSERT_TRUE(taken.has_value());
+    ASSERT_EQ(taken->announcement.segment, i);
+    EXPECT_TRUE(taken->descriptor.valid());
+  }
+}
+
+TEST_F(DescriptorChannelTest, ASocketThatFillsAgainIsWatchedAgain) {
+  uint64_t sent = 0;
+  uint64_t seen = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = ++sent}, std::nullopt);
+    while (seen < sent) {
+      const auto taken = Take();
+      ASSERT_TRUE(taken.has_value());
+      ASSERT_EQ(taken->announcement.segment, ++seen);
+    }
+  }
+}
+
+TEST_F(DescriptorChannelTest, ReceivesWhileItsOwnSendingWaits) {
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, std::nullopt);
+  for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(peer_->Send({.segment = i}, std::nullopt).ok());
+
+  EXPECT_TRUE(loop_.Await([&] { return received_.size() == 3; }));
+}
+
+TEST_F(DescriptorChannelTest, DestructionDropsTheBacklogAndItsDescriptors) {
+  const size_t before = shm::OpenDescriptors();
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, STDIN_FILENO);
+  ASSERT_GT(shm::OpenDescriptors(), before) << "nothing had to wait";
+
+  loop_.Do([&] { channel_.reset(); });
+  peer_.reset();
+
+  // Its own two ends are gone too.
+  EXPECT_EQ(shm::OpenDescriptors(), before - 2);
+}
+
+TEST_F(DescriptorChannelTest, TellsOnceThatThePeerIsGoneAfterAllThatItSent) {
+  for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(peer_->Send({.segment = i}, std::nullopt).ok());
+  peer_.reset();
+
+  ASSERT_TRUE(loop_.Await([&] { return !closed_.empty(); }));
+  channel_->Send({.segment = 1}, std::nullopt);  // Nobody takes it; nothing happens.
+  loop_.Do([] {});
+
+  EXPECT_EQ(received_.size(), 3U);
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_TRUE(absl::IsUnavailable(closed_.front())) << closed_.front();
+}
+
+TEST_F(DescriptorChannelTest, TellsThatThePeerIsGoneWhileSendingWaits) {
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, STDIN_FILENO);
+  peer_.reset();
+
+  EXPECT_TRUE(loop_.Await([&] { return closed_.size() == 1; }));
+}
+
+TEST_F(DescriptorChannelTest, NonsenseClosesWithInvalidArgument) {
+  ASSERT_EQ(send(peer_->fd(), "nonsense", 8, MSG_NOSIGNAL), 8);
+
+  ASSERT_TRUE(loop_.Await([&] { return !closed_.empty(); }));
+
+  EXPECT_TRUE(absl::IsInvalidArgument(closed_.front())) << closed_.front();
+  EXPECT_TRUE(received_.empty());
+}
+
+TEST_F(DescriptorChannelTest, NothingIsCalledAfterDestruction) {
+  loop_.Do([&] {
+    ASSERT_TRUE(peer_->Send({.segment = 1}, STDIN_FILENO).ok());
+    // The watcher hands it over, and the loop, which is busy here, has not looked yet.
+    char packet = 0;
+    while (recv(channel_fd_, &packet, 1, MSG_PEEK | MSG_DONTWAIT) > 0) std::this_thread::yield();
+    channel_.reset();
+  });
+  loop_.Do([] {});
+
+  EXPECT_TRUE(received_.empty());
+  EXPECT_TRUE(closed_.empty());
+}
+
+}  // namespace
+}  // namespace tiffin::session

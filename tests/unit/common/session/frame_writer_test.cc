@@ -1,0 +1,168 @@
+#include "common/session/frame_writer.h"
+
+#include <cstdint>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/async/message.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace tiffin::session {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// A stream that writes when the test says so. Frames are known by their call.
+class FrameWriterTest : public ::testing::Test {
+ protected:
+  FrameWriter MakeWriter(FrameWriter::Initially initially) {
+    return {initially, [this](grpc::ByteBuffer message) {
+              worker::v1::Frames frames;
+              EXPECT_TRUE(FromByteBuffer(message, frames));
+              std::vector<uint64_t>& calls = writes_.emplace_back();
+              for (const worker::v1::Frame& frame : frames.frames()) {
+                calls.push_back(frame.cancel().call());
+              }
+            }};
+  }
+  static void Add(FrameWriter& writer, uint64_t call) {
+    writer.Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
+  }
+
+  std::vector<std::vector<uint64_t>> writes_;
+};
+
+TEST_F(FrameWriterTest, SendsNothingBeforeTheFlush) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 1);
+
+  EXPECT_THAT(writes_, IsEmpty());
+}
+
+TEST_F(FrameWriterTest, SendsWhatWasAddedInOneMessageAndInOrder) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 3);
+  Add(writer, 1);
+  Add(writer, 2);
+  writer.Flush();
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(3, 1, 2)));
+}
+
+TEST_F(FrameWriterTest, AFlushOfNothingSendsNothing) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  writer.Flush();
+  EXPECT_THAT(writes_, IsEmpty());
+
+  Add(writer, 1);
+  writer.Flush();
+  writer.OnWritten(true);
+  writer.Flush();
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1)));
+}
+
+TEST_F(FrameWriterTest, GathersWhatIsAddedWhileAWriteIsInFlight) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 1);
+  writer.Flush();
+  for (uint64_t call = 2; call <= 4; ++call) {
+    Add(writer, call);
+    writer.Flush();
+  }
+  ASSERT_THAT(writes_, ElementsAre(ElementsAre(1))) << "two writes in flight";
+
+  writer.OnWritten(true);
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1), ElementsAre(2, 3, 4)));
+}
+
+TEST_F(FrameWriterTest, TheEndOfAWriteSendsWhatWaits) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 1);
+  writer.Flush();
+  writer.OnWritten(true);
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1)));
+
+  Add(writer, 2);
+  writer.Flush();
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1), ElementsAre(2)));
+}
+
+TEST_F(FrameWriterTest, AStreamThatStartsIsWrittenToOnceItIsThere) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kStarting);
+  Add(writer, 1);
+  writer.Flush();
+  EXPECT_THAT(writes_, IsEmpty());
+
+  writer.OnWritten(true);
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1)));
+}
+
+TEST_F(FrameWriterTest, AFailedWriteIsTheLast) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 1);
+  writer.Flush();
+  Add(writer, 2);
+  writer.OnWritten(false);
+  Add(writer, 3);
+  writer.Flush();
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1)));
+}
+
+TEST_F(FrameWriterTest, CloseDropsWhatWaitsAndWhatComes) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  Add(writer, 1);
+  writer.Flush();
+  Add(writer, 2);
+  writer.Close();
+  Add(writer, 3);
+  writer.OnWritten(true);
+  writer.Flush();
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1)));
+}
+
+TEST_F(FrameWriterTest, DoesNotFillAFrameThatIsDropped) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  writer.Close();
+
+  writer.Add([](worker::v1::Frame& /*frame*/) { FAIL() << "asked for a frame"; });
+}
+
+TEST_F(FrameWriterTest, KeepsEachThreadsOrderAndNeverWritesTwiceAtOnce) {
+  constexpr uint64_t kPerThread = 2000;
+  constexpr uint64_t kThreads = 3;
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);  // Calls it with a lock held.
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < kPerThread; ++i) {
+        Add(writer, t * kPerThread + i);
+        writer.Flush();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(writes_.size(), 1U) << "nobody said that the first write has ended";
+  writer.OnWritten(true);
+  writer.OnWritten(true);
+
+  std::vector<uint64_t> next(kThreads);
+  uint64_t count = 0;
+  for (const auto& calls : writes_) {
+    for (const uint64_t call : calls) {
+      EXPECT_EQ(call % kPerThread, next[call / kPerThread]++);
+      ++count;
+    }
+  }
+  EXPECT_EQ(count, kThreads * kPerThread);
+}
+
+}  // namespace
+}  // namespace tiffin::session

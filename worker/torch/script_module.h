@@ -1,0 +1,54 @@
+#pragma once
+
+#include <ATen/core/ivalue.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tiffin::worker {
+
+// A TorchScript module, frozen and ready to run its `forward`. For one thread at a time. Only
+// sources of this folder may include this header: LibTorch brings a protobuf of its own.
+class ScriptModule {
+ public:
+  struct Answer {
+    // One for each tensor if the model names its outputs, else empty.
+    std::vector<std::string> names;
+    // The names are the keys of a dict, whose order means nothing.
+    bool is_dict = false;
+    std::vector<at::Tensor> tensors;
+  };
+
+  // INVALID_ARGUMENT names the file and the fix. Sets LibTorch's threads, for the whole process.
+  static absl::StatusOr<ScriptModule> Load(const std::filesystem::path& file, int threads);
+
+  // Of `forward`, without self.
+  const std::vector<std::string>& argument_names() const { return argument_names_; }
+  // Whether the argument is a tensor, and whether it may be left out.
+  bool TakesTensor(size_t argument) const;
+  bool HasDefault(size_t argument) const;
+  // True unless alias analysis proves that running never writes into the argument's memory.
+  bool MayWriteInto(size_t argument) const { return may_write_into_[argument]; }
+
+  // Runs `forward`. `tensors` are given as the arguments whose numbers stand at the same place in
+  // `arguments`; the others have their defaults. An exception of the model is INVALID_ARGUMENT,
+  // other failures INTERNAL, want of memory RESOURCE_EXHAUSTED.
+  absl::StatusOr<Answer> Run(const std::vector<size_t>& arguments, std::vector<at::Tensor> tensors);
+
+ private:
+  explicit ScriptModule(torch::jit::Module module);
+
+  torch::jit::Module module_;
+  // Of module_.
+  torch::jit::Function* forward_;
+  std::vector<std::string> argument_names_;
+  std::vector<bool> may_write_into_;
+};
+
+}  // namespace tiffin::worker
