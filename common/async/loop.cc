@@ -86,10 +86,12 @@ void Loop::Post(Task task) {
   posted_.push_back(std::move(task));
   if (wake_pending_) return;
   wake_pending_ = true;
-  wake_.Set(&queue_, gpr_now(GPR_CLOCK_MONOTONIC), &inbox_);
+  wake_.Set(&queue_, gpr_inf_past(GPR_CLOCK_MONOTONIC),
+            &inbox_);  // A time of now may still be to come.
 }
 
 void Loop::Close() {
+  ended_ = true;
   std::vector<Task> dropped;
   absl::MutexLock lock(&mutex_);
   closed_ = true;
@@ -103,7 +105,10 @@ void Loop::Inbox::OnComplete(bool /*ok*/) {
     tasks.swap(loop_.posted_);
     loop_.wake_pending_ = false;
   }
-  for (Task& task : tasks) std::move(task)();
+  for (Task& task : tasks) {
+    if (loop_.ended_) return;
+    std::move(task)();
+  }
 }
 
 }  // namespace tiffin

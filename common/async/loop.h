@@ -86,6 +86,7 @@ class Loop {
   std::vector<Task> ready_;
   std::map<Timer::Key, Task> timers_;
   uint64_t next_timer_ = 0;
+  bool ended_ = false;  // By Close.
 
   absl::Mutex mutex_;
   std::vector<Task> posted_ ABSL_GUARDED_BY(mutex_);

@@ -186,8 +186,8 @@ class RpcServer::Call final : public Rpc {
 };
 
 RpcServer::RpcServer() : queue_(builder_.AddCompletionQueue()) {
-  // Never undone: gRPC's own end, with the last of its objects, joins a thread that may be inside an
-  // epoll_wait of ten seconds, and nobody should wait for that.
+  // Never undone: gRPC's own end, with the last of its objects, joins a thread that may be inside
+  // an epoll_wait of ten seconds, and nobody should wait for that.
   grpc_init();
 }
 

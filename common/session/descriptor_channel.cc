@@ -85,6 +85,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   OnReceived on_received;
   OnClosed on_closed;
   bool alive = true;  // Touched on the loop's thread only.
+  bool retired = false;
 
   absl::Mutex mutex;
   std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
@@ -101,7 +102,10 @@ DescriptorChannel::DescriptorChannel(shm::DescriptorSocket socket, Watcher& watc
                                   [shared = shared_.get()] { return shared->Readable(); });
 }
 
-DescriptorChannel::~DescriptorChannel() {
+DescriptorChannel::~DescriptorChannel() { Retire(); }
+
+void DescriptorChannel::Retire() {
+  if (std::exchange(shared_->retired, true)) return;
   shared_->alive = false;
   shared_->readable.reset();
   Shared::WaitForRoom room;

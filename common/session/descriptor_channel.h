@@ -28,6 +28,11 @@ class DescriptorChannel {
                     OnReceived on_received, OnClosed on_closed);
   ~DescriptorChannel();
 
+  // On the loop's thread: as destruction, but the socket stays open until that, so that the peer
+  // does not take this process for dead. Nothing is sent any more. Destruction may then be
+  // anywhere.
+  void Retire();
+
   // From any thread. `descriptor` stays the caller's.
   void Send(const shm::Announcement& announcement, std::optional<int> descriptor);
 

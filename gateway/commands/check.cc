@@ -47,7 +47,7 @@ absl::Status Check(const CheckOptions& options) {
   for (const PlannedService& service : services) {
     std::fputs(DescribePlan(service).c_str(), stdout);
   }
-  std::fputs(plan.resources.c_str(), stdout);
+  for (const std::string& line : plan.resources) std::printf("%s\n", line.c_str());
   return options.proto_dir.empty() ? absl::OkStatus() : WriteProtos(services, options.proto_dir);
 }
 

@@ -33,7 +33,7 @@ int Serve(const ServeOptions& options) {
     const auto graphs = PlanGraphs(*plan);
     return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
   }
-  spdlog::info("{}", Trim(plan->resources));
+  for (const std::string& line : plan->resources) spdlog::info("{}", line);
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.serving.grpc_address = options.grpc_address;

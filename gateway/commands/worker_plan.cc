@@ -18,15 +18,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The backend of a runner; its errors go to `diagnostics`.
-std::string FindBackend(const config::RunnerConfig& runner, const model::Store& store,
-                        config::Diagnostics& diagnostics) {
-  if (runner.model.empty()) return runner.backend;
+struct Subject {
+  std::string backend;
+  int64_t model_version = 0;  // 0 without a store model.
+};
+
+// What a runner runs; errors go to `diagnostics`.
+std::optional<Subject> FindSubject(const config::RunnerConfig& runner, const model::Store& store,
+                                   config::Diagnostics& diagnostics) {
+  if (runner.model.empty() && runner.backend.empty()) return std::nullopt;  // Reported.
+  if (runner.model.empty()) return Subject{.backend = runner.backend};
   const auto model = store.Find(runner.model);
-  if (model.ok()) return model->backend;
+  if (model.ok()) return Subject{.backend = model->backend, .model_version = model->version};
   diagnostics.Add(runner.model_location,
                   StrCat("runner '", runner.name, "': ", Message(model.status())));
-  return "";
+  return std::nullopt;
 }
 
 // What the explicit settings ask for, and the number of replicas without any.
@@ -52,8 +58,9 @@ Demand SumDemand(const std::vector<PlannedFile>& files) {
 void AddWorker(const config::ServiceConfig& service, const config::RunnerConfig& runner,
                const model::Store& store, const fs::path& program_folder, int shared_threads,
                config::Diagnostics& diagnostics, WorkerPlan& plan) {
-  const std::string backend = FindBackend(runner, store, diagnostics);
-  if (backend.empty()) return;  // Reported.
+  const std::optional<Subject> subject = FindSubject(runner, store, diagnostics);
+  if (!subject.has_value()) return;
+  const std::string& backend = subject->backend;
   const auto program = FindWorkerProgram(backend, program_folder);
   if (!program.ok()) {
     diagnostics.Add(runner.location,
@@ -62,20 +69,23 @@ void AddWorker(const config::ServiceConfig& service, const config::RunnerConfig&
   }
   const int threads =
       runner.cpu.has_value() ? static_cast<int>(std::ceil(*runner.cpu)) : shared_threads;
-  plan.workers.push_back(
-      {.service = service.name,
-       .runner = runner.name,
-       .backend = backend,
-       .program = program->native(),
-       .arguments = {"--service", fs::absolute(service.file).native(), "--runner", runner.name,
-                     "--store", store.root().native(), "--threads", std::to_string(threads)},
-       .replicas = runner.replicas,
-       .queue_max = runner.queue_max,
-       .threads = threads});
-  plan.resources += StrCat("  ", service.name, ".", runner.name, " (", backend,
-                           "): ", runner.replicas, runner.replicas == 1 ? " replica" : " replicas",
-                           " x ", threads, threads == 1 ? " thread" : " threads",
-                           runner.cpu.has_value() ? " (resources.cpu)" : "", "\n");
+  std::vector<std::string> arguments = {"--service", fs::absolute(service.file).native(),
+                                        "--runner",  runner.name,
+                                        "--store",   store.root().native(),
+                                        "--threads", std::to_string(threads)};
+  if (subject->model_version > 0) {
+    arguments.insert(arguments.end(), {"--model-version", std::to_string(subject->model_version)});
+  }
+  plan.workers.push_back({.service = service.name,
+                          .runner = runner.name,
+                          .program = program->native(),
+                          .arguments = std::move(arguments),
+                          .replicas = runner.replicas,
+                          .queue_max = runner.queue_max});
+  plan.resources.push_back(StrCat(
+      "  ", service.name, ".", runner.name, " (", backend, "): ", runner.replicas,
+      runner.replicas == 1 ? " replica" : " replicas", " x ", threads,
+      threads == 1 ? " thread" : " threads", runner.cpu.has_value() ? " (resources.cpu)" : ""));
 }
 
 }  // namespace
@@ -95,7 +105,9 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
   std::set<std::string> names;
   for (const std::string& file : files) {
     config::Diagnostics diagnostics(file);
-    ASSIGN_OR_RETURN(config::ServiceConfig service, config::LoadService(file, diagnostics));
+    auto loaded = config::LoadService(file, diagnostics);
+    if (!loaded.ok()) return absl::InvalidArgumentError(Message(loaded.status()));
+    config::ServiceConfig service = *std::move(loaded);
     if (!service.name.empty() && !names.insert(service.name).second) {
       diagnostics.Add(service.name_location,
                       StrCat("another file has the service '", service.name, "' too: rename one"));
@@ -107,10 +119,10 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
   const Demand demand = SumDemand(plan.files);
   const int left = std::max(0, cores - demand.explicit_threads);
   const int shared = std::max(1, left / std::max(1, demand.open_replicas));
-  plan.resources =
+  plan.resources.push_back(
       StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
              " (affinity and cgroup), divided evenly among ", demand.open_replicas,
-             demand.open_replicas == 1 ? " replica" : " replicas", " without resources.cpu\n");
+             demand.open_replicas == 1 ? " replica" : " replicas", " without resources.cpu"));
   const model::Store store(store_root);
   for (PlannedFile& file : plan.files) {
     for (const config::RunnerConfig& runner : file.service.runners) {

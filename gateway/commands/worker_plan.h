@@ -14,13 +14,11 @@ namespace tiffin::gateway {
 struct PlannedWorker {
   std::string service;
   std::string runner;
-  std::string backend;
   std::string program;
-  // --service, --runner, --store, --threads.
+  // --service, --runner, --store, --threads, --model-version.
   std::vector<std::string> arguments;
   int replicas = 1;
   int queue_max = 0;
-  int threads = 1;  // Of each replica.
 };
 
 struct PlannedFile {
@@ -32,8 +30,8 @@ struct PlannedFile {
 struct WorkerPlan {
   std::vector<PlannedFile> files;
   std::vector<PlannedWorker> workers;
-  // How the cores were divided, and why; a line each.
-  std::string resources;
+  // How the cores were divided, and why, for people.
+  std::vector<std::string> resources;
 };
 
 // Cores that this process may use: its affinity, cut to its cgroup's (v2) quota.
@@ -42,7 +40,7 @@ int AvailableCores();
 // Reads the service files, finds every runner's model and worker program, and divides the cores: a
 // runner with `resources.cpu` gets as many threads (rounded up) for each replica; the others share
 // what is left evenly, one thread at least. What is wrong in a file goes to its diagnostics;
-// NOT_FOUND if one can't be read.
+// INVALID_ARGUMENT if one can't be read.
 absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
                                        const std::filesystem::path& store,
                                        const std::filesystem::path& program_folder);

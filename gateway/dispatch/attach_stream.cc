@@ -43,10 +43,14 @@ class AttachStream::Call {
 
   session::FrameWriter& writer() { return writer_; }
 
-  void Detach() {
-    detached_ = true;
+  void Cancel() {
     writer_.Close();
     context_.TryCancel();
+  }
+
+  void Detach() {
+    detached_ = true;
+    Cancel();
   }
 
  private:
@@ -137,6 +141,8 @@ AttachStream::~AttachStream() {
   call_->Detach();
   if (call_->pending_ == 0) delete call_;
 }
+
+void AttachStream::Cancel() { call_->Cancel(); }
 
 session::FrameWriter& AttachStream::writer() { return call_->writer(); }
 

@@ -22,6 +22,9 @@ class AttachStream {
   AttachStream(const std::string& address, Loop& loop, OnFrames on_frames, OnEnded on_ended);
   ~AttachStream();
 
+  // Ends the stream; the worker sees it cancelled. on_ended may still come.
+  void Cancel();
+
   // Frames are added here and sent by its Flush.
   session::FrameWriter& writer();
 

@@ -6,6 +6,8 @@ namespace tiffin::gateway {
 namespace {
 
 constexpr absl::Duration kReconnectDelay = absl::Milliseconds(50);
+// A worker that lets nobody attach for about a second is replaced.
+constexpr int kMaxFailedConnections = 20;
 
 }  // namespace
 
@@ -13,6 +15,8 @@ Replica::Replica(DispatchParts& parts, Events events) : parts_(parts), events_(s
 
 void Replica::OnListening(std::string path) {
   path_ = std::move(path);
+  refused_ = false;
+  failed_connections_ = 0;
   Connect();
 }
 
@@ -22,39 +26,41 @@ void Replica::Connect() {
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
-          .dead = [this] { BuryAll(); },
       });
 }
 
 void Replica::OnReady(const WorkerDescription& description) {
   usable_ = events_.ready(description);
+  refused_ = !usable_;
   coming_back_ = false;
+  failed_connections_ = 0;
   events_.changed();
 }
 
 void Replica::OnLost(const absl::Status& status) {
   usable_ = false;
-  // Kept: its process may still read what the session's calls were given.
-  lost_.push_back(std::move(session_));
-  if (path_.empty()) {
-    BuryAll();
-  } else if (absl::IsUnavailable(status)) {
-    // The process lives as far as we know: a new session with it. A path that appeared a moment ago
-    // may also not listen yet.
-    reconnect_ = parts_.loop.At(parts_.loop.now() + kReconnectDelay, [this] {
-      if (!path_.empty() && session_ == nullptr) Connect();
-    });
+  if (!path_.empty() && session_->holds()) {
+    lost_.push_back(std::move(session_));  // The process may still read what its calls were given.
   } else {
-    events_.hung(status);
+    // Later: it is the session that tells.
+    parts_.loop.Defer([lost = std::move(session_)]() mutable { lost.reset(); });
+  }
+  if (!path_.empty()) {
+    if (absl::IsUnavailable(status) && ++failed_connections_ < kMaxFailedConnections) {
+      Reconnect();
+    } else {
+      events_.hung(status);
+    }
   }
   events_.changed();
 }
 
-void Replica::BuryAll() {
-  for (const auto& session : lost_) session->Bury();
-  // Destroyed later: one of them may be what told us.
-  parts_.loop.Defer([lost = std::move(lost_)]() mutable { lost.clear(); });
-  lost_.clear();
+// The process lives as far as we know: a new session with it. A path that appeared a moment ago may
+// also not listen yet.
+void Replica::Reconnect() {
+  reconnect_ = parts_.loop.At(parts_.loop.now() + kReconnectDelay, [this] {
+    if (!path_.empty() && session_ == nullptr) Connect();
+  });
 }
 
 void Replica::OnExited(bool comes_back) {
@@ -63,7 +69,7 @@ void Replica::OnExited(bool comes_back) {
   coming_back_ = comes_back;
   usable_ = false;
   if (session_ != nullptr) session_->ProcessDied();
-  BuryAll();
+  lost_.clear();
   events_.changed();
 }
 

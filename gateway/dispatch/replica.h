@@ -33,11 +33,11 @@ class Replica {
   void OnExited(bool comes_back);
 
   // Null unless calls can be sent.
-  WorkerSession* session() { return usable_ ? session_.get() : nullptr; }
-  bool ready() const { return usable_; }
+  WorkerSession* session() { return ready() ? session_.get() : nullptr; }
+  bool ready() const { return usable_ && session_ != nullptr && session_->ready(); }
   // Not ready, but about to be: its process is being connected to, or died after it had served and
   // is being started again.
-  bool coming_back() const { return coming_back_ || (!path_.empty() && !usable_); }
+  bool coming_back() const { return coming_back_ || (!path_.empty() && !refused_ && !ready()); }
   size_t outstanding() const { return session_ == nullptr ? 0 : session_->outstanding(); }
   void ForgetSegment(uint64_t id);
 
@@ -45,8 +45,7 @@ class Replica {
   void Connect();
   void OnReady(const WorkerDescription& description);
   void OnLost(const absl::Status& status);
-  // Lets go of what a dead process was given.
-  void BuryAll();
+  void Reconnect();
 
   DispatchParts& parts_;
   Events events_;
@@ -54,6 +53,8 @@ class Replica {
   std::unique_ptr<WorkerSession> session_;
   std::vector<std::unique_ptr<WorkerSession>> lost_;
   bool usable_ = false;
+  bool refused_ = false;        // What this life says does not fit.
+  int failed_connections_ = 0;  // In a row.
   bool coming_back_ = false;
   Loop::Timer reconnect_;
 };

@@ -89,7 +89,12 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events e
   for (int i = 0; i < options_.replicas; ++i) {
     replicas_.push_back(std::make_unique<Replica>(
         parts_, Replica::Events{
-                    .ready = [this](const WorkerDescription& it) { return Accept(it); },
+                    .ready =
+                        [this, i](const WorkerDescription& description) {
+                          const bool fits = Accept(description);
+                          events_.attached(i, fits);
+                          return fits;
+                        },
                     .changed = [this] { OnChange(); },
                     .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
                 }));
@@ -117,7 +122,8 @@ void RunnerPool::Dispatch(PooledCall& call) {
   } else if (coming_back()) {
     call.WaitIn(waiting_);
   } else {
-    call.EndLater(absl::UnavailableError("no replica is ready"));
+    call.EndLater(absl::UnavailableError(
+        "no replica is ready: they died before they could serve; the server's log says why"));
   }
 }
 
@@ -156,11 +162,13 @@ bool RunnerPool::Accept(const WorkerDescription& description) {
     description_ = description;
     return true;
   }
-  if (description_->methods == description.methods) return true;
+  if (description_->methods == description.methods &&
+      description_->model_version == description.model_version) {
+    return true;
+  }
   spdlog::error(
-      "runner '{}': a restarted worker has another signature than the one the graph was checked "
-      "with "
-      "(the model or the service file changed): restart the server",
+      "runner '{}': a worker has another signature or model than the graph was checked with: the "
+      "service file was changed; restart the server",
       options_.name);
   return false;
 }

@@ -26,6 +26,8 @@ class RunnerPool : public Runner {
  public:
   struct Events {
     absl::AnyInvocable<void()> changed;  // ready() may have changed.
+    // Replica `index` took its first session. False: what it says it is doesn't fit.
+    absl::AnyInvocable<void(int index, bool fits)> attached;
     // Replica `index` should be replaced.
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
   };

@@ -25,8 +25,8 @@ uint64_t RandomId() {
 
 // The shape in a frame: no row dimension for a method that is not batchable, but [1] for the kinds
 // that are a single element.
-Shape FrameShape(const Value& value, bool batchable) {
-  if (batchable || value.shape.size() == 1) return value.shape;
+Shape FrameShape(const Value& value, const TensorSpec& spec, bool batchable) {
+  if (batchable || spec.type.kind != ValueKind::kTensor) return value.shape;
   return {value.shape.begin() + 1, value.shape.end()};
 }
 
@@ -99,12 +99,11 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Even
       *std::move(socket), parts_.watcher, parts_.loop,
       [this](shm::DescriptorSocket::Received received) { OnSegment(std::move(received)); },
       [this](const absl::Status& status) {
-        if (absl::IsUnavailable(status)) {
-          Lose(absl::UnavailableError("the worker's process is gone"));
-          events_.dead();
-        } else {
-          Lose(status);
-        }
+        const bool at_end = absl::IsUnavailable(status);
+        Lose(at_end ? absl::UnavailableError("it closed the session") : status);
+        // A worker keeps its end open as long as a call of the session executes, a dead one does
+        // not.
+        if (at_end) Bury();
       });
   descriptors_->Send({.session = id_}, std::nullopt);
   CheckSilence(parts_.loop.now());
@@ -125,10 +124,11 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done)
   execute.set_rows(call.rows);
   execute.set_time_left_us(static_cast<uint64_t>(
       std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
-  execute.set_request_id(call.request_id);
   for (size_t i = 0; i < call.inputs.size(); ++i) {
-    RETURN_IF_ERROR(FillInput(call.inputs[i], *record.inputs[i], call.signature->batchable,
-                              *execute.add_inputs()));
+    const Shape shape =
+        FrameShape(call.inputs[i], call.signature->inputs[i], call.signature->batchable);
+    RETURN_IF_ERROR(
+        FillInput(call.inputs[i].dtype, shape, *record.inputs[i], *execute.add_inputs()));
   }
   record.done = std::move(done);
   calls_.emplace(id, std::move(record));
@@ -145,13 +145,12 @@ absl::StatusOr<std::shared_ptr<const Buffer>> WorkerSession::HoldInput(const Val
   return parts_.memory.CopyToSegment(bytes);
 }
 
-absl::Status WorkerSession::FillInput(const Value& value, const Buffer& buffer, bool batchable,
+absl::Status WorkerSession::FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
                                       worker::v1::Tensor& tensor) {
   const auto* in_segment = dynamic_cast<const SegmentBuffer*>(&buffer);
   if (in_segment == nullptr) {
     ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, buffer.Bytes());
-    session::SetInline(
-        {.dtype = value.dtype, .shape = FrameShape(value, batchable), .bytes = bytes}, tensor);
+    session::SetInline({.dtype = dtype, .shape = shape, .bytes = bytes}, tensor);
     return absl::OkStatus();
   }
   const SegmentName segment = in_segment->segment();
@@ -159,8 +158,8 @@ absl::Status WorkerSession::FillInput(const Value& value, const Buffer& buffer, 
   session::SetReference({.segment = segment.id,
                          .offset = in_segment->offset(),
                          .size = in_segment->size(),
-                         .dtype = value.dtype,
-                         .shape = FrameShape(value, batchable)},
+                         .dtype = dtype,
+                         .shape = shape},
                         tensor);
   return absl::OkStatus();
 }
@@ -359,6 +358,10 @@ absl::StatusOr<Value> WorkerSession::TakeOutput(const worker::v1::Tensor& tensor
 
 void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
   if (state_ == State::kLost) return;
+  if (received.announcement.session != id_) {
+    Lose(absl::InternalError("the worker announced a segment of another session"));
+    return;
+  }
   auto segment =
       shm::ForeignSegment::Receive(std::move(received.descriptor), received.announcement.size);
   if (!segment.ok()) {
@@ -389,18 +392,19 @@ void WorkerSession::CheckSilence(absl::Time scheduled) {
 void WorkerSession::Lose(absl::Status status) {
   if (state_ == State::kLost) return;
   state_ = State::kLost;
+  if (status.ok()) status = absl::UnavailableError("the worker ended the session");
   silence_timer_.Cancel();
   release_timer_.Cancel();
   releases_.clear();
-  stream_.writer().Close();
+  stream_.Cancel();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead.
   for (auto& [id, record] : calls_) {
     for (auto& input : record.inputs) held_until_dead_.push_back(std::move(input));
   }
   parked_.clear();
-  deliveries_.clear();
   segments_.clear();
+  // Results that came before are delivered first.
   parts_.loop.Defer([self = self_, status = std::move(status)] {
     if (*self != nullptr) (*self)->FailCalls(status);
   });

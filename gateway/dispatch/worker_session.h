@@ -46,8 +46,6 @@ class WorkerSession {
     absl::AnyInvocable<void(WorkerDescription)> ready;
     // Never called from inside a call of the owner's, who destroys the session later than that.
     absl::AnyInvocable<void(absl::Status)> lost;
-    // The worker's descriptor socket ended: its process is gone.
-    absl::AnyInvocable<void()> dead;
   };
 
   // Begins to connect to the worker that listens at `path` and `path`.fd.
@@ -67,10 +65,10 @@ class WorkerSession {
   void Abandon(uint64_t call);
   // No segment of this id will be named any more.
   void ForgetSegment(uint64_t id);
-  // The worker's process is proven dead: what a lost session's calls were reading is let go.
-  void Bury() { held_until_dead_.clear(); }
-  // The same for a session that may not know yet.
+  // The worker's process was reaped.
   void ProcessDied();
+  // Something is kept that the worker may still be reading.
+  bool holds() const { return !held_until_dead_.empty(); }
 
  private:
   enum class State { kConnecting, kReady, kLost };
@@ -100,12 +98,14 @@ class WorkerSession {
   // What the input will lie in while the call runs; in a segment, unless it is small.
   absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
   // Announces the input's segment if need be.
-  absl::Status FillInput(const Value& value, const Buffer& buffer, bool batchable,
+  absl::Status FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
                          worker::v1::Tensor& tensor);
   void Announce(const SegmentName& segment);
   void ReleaseLater(uint64_t call, uint64_t bytes);
   void CheckSilence(absl::Time scheduled);
   void Lose(absl::Status status);
+  // Nothing of this session is read any more: what its calls were given is let go.
+  void Bury() { held_until_dead_.clear(); }
   void FailCalls(const absl::Status& status);
 
   DispatchParts& parts_;

@@ -59,11 +59,11 @@ class Lifecycle {
 
   void OnSignal() {
     if (draining_ || !serving_now_) {
+      serving_.AbandonStart();
       End();
       return;
     }
     draining_ = true;
-    spdlog::info("draining: completing the requests under way");
     deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { End(); });
     serving_.Drain([this] { End(); });
   }

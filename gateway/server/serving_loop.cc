@@ -125,10 +125,22 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
           .name = setup.runner, .replicas = setup.replicas, .queue_max = setup.queue_max},
       RunnerPool::Events{
           .changed = [this] { OnPoolChange(); },
+          .attached =
+              [this, &slot](int index, bool fits) {
+                if (fits) {
+                  supervisor_->MarkServed(slot.workers[static_cast<size_t>(index)]->key);
+                } else {
+                  Fail(absl::UnavailableError(StrCat(slot.setup.service, ": runner '",
+                                                     slot.setup.runner,
+                                                     "': its replicas differ from each other")));
+                }
+              },
           .hung =
               [this, &slot](int index, const absl::Status& why) {
                 spdlog::error("runner '{}': replacing a worker: {}", slot.setup.runner,
                               Message(why));
+                Fail(absl::UnavailableError(StrCat(slot.setup.service, ": runner '",
+                                                   slot.setup.runner, "': ", Message(why))));
                 supervisor_->Replace(slot.workers[static_cast<size_t>(index)]->key);
               },
       });
@@ -144,10 +156,15 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
 
 void ServingLoop::OnWorkerExited(const RunnerSlot& slot, const Process::Ending& ending) {
   if (state_ != State::kStarting) return;
+  const auto service = std::find_if(
+      options_.services.begin(), options_.services.end(),
+      [&](const config::ServiceConfig& other) { return other.name == slot.setup.service; });
+  const config::RunnerConfig& runner = *service->FindRunner(slot.setup.runner);
+  const config::Location at = runner.model.empty() ? runner.location : runner.model_location;
   // Its own message is on stderr already. Exit code 2: what it was asked to run is at fault.
   const std::string text =
-      StrCat(slot.setup.service, ": runner '", slot.setup.runner,
-             "': its worker ended before it was ready (", ending.text, "); see its message above");
+      StrCat(service->file.native(), ":", at.line, ":", at.column, ": runner '", runner.name,
+             "': its worker ended before it was ready (", ending.text, "); its message is above");
   Fail(ending.exit_code == 2 ? absl::InvalidArgumentError(text) : absl::UnavailableError(text));
 }
 
@@ -275,6 +292,7 @@ void ServingLoop::RequestEnded() {
 }
 
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
+  spdlog::info("draining: completing {} requests under way", active_requests_);
   state_ = State::kDraining;
   for (auto& changed : readiness_listeners_) changed();
   if (active_requests_ == 0) {
@@ -282,6 +300,10 @@ void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
   } else {
     drained_ = std::move(drained);
   }
+}
+
+void ServingLoop::AbandonStart() {
+  if (state_ == State::kStarting) state_ = State::kFailed;
 }
 
 void ServingLoop::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped) {
@@ -295,6 +317,7 @@ void ServingLoop::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> s
 void ServingLoop::Close() {
   housekeeping_.Cancel();
   readiness_listeners_.clear();
+  names_.Listen(nullptr);
   supervisor_.reset();
   bound_apis_.clear();
   targets_.clear();

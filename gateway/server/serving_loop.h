@@ -57,6 +57,8 @@ class ServingLoop : public Serving {
   ~ServingLoop() override;
 
   void Start();
+  // While starting: the port will not be opened any more, and `started` is not told.
+  void AbandonStart();
   // `drained` is called when no request is under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
   // After the RPC server is down. `stopped` when all worker processes are gone.

@@ -21,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLockFile[] = "lock";
+// Of a Unix socket's 107 bytes, "/XXXXXX/w1000000.fd" and some room are ours.
+constexpr size_t kMaxBaseLength = 80;
 
 absl::Status CheckBase(const fs::path& base) {
   std::error_code error;
@@ -66,6 +68,11 @@ fs::path RuntimeDir::DefaultBase() {
 }
 
 absl::StatusOr<RuntimeDir> RuntimeDir::Create(const fs::path& base) {
+  if (fs::absolute(base).native().size() > kMaxBaseLength) {
+    return absl::FailedPreconditionError(
+        StrCat(base.native(), " is too long for the sockets in it (at most ", kMaxBaseLength,
+               " characters); choose another with --runtime-dir"));
+  }
   RETURN_IF_ERROR(CheckBase(base));
   // One start at a time: a folder between its making and its locking must not look abandoned.
   const shm::UniqueFd base_lock(open((base / kLockFile).c_str(),

@@ -84,7 +84,8 @@ int Supervisor::Start(WorkerCommand command, WorkerObserver& observer) {
 void Supervisor::Spawn(Worker& worker) {
   // Short: a Unix socket's path has 107 bytes.
   worker.path = (directory_ / StrCat("w", ++lives_)).native();
-  worker.serving = false;
+  worker.listening = false;
+  worker.served = false;
   std::vector<std::string> arguments = worker.command.arguments;
   arguments.insert(arguments.end(), {"--listen", StrCat("unix:", worker.path), "--lifeline-fd",
                                      std::to_string(Process::kLifelineFd)});
@@ -92,7 +93,9 @@ void Supervisor::Spawn(Worker& worker) {
   if (!process.ok()) {
     spdlog::error("{}: {}", worker.command.name, Message(process.status()));
     loop_.Defer([this, &worker] {
-      worker.observer->OnExited({.text = "could not be started", .exit_code = std::nullopt}, false);
+      if (stopping_) return;
+      worker.observer->OnExited({.text = "could not be started", .exit_code = std::nullopt},
+                                /*had_served=*/false);
       worker.restart = loop_.At(loop_.now() + RestartBackoff(++worker.deaths_before_serving),
                                 [this, &worker] { Spawn(worker); });
     });
@@ -110,10 +113,7 @@ void Supervisor::OnSocketAppeared(const std::string& name) {
   // The descriptor socket comes last: then both are there.
   for (const auto& worker : workers_) {
     if (StrCat(worker->path, kDescriptorSuffix) != (directory_ / name).native()) continue;
-    if (!worker->process.has_value() || worker->serving) return;
-    worker->serving = true;
-    spdlog::info("worker {} (pid {}) is ready", worker->command.name, worker->process->pid());
-    worker->deaths_before_serving = 0;
+    if (!worker->process.has_value() || std::exchange(worker->listening, true)) return;
     worker->observer->OnListening(worker->path);
     return;
   }
@@ -129,14 +129,14 @@ void Supervisor::OnEnded(Worker& worker) {
   std::error_code ignored;
   std::filesystem::remove(worker.path, ignored);
   std::filesystem::remove(StrCat(worker.path, kDescriptorSuffix), ignored);
-  const bool had_served = std::exchange(worker.serving, false);
+  std::filesystem::remove(StrCat(worker.path, ".lock"), ignored);
+  const bool had_served = std::exchange(worker.served, false);
   if (stopping_) {
     worker.observer->OnExited(*ending, had_served);
     CheckStopped();
     return;
   }
-  spdlog::error("worker {} (pid {}) ended: {}; starting it again", worker.command.name, pid,
-                ending->text);
+  spdlog::error("worker {} (pid {}) ended: {}", worker.command.name, pid, ending->text);
   if (had_served) {
     Spawn(worker);
   } else {
@@ -144,6 +144,13 @@ void Supervisor::OnEnded(Worker& worker) {
                               [this, &worker] { Spawn(worker); });
   }
   worker.observer->OnExited(*ending, had_served);
+}
+
+void Supervisor::MarkServed(int key) {
+  Worker& worker = *workers_[static_cast<size_t>(key)];
+  if (!worker.process.has_value() || std::exchange(worker.served, true)) return;
+  worker.deaths_before_serving = 0;
+  spdlog::info("worker {} (pid {}) is ready", worker.command.name, worker.process->pid());
 }
 
 void Supervisor::Replace(int worker) {

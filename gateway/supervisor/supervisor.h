@@ -30,8 +30,8 @@ class WorkerObserver {
   virtual ~WorkerObserver() = default;
   // The worker has loaded its model and listens at `path` and `path`.fd.
   virtual void OnListening(const std::string& path) = 0;
-  // The process is reaped. `had_served`: it listened before. It is started again in any case,
-  // unless the supervisor is stopping.
+  // The process is reaped. `had_served`: see MarkServed. It is started again in any case, unless
+  // the supervisor is stopping.
   virtual void OnExited(const Process::Ending& ending, bool had_served) = 0;
 };
 
@@ -52,21 +52,24 @@ class Supervisor {
 
   // Starts a worker. The observer outlives the supervisor. Returns its key for Replace.
   int Start(WorkerCommand command, WorkerObserver& observer);
+  // The worker took its first session: its next death is not one before it served.
+  void MarkServed(int worker);
   // Kills the worker's process, which is then started again like after any death.
   void Replace(int worker);
   // SIGTERM to all, SIGKILL to those that still run after `grace`; `done` when all are reaped.
   void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
 
  private:
-  // starting -> serving (its socket appeared) -> (died) -> starting, at once
-  // starting -> (died) -> waiting (backoff) -> starting
+  // starting -> listening (its socket appeared) -> served (MarkServed) -> (died) -> starting, at
+  // once starting, listening -> (died) -> waiting (backoff) -> starting
   struct Worker {
     WorkerCommand command;
     WorkerObserver* observer;
     std::string path;  // Of this life's socket.
     std::optional<Process> process;
     std::unique_ptr<Watcher::Watch> watch;
-    bool serving = false;
+    bool listening = false;
+    bool served = false;
     int deaths_before_serving = 0;
     Loop::Timer restart;
   };

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -32,43 +33,65 @@ int Report(std::string_view program, const absl::Status& status, int code) {
   return code;
 }
 
-sigset_t EndSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
+// What must be in place before a model is loaded, which may take long: the end of the gateway ends
+// this process, and SIGTERM and SIGINT wait for Serve instead of ending a thread of the engine's.
+class Surroundings {
+ public:
+  static absl::StatusOr<std::unique_ptr<Surroundings>> Create(int lifeline_fd) {
+    std::unique_ptr<Surroundings> made(new Surroundings());
+    pthread_sigmask(SIG_BLOCK, &made->signals_, nullptr);
+    made->watcher_ = std::make_unique<Watcher>();
+    if (lifeline_fd < 0) return made;
+    if (fcntl(lifeline_fd, F_GETFD) < 0) {
+      return absl::InvalidArgumentError(
+          StrCat("--lifeline-fd ", lifeline_fd, ": no such descriptor is open"));
+    }
+    made->lifeline_ = made->watcher_->Add(lifeline_fd, Watcher::Interest::kReadable, [] {
+      _exit(kExitFailed);  // Nobody waits for anything, and the kernel frees the rest.
+      return false;
+    });
+    return made;
+  }
 
-// Serves until SIGTERM, or SIGINT when no gateway started this worker (a terminal sends that to the
-// gateway's whole process group, and the gateway ends its workers itself).
-absl::Status Serve(const WorkerOptions& options, Backend& backend,
-                   const WorkerDescription& description) {
+  Watcher& watcher() { return *watcher_; }
+
+  void WaitForSignal() const {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+  }
+
+ private:
+  Surroundings() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+  }
+
+  sigset_t signals_;
+  std::unique_ptr<Watcher> watcher_;
+  std::unique_ptr<Watcher::Watch> lifeline_;
+};
+
+absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
   constexpr std::string_view kUnix = "unix:";
   if (!options.listen.starts_with(kUnix) || options.listen.size() == kUnix.size()) {
     return absl::InvalidArgumentError(StrCat("--listen ", options.listen, ": must be unix:PATH"));
   }
-  const std::string path = options.listen.substr(kUnix.size());
-  const sigset_t signals = EndSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // Before any thread starts.
+  return options.listen.substr(kUnix.size());
+}
 
+// Serves until a signal comes.
+absl::Status Serve(const WorkerOptions& options, Backend& backend,
+                   const WorkerDescription& description, Surroundings& surroundings) {
+  ASSIGN_OR_RETURN(const std::string path, SocketPath(options));
   const Clock& clock = Clock::Monotonic();
-  Watcher watcher;
   CallQueue queue;
   RpcServer rpc_server;
   Loop loop(rpc_server.queue(), clock);
-  std::unique_ptr<Watcher::Watch> lifeline;
-  if (options.lifeline_fd >= 0) {
-    lifeline = watcher.Add(options.lifeline_fd, Watcher::Interest::kReadable, [] {
-      // The gateway is gone: nobody waits for anything, and the kernel frees the rest.
-      _exit(kExitFailed);
-      return false;
-    });
-  }
   std::random_device random;
   WorkerParts parts{
       .loop = loop,
-      .watcher = watcher,
+      .watcher = surroundings.watcher(),
       .queue = queue,
       .signature = backend.signature(),
       .description = description,
@@ -81,10 +104,7 @@ absl::Status Serve(const WorkerOptions& options, Backend& backend,
   const absl::Status listening = server.Listen(StrCat(path, ".fd"));
   std::thread loop_thread([&] { loop.Run(); });
 
-  int signal = listening.ok() ? 0 : SIGTERM;
-  while (signal != SIGTERM && (signal != SIGINT || options.lifeline_fd >= 0)) {
-    sigwait(&signals, &signal);
-  }
+  if (listening.ok()) surroundings.WaitForSignal();
 
   loop.Post([&] { server.Close(); });
   rpc_server.Shutdown(absl::ZeroDuration());
@@ -111,6 +131,10 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
                                "A model's folder, instead of a service file (with --describe)");
   model->excludes(service);
   app.add_option("--store", options.store, "The model store (default: $TIFFIN_STORE)");
+  app.add_option("--model-version", options.model_version,
+                 "Run this version of the runner's model, whichever the service file names")
+      ->needs(service)
+      ->check(CLI::PositiveNumber);
   app.add_option("--listen", options.listen, "Where to serve: unix:PATH");
   app.add_option("--threads", options.threads, "Threads of one execution")
       ->check(CLI::Range(1, 1024));
@@ -119,9 +143,10 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
   model->needs(describe);
-  app.add_option("--probe", options.probe_address,
-                 "Ask the worker at this address for its health, and exit 0 or 1");
-  app.add_option("probe_service", options.probe_service, "What to probe: liveness, or nothing");
+  auto* probe = app.add_option("--probe", options.probe_address,
+                               "Ask the worker at this address for its health, and exit 0 or 1");
+  app.add_option("probe_service", options.probe_service, "What to probe: liveness, or nothing")
+      ->needs(probe);
 }
 
 }  // namespace
@@ -150,6 +175,11 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
   }
   const absl::StatusOr<WorkerSubject> subject = ResolveSubject(options, backend_name);
   if (!subject.ok()) return Report(program, subject.status(), kExitUsage);
+  absl::StatusOr<std::unique_ptr<Surroundings>> surroundings;
+  if (!options.describe) {
+    surroundings = Surroundings::Create(options.lifeline_fd);
+    if (!surroundings.ok()) return Report(program, surroundings.status(), kExitUsage);
+  }
   const absl::StatusOr<std::unique_ptr<Backend>> backend = Load(factory, *subject);
   if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
   const WorkerDescription description{.backend = std::string(backend_name),
@@ -166,8 +196,9 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
     std::cout << nlohmann::json(description).dump() << std::endl;
     return 0;
   }
-  const absl::Status served = Serve(options, **backend, description);
-  return served.ok() ? 0 : Report(program, served, kExitFailed);
+  const absl::Status served = Serve(options, **backend, description, **surroundings);
+  if (served.ok()) return 0;
+  return Report(program, served, absl::IsInvalidArgument(served) ? kExitUsage : kExitFailed);
 }
 
 }  // namespace tiffin::worker

@@ -42,7 +42,9 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   if (!runner->model.empty()) {
     const model::Store store(options.store.empty() ? model::Store::DefaultRoot()
                                                    : std::filesystem::path(options.store));
-    auto model = store.Find(runner->model);
+    const std::string name = runner->model.substr(0, runner->model.find(':'));
+    auto model = store.Find(options.model_version > 0 ? StrCat(name, ":", options.model_version)
+                                                      : runner->model);
     if (!model.ok()) {
       return absl::Status(model.status().code(), StrCat(what, ": ", model.status().message()));
     }

@@ -16,6 +16,9 @@ struct WorkerOptions {
   std::string service_file;
   std::string runner;
   std::string model_dir;
+  // Of the runner's model; 0: as the service file says. A gateway keeps the version that it
+  // checked, even if a newer one is imported before the worker's next life.
+  int64_t model_version = 0;
   std::string store;
 
   std::string listen;  // unix:PATH

@@ -21,7 +21,7 @@ absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size) {
 }
 
 void Peer::AnnounceNewSegments() {
-  if (descriptors_ == nullptr) return;
+  if (descriptors_ == nullptr || closed_) return;
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
     descriptors_->Send({.session = session_, .segment = made.index, .size = made.size}, made.fd);
   }
@@ -81,12 +81,13 @@ void Peer::RemoveCall(uint64_t id) {
 void Peer::Close() {
   writer_.Close();
   absl::flat_hash_map<uint64_t, std::shared_ptr<QueuedCall>> calls;
-  std::unique_ptr<session::DescriptorChannel> descriptors;
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
     calls.swap(calls_);
-    descriptors = std::move(descriptors_);
+    // Its end of file tells the gateway that nothing of this session is read any more: the socket
+    // stays open until the last call lets go of this peer.
+    if (descriptors_ != nullptr) descriptors_->Retire();
   }
   for (auto& [id, call] : calls) call->Take(QueuedCall::State::kDropped);
 }

@@ -117,7 +117,6 @@ void Session::OnAttach(const v1::Attach& attach) {
     v1::Hello& hello = *frame.mutable_hello();
     hello.set_protocol_version(session::kProtocolVersion);
     hello.set_incarnation(parts_.incarnation);
-    hello.set_model_digest(parts_.description.model_digest);
     hello.set_description(nlohmann::json(parts_.description).dump());
   });
   peer_->writer().Flush();
@@ -246,6 +245,10 @@ void Session::SetDescriptors(shm::DescriptorSocket socket) {
 
 void Session::OnSegment(shm::DescriptorSocket::Received received) {
   if (rpc_ == nullptr) return;
+  if (received.announcement.session != id_) {
+    End(absl::InvalidArgumentError("a segment of another session was announced"));
+    return;
+  }
   auto segment =
       shm::ForeignSegment::Receive(std::move(received.descriptor), received.announcement.size);
   if (!segment.ok()) {
@@ -261,14 +264,13 @@ void Session::OnSegment(shm::DescriptorSocket::Received received) {
   }
 }
 
-void Session::Beat(bool draining, size_t queued, bool executing) {
+void Session::Beat(const WorkerLoad& load) {
   if (rpc_ == nullptr || peer_ == nullptr) return;
   peer_->DropIdleSegments();
   peer_->writer().Add([&](v1::Frame& frame) {
     v1::State& state = *frame.mutable_state();
-    state.set_draining(draining);
-    state.set_queued(static_cast<uint32_t>(queued));
-    state.set_executing(executing ? 1 : 0);
+    state.set_queued(static_cast<uint32_t>(load.queued));
+    state.set_executing(static_cast<uint32_t>(load.executing));
   });
   peer_->writer().Flush();
 }

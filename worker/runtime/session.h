@@ -28,6 +28,11 @@ struct WorkerParts {
   shm::PoolLimits limits;
 };
 
+struct WorkerLoad {
+  size_t queued = 0;
+  size_t executing = 0;
+};
+
 // One gateway loop's stream with this worker, from Attach to its end: reads frames, queues calls,
 // keeps the segments it was handed. Owned by WorkerServer; on the loop's thread. Destruction
 // retires the session's segments; calls that execute keep what they need until they end.
@@ -40,10 +45,11 @@ class Session {
   ~Session();
 
   uint64_t id() const { return id_; }
+  bool ended() const { return rpc_ == nullptr; }
   // The gateway's descriptor socket came in and greeted with this session's id.
   void SetDescriptors(shm::DescriptorSocket socket);
   // A sign of life, and housekeeping; called by the owner every kStateInterval.
-  void Beat(bool draining, size_t queued, bool executing);
+  void Beat(const WorkerLoad& load);
 
  private:
   struct Parked {

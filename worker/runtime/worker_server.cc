@@ -88,13 +88,13 @@ bool WorkerServer::Start(Rpc& rpc) {
 }
 
 void WorkerServer::Attach(Rpc& rpc) {
-  auto position = sessions_.emplace(sessions_.end());
-  *position = std::make_unique<Session>(
+  sessions_.push_back(std::make_unique<Session>(
       rpc, parts_, [this](uint64_t id) { Match(id); },
-      [this, position] {
+      [this] {
         // Not from inside the session's own function.
-        parts_.loop.Defer([this, position] { sessions_.erase(position); });
-      });
+        parts_.loop.Defer(
+            [this] { sessions_.remove_if([](const auto& session) { return session->ended(); }); });
+      }));
 }
 
 void WorkerServer::Check(Rpc& rpc) {
@@ -120,7 +120,7 @@ void WorkerServer::Check(Rpc& rpc) {
 
 void WorkerServer::Beat() {
   for (const auto& session : sessions_) {
-    session->Beat(/*draining=*/false, parts_.queue.size(), executor_.executing());
+    session->Beat({.queued = parts_.queue.size(), .executing = executor_.executing() ? 1U : 0U});
   }
   beat_ = parts_.loop.At(parts_.loop.now() + session::kStateInterval, [this] { Beat(); });
 }

@@ -1,0 +1,125 @@
+#include "tests/unit/gateway/dispatch/dispatch_fixture.h"
+
+#include <algorithm>
+
+namespace tiffin::gateway {
+
+DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature)) {}
+
+void DispatchTest::MakePool(int replicas, int queue_max) {
+  loop_.Do([&] {
+    pool_ = std::make_unique<RunnerPool>(
+        parts_,
+        RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        RunnerPool::Events{
+            .changed = [] {},
+            .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },
+            .hung = [this](int index, const absl::Status& why) { hung_.emplace_back(index, why); },
+        });
+    names_.Listen([this](uint64_t id) { pool_->ForgetSegment(id); });
+  });
+}
+
+void DispatchTest::ClosePool() {
+  loop_.Do([&] {
+    names_.Listen(nullptr);
+    outcomes_.clear();
+    pool_.reset();
+  });
+}
+
+void DispatchTest::Listen(int replica, const std::string& path) {
+  loop_.Do([&] { pool_->replica(replica).OnListening(path); });
+}
+
+void DispatchTest::Connect(int replica, const std::string& path) {
+  Listen(replica, path);
+  ASSERT_TRUE(loop_.Await([&] { return pool_->replica(replica).ready(); }));
+}
+
+void DispatchTest::Exit(int replica, bool comes_back) {
+  loop_.Do([&] { pool_->replica(replica).OnExited(comes_back); });
+}
+
+void DispatchTest::Tick(absl::Duration by) {
+  while (by > absl::ZeroDuration()) {
+    const absl::Duration step = std::min(by, absl::Milliseconds(100));
+    clock_.Advance(step);
+    loop_.Do([] {});  // Timers run between events.
+    by -= step;
+  }
+  loop_.Do([] {});
+}
+
+DispatchTest::Outcome& DispatchTest::Start(const std::string& input, CallOptions options) {
+  return loop_.Do([&] {
+    Outcome& outcome = outcomes_.emplace_back();
+    auto value = memory_.Copy(DataType::kUint8, {1, static_cast<int64_t>(input.size())},
+                              AsBytes(input));
+    EXPECT_TRUE(value.ok()) << value.status();
+    return std::ref(StartCall(outcome, value.value_or(Value{}), options));
+  });
+}
+
+DispatchTest::Outcome& DispatchTest::StartWith(const Outcome& producer, CallOptions options) {
+  return loop_.Do([&] {
+    Outcome& outcome = outcomes_.emplace_back();
+    return std::ref(StartCall(outcome, (*producer.result)->outputs.front(), options));
+  });
+}
+
+DispatchTest::Outcome& DispatchTest::StartCall(Outcome& outcome, Value input, CallOptions options) {
+  Call call{.method = &method_, .signature = &signature_.at(method_)};
+  call.inputs.push_back(std::move(input));
+  call.retries = options.retries;
+  call.deadline = clock_.Now() + options.timeout;
+  outcome.pending = pool_->Start(std::move(call), [&](absl::StatusOr<CallResult> result) {
+    ++outcome.times_done;
+    outcome.result = std::move(result);
+  });
+  EXPECT_EQ(outcome.times_done, 0) << "done was called from inside Start";
+  return outcome;
+}
+
+void DispatchTest::Abandon(Outcome& outcome) {
+  loop_.Do([&] { outcome.pending.reset(); });
+}
+
+void DispatchTest::Forget(Outcome& outcome) {
+  loop_.Do([&] {
+    outcome.pending.reset();
+    outcome.result.reset();
+  });
+}
+
+bool DispatchTest::IsDone(const Outcome& outcome) {
+  return loop_.Do([&] { return outcome.result.has_value(); });
+}
+
+absl::StatusOr<std::string> DispatchTest::Await(const Outcome& outcome) {
+  if (!loop_.Await([&] { return outcome.result.has_value(); })) {
+    return absl::UnknownError("the call did not end");
+  }
+  return loop_.Do([&]() -> absl::StatusOr<std::string> {
+    EXPECT_EQ(outcome.times_done, 1);
+    if (!outcome.result->ok()) return outcome.result->status();
+    const absl::StatusOr<TensorView> view = (*outcome.result)->outputs.front().View();
+    if (!view.ok()) return view.status();
+    return std::string(AsStringView(view->bytes));
+  });
+}
+
+bool DispatchTest::EventuallySucceeds(const std::string& input) {
+  const absl::Time give_up = absl::Now() + kPatience;
+  while (absl::Now() < give_up) {
+    Outcome& outcome = Start(input);
+    const absl::Status status = AwaitStatus(outcome);
+    Forget(outcome);
+    if (status.ok()) return true;
+    if (!absl::IsResourceExhausted(status)) return false;
+    Tick(absl::Milliseconds(5));  // Releases go by themselves after that.
+  }
+  return false;
+}
+
+}  // namespace tiffin::gateway

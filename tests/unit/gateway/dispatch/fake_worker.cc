@@ -1,0 +1,181 @@
+#include "tests/unit/gateway/dispatch/fake_worker.h"
+
+#include <utility>
+
+#include "common/async/message.h"
+#include "common/session/frames.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace tiffin::gateway {
+
+FakeWorker::FakeWorker(const std::string& path, Signature signature)
+    : signature_(std::move(signature)), loop_(rpc_server_.queue()) {
+  auto listener = shm::DescriptorListener::Create(path + ".fd");
+  EXPECT_TRUE(listener.ok()) << listener.status();
+  if (listener.ok()) listener_.emplace(*std::move(listener));
+  loop_.Do([&] {
+    const auto opened = rpc_server_.Open("unix:" + path, loop_.loop(), {this});
+    EXPECT_TRUE(opened.ok()) << opened.status();
+  });
+}
+
+FakeWorker::~FakeWorker() {
+  EndStream(absl::UnavailableError("the test is over"));
+  rpc_server_.Shutdown(absl::ZeroDuration());
+  loop_.Stop();
+}
+
+bool FakeWorker::Start(Rpc& rpc) {
+  EXPECT_EQ(rpc.method(), session::kAttachMethod);
+  if (rpc_ != nullptr) {
+    ADD_FAILURE() << "a second session beside the first";
+    rpc.Finish(absl::InternalError("one at a time"), std::nullopt);
+    return true;
+  }
+  rpc_ = &rpc;
+  writer_ = std::make_shared<session::FrameWriter>(
+      session::FrameWriter::Initially::kWritable, [this, &rpc](grpc::ByteBuffer message) {
+        rpc.Write(std::move(message), [writer = writer_](bool ok) { writer->OnWritten(ok); });
+      });
+  rpc.OnCancelled([this, &rpc] {
+    rpc_ = nullptr;
+    rpc.Finish(absl::CancelledError("the gateway is gone"), std::nullopt);
+  });
+  ReadNext(rpc);
+  return true;
+}
+
+void FakeWorker::ReadNext(Rpc& rpc) {
+  rpc.Read([this, &rpc](std::optional<grpc::ByteBuffer> message) {
+    worker::v1::Frames frames;
+    if (!message.has_value() || !FromByteBuffer(*message, frames)) return;
+    for (worker::v1::Frame& frame : *frames.mutable_frames()) {
+      if (!frame.has_attach()) {
+        frames_.push_back(std::move(frame));
+        continue;
+      }
+      ++session_count_;
+      writer_->Add([&](worker::v1::Frame& hello) {
+        hello.mutable_hello()->set_protocol_version(session::kProtocolVersion);
+        hello.mutable_hello()->set_incarnation(1);
+        hello.mutable_hello()->set_description(
+            nlohmann::json(WorkerDescription{.backend = "fake", .methods = signature_}).dump());
+      });
+      writer_->Flush();
+    }
+    ReadNext(rpc);
+  });
+}
+
+worker::v1::Frame FakeWorker::Next() {
+  worker::v1::Frame frame;
+  const bool came = loop_.Await([&] {
+    if (frames_.empty()) return false;
+    frame = std::move(frames_.front());
+    frames_.pop_front();
+    return true;
+  });
+  EXPECT_TRUE(came) << "the gateway sent no frame";
+  return frame;
+}
+
+worker::v1::Execute FakeWorker::NextExecute() {
+  worker::v1::Frame frame = Next();
+  while (!frame.has_execute() && frame.kind_case() != worker::v1::Frame::KIND_NOT_SET) {
+    frame = Next();
+  }
+  return frame.execute();
+}
+
+bool FakeWorker::NothingMore() {
+  return loop_.Do([&] { return frames_.empty(); });
+}
+
+void FakeWorker::SendAll(const std::vector<worker::v1::Frame>& frames) {
+  loop_.Do([&] {
+    ASSERT_NE(rpc_, nullptr) << "no session";
+    for (const worker::v1::Frame& frame : frames) {
+      writer_->Add([&](worker::v1::Frame& added) { added = frame; });
+    }
+    writer_->Flush();
+  });
+}
+
+void FakeWorker::AwaitSocket() {
+  const bool came = loop_.Await([&] {
+    auto socket = listener_->Accept();
+    EXPECT_TRUE(socket.ok()) << socket.status();
+    if (!socket.ok() || !socket->has_value()) return false;
+    sockets_.push_back(**std::move(socket));
+    return true;
+  });
+  ASSERT_TRUE(came) << "the gateway did not connect its descriptor socket";
+  session_ = NextAnnouncement().announcement.session;
+}
+
+void FakeWorker::Announce(uint64_t index, uint64_t size, int fd, std::optional<uint64_t> session) {
+  const absl::Status sent = sockets_.back().Send(
+      {.session = session.value_or(session_), .segment = index, .size = size}, fd);
+  EXPECT_TRUE(sent.ok()) << sent;
+}
+
+shm::DescriptorSocket::Received FakeWorker::NextAnnouncement() {
+  shm::DescriptorSocket::Received taken;
+  const bool came = loop_.Await([&] {
+    auto received = sockets_.back().Receive();
+    EXPECT_TRUE(received.ok()) << received.status();
+    if (!received.ok() || !received->has_value()) return false;
+    taken = **std::move(received);
+    return true;
+  });
+  EXPECT_TRUE(came) << "the gateway announced nothing";
+  return taken;
+}
+
+void FakeWorker::EndStream(const absl::Status& status) {
+  loop_.Do([&] {
+    if (rpc_ == nullptr) return;
+    writer_->Close();
+    std::exchange(rpc_, nullptr)->Finish(status, std::nullopt);
+  });
+}
+
+int FakeWorker::sessions() {
+  return loop_.Do([&] { return session_count_; });
+}
+
+worker::v1::Frame ResultOf(uint64_t call) {
+  worker::v1::Frame frame;
+  frame.mutable_result()->set_call(call);
+  return frame;
+}
+
+worker::v1::Frame ErrorOf(uint64_t call, absl::StatusCode code) {
+  worker::v1::Frame frame = ResultOf(call);
+  frame.mutable_result()->set_code(static_cast<uint32_t>(code));
+  frame.mutable_result()->set_message("as the worker says");
+  return frame;
+}
+
+worker::v1::Frame InlineResult(uint64_t call, const std::string& bytes) {
+  worker::v1::Frame frame = ResultOf(call);
+  session::SetInline({.dtype = DataType::kUint8,
+                      .shape = {static_cast<int64_t>(bytes.size())},
+                      .bytes = AsBytes(bytes)},
+                     *frame.mutable_result()->add_outputs());
+  return frame;
+}
+
+worker::v1::Frame ReferenceResult(uint64_t call, uint64_t segment, uint64_t offset, uint64_t size) {
+  worker::v1::Frame frame = ResultOf(call);
+  session::SetReference({.segment = segment,
+                         .offset = offset,
+                         .size = size,
+                         .dtype = DataType::kUint8,
+                         .shape = {static_cast<int64_t>(size)}},
+                        *frame.mutable_result()->add_outputs());
+  return frame;
+}
+
+}  // namespace tiffin::gateway

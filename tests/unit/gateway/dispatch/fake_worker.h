@@ -1,0 +1,76 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/rpc_server.h"
+#include "common/session/frame_writer.h"
+#include "common/shm/descriptor_socket.h"
+#include "common/signature.h"
+#include "tests/unit/common/async/loop_thread.h"
+#include "tiffin/worker/v1/worker.pb.h"
+
+namespace tiffin::gateway {
+
+// The far end of sessions, played by the test: it reads the gateway's frames and sends what it
+// likes. Says Hello by itself. Everything is for the test's thread.
+class FakeWorker : public RpcService {
+ public:
+  FakeWorker(const std::string& path, Signature signature);
+  ~FakeWorker() override;
+
+  // The next frame of the gateway, waiting for it; Attach is not among them.
+  worker::v1::Frame Next();
+  // The next frame that is Execute, waiting for it. Skips others.
+  worker::v1::Execute NextExecute();
+  // True if the gateway sent nothing more. Only of use after something that came later was seen.
+  [[nodiscard]] bool NothingMore();
+
+  void Send(const worker::v1::Frame& frame) { SendAll({frame}); }
+  // In one message.
+  void SendAll(const std::vector<worker::v1::Frame>& frames);
+
+  // Waits for the session's descriptor socket and its greeting. The sockets of sessions before stay
+  // open: the process lives.
+  void AwaitSocket();
+  // Announces `index` on the session's socket; `session` other than the session's own is a lie.
+  void Announce(uint64_t index, uint64_t size, int fd, std::optional<uint64_t> session = {});
+  // The next segment that the gateway announces, waiting for it.
+  shm::DescriptorSocket::Received NextAnnouncement();
+  // As if the process, or its calls, had ended.
+  void CloseSockets() { sockets_.clear(); }
+
+  void EndStream(const absl::Status& status);
+  // Sessions that began so far.
+  int sessions();
+
+ private:
+  bool Start(Rpc& rpc) override;
+  void ReadNext(Rpc& rpc);
+
+  const Signature signature_;
+  RpcServer rpc_server_;
+  LoopThread loop_;
+  std::optional<shm::DescriptorListener> listener_;
+  std::vector<shm::DescriptorSocket> sockets_;
+  uint64_t session_ = 0;  // Of the last socket.
+
+  // On the loop's thread.
+  Rpc* rpc_ = nullptr;  // Null between sessions.
+  std::shared_ptr<session::FrameWriter> writer_;  // Shared with writes under way.
+  std::deque<worker::v1::Frame> frames_;
+  int session_count_ = 0;
+};
+
+// A result frame without outputs.
+worker::v1::Frame ResultOf(uint64_t call);
+worker::v1::Frame ErrorOf(uint64_t call, absl::StatusCode code);
+// A result frame with one inline uint8 tensor.
+worker::v1::Frame InlineResult(uint64_t call, const std::string& bytes);
+// A result frame with one uint8 tensor in a segment.
+worker::v1::Frame ReferenceResult(uint64_t call, uint64_t segment, uint64_t offset, uint64_t size);
+
+}  // namespace tiffin::gateway

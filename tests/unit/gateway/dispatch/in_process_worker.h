@@ -1,0 +1,69 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/async/rpc_server.h"
+#include "common/async/watcher.h"
+#include "gtest/gtest.h"
+#include "tests/unit/common/async/loop_thread.h"
+#include "tests/unit/worker/runtime/controlled_backend.h"
+#include "worker/runtime/executor.h"
+#include "worker/runtime/worker_server.h"
+
+namespace tiffin::gateway {
+
+// A worker as its program's main makes it, but in the test's process. Destruction ends it like
+// SIGTERM does; executions under way must be able to end.
+class InProcessWorker {
+ public:
+  // Serves `backend`, which outlives it, at `path`.
+  InProcessWorker(std::string path, worker::Backend& backend, shm::PoolLimits limits = {})
+      : loop_(rpc_server_.queue()),
+        description_{.backend = "controlled",
+                     .model = "",
+                     .model_digest = "",
+                     .methods = backend.signature()},
+        parts_{.loop = loop_.loop(),
+               .watcher = watcher_,
+               .queue = queue_,
+               .signature = backend.signature(),
+               .description = description_,
+               .incarnation = 1,
+               .limits = limits},
+        executor_(std::in_place, backend, queue_, Clock::Monotonic()),
+        server_(parts_, *executor_) {
+    loop_.Do([&] {
+      const auto opened = rpc_server_.Open("unix:" + path, loop_.loop(), {&server_});
+      EXPECT_TRUE(opened.ok()) << opened.status();
+      const absl::Status listening = server_.Listen(path + ".fd");
+      EXPECT_TRUE(listening.ok()) << listening;
+    });
+  }
+  InProcessWorker(const InProcessWorker&) = delete;
+  InProcessWorker& operator=(const InProcessWorker&) = delete;
+  ~InProcessWorker() {
+    CloseSessions();
+    rpc_server_.Shutdown(absl::ZeroDuration());
+    loop_.Stop();
+    executor_.reset();
+  }
+
+  // Ends all sessions, and takes no more; what executes goes on.
+  void CloseSessions() {
+    loop_.Do([&] { server_.Close(); });
+  }
+
+ private:
+  Watcher watcher_;
+  worker::CallQueue queue_;
+  RpcServer rpc_server_;
+  LoopThread loop_;
+  const WorkerDescription description_;
+  worker::WorkerParts parts_;
+  std::optional<worker::Executor> executor_;
+  worker::WorkerServer server_;
+};
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,204 @@
+#include "worker/runtime/executor.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/worker/runtime/controlled_backend.h"
+#include "tests/unit/worker/runtime/test_peer.h"
+
+namespace tiffin::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ExecutorTest : public ::testing::Test {
+ protected:
+  ExecutorTest() { executor_.emplace(backend_, queue_, peer_.clock()); }
+  ~ExecutorTest() override {
+    gate_->Open();
+    executor_.reset();
+  }
+
+  std::shared_ptr<QueuedCall> Queue(uint64_t id, const std::string& input) {
+    auto call = peer_.MakeCall(id, backend_.signature().at("run"), input);
+    queue_.Push(call);
+    return call;
+  }
+  // A call that executes until the gate is opened; those after it wait in the queue.
+  void Occupy() {
+    backend_.Behave(IdentityBehind(gate_));
+    Queue(100, "occupies");
+    ASSERT_TRUE(backend_.AwaitBegun(1));
+  }
+  v1::Result NextResult() { return peer_.Next().result(); }
+  std::vector<std::string> Executed() const {
+    std::vector<std::string> inputs;
+    for (const Execution& execution : backend_.executions()) {
+      inputs.push_back(execution.first_input);
+    }
+    return inputs;
+  }
+
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();  // Shared with the backend.
+  TestPeer peer_;
+  ControlledBackend backend_{BytesSignature(), Identity};
+  CallQueue queue_;
+  std::optional<Executor> executor_;
+};
+
+TEST_F(ExecutorTest, SendsTheOutputsAndTheTimes) {
+  backend_.Behave([&](const Invocation& invocation, Outputs& outputs) {
+    peer_.clock().Advance(absl::Milliseconds(3));
+    return Identity(invocation, outputs);
+  });
+  auto call = peer_.MakeCall(4, backend_.signature().at("run"), "hello");
+  call->received = peer_.clock().Now() - absl::Milliseconds(2);
+
+  queue_.Push(call);
+
+  const v1::Result result = NextResult();
+  EXPECT_EQ(result.call(), 4U);
+  EXPECT_EQ(result.code(), 0U);
+  ASSERT_EQ(result.outputs_size(), 1);
+  EXPECT_EQ(result.outputs(0).inline_bytes(), "hello");
+  EXPECT_EQ(result.queue_us(), 2000U);
+  EXPECT_EQ(result.compute_us(), 3000U);
+  EXPECT_EQ(peer_.peer()->FindCall(4), nullptr);
+}
+
+TEST_F(ExecutorTest, ExecutesOneAtATimeAndInOrder) {
+  Occupy();
+  Queue(1, "a");
+  Queue(2, "b");
+  EXPECT_TRUE(executor_->executing());
+  EXPECT_EQ(backend_.executions().size(), 1U);
+
+  gate_->Open();
+
+  for (const uint64_t id : {100U, 1U, 2U}) EXPECT_EQ(NextResult().call(), id);
+  EXPECT_THAT(Executed(), ElementsAre("occupies", "a", "b"));
+}
+
+TEST_F(ExecutorTest, ACallThatExpiresInTheQueueNeverExecutes) {
+  Occupy();
+  const auto expiring = Queue(1, "expires");
+  expiring->deadline = peer_.clock().Now() + absl::Seconds(1);
+  const auto lasting = Queue(2, "lasts");
+  lasting->deadline = peer_.clock().Now() + absl::Seconds(60);
+  peer_.clock().Advance(absl::Seconds(1));
+
+  gate_->Open();
+
+  EXPECT_EQ(NextResult().call(), 100U);
+  const v1::Result expired = NextResult();
+  EXPECT_EQ(expired.call(), 1U);
+  EXPECT_EQ(expired.code(), static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(NextResult().code(), 0U);
+  EXPECT_THAT(Executed(), ElementsAre("occupies", "lasts"));
+}
+
+TEST_F(ExecutorTest, ACallThatIsDroppedInTheQueueNeverExecutesAndIsAnsweredOnce) {
+  Occupy();
+  const auto cancelled = Queue(1, "cancelled");
+  Queue(2, "stays");
+  ASSERT_TRUE(cancelled->Take(QueuedCall::State::kDropped));
+  EndCall(*cancelled, absl::CancelledError("cancelled while queued"));
+
+  gate_->Open();
+
+  EXPECT_EQ(NextResult().call(), 1U);
+  EXPECT_EQ(NextResult().call(), 100U);
+  EXPECT_EQ(NextResult().call(), 2U);
+  EXPECT_TRUE(peer_.Silent()) << "a second answer";
+  EXPECT_THAT(Executed(), ElementsAre("occupies", "stays"));
+}
+
+TEST_F(ExecutorTest, ACallThatExecutesCanNotBeDropped) {
+  Occupy();
+
+  EXPECT_FALSE(peer_.peer()->FindCall(100)->Take(QueuedCall::State::kDropped));
+
+  gate_->Open();
+  EXPECT_EQ(NextResult().code(), 0U);
+}
+
+TEST_F(ExecutorTest, CallsOfAClosedSessionNeverExecute) {
+  Occupy();
+  Queue(1, "lost");
+  peer_.peer()->Close();
+  gate_->Open();
+
+  TestPeer other;
+  queue_.Push(other.MakeCall(1, backend_.signature().at("run"), "other"));
+
+  EXPECT_EQ(other.Next().result().call(), 1U);
+  EXPECT_THAT(Executed(), ElementsAre("occupies", "other"));
+  EXPECT_TRUE(peer_.Silent());
+}
+
+TEST_F(ExecutorTest, TheBackendsErrorIsTheResult) {
+  backend_.Behave([](const Invocation&, Outputs& outputs) {
+    const auto kept = outputs.Allocate(0, DataType::kUint8, Shape{1000}, 1000);
+    return kept.ok() ? absl::InvalidArgumentError("an image, please") : kept.status();
+  });
+  Queue(1, "x");
+
+  const v1::Result result = NextResult();
+
+  EXPECT_EQ(result.code(), static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(result.message(), "an image, please");
+  EXPECT_EQ(result.outputs_size(), 0);
+}
+
+TEST_F(ExecutorTest, AnOutputLeftOutIsAnInternalErrorThatNamesIt) {
+  backend_.Behave([](const Invocation&, Outputs&) { return absl::OkStatus(); });
+  Queue(1, "x");
+
+  const v1::Result result = NextResult();
+
+  EXPECT_EQ(result.code(), static_cast<uint32_t>(absl::StatusCode::kInternal));
+  EXPECT_THAT(result.message(), HasSubstr("'out'"));
+}
+
+TEST_F(ExecutorTest, WorkGoesOnAfterAnError) {
+  backend_.Behave([](const Invocation&, Outputs&) { return absl::InternalError("broken"); });
+  Queue(1, "x");
+  EXPECT_NE(NextResult().code(), 0U);
+
+  backend_.Behave(Identity);
+  Queue(2, "y");
+
+  EXPECT_EQ(NextResult().code(), 0U);
+}
+
+TEST_F(ExecutorTest, BrokenFramingIsRefusedBeforeTheBackendSeesIt) {
+  MethodSignature text = backend_.signature().at("run");
+  text.inputs.front() = {"text", SingleType(ValueKind::kText)};
+  auto call = peer_.MakeCall(1, text, std::string("\xff\xff\0\0tiffin", 10));
+  call->inputs.front().shape = {1};
+  queue_.Push(call);
+
+  const v1::Result result = NextResult();
+
+  EXPECT_EQ(result.code(), static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(result.message(), HasSubstr("'text'"));
+  EXPECT_TRUE(backend_.executions().empty());
+}
+
+TEST_F(ExecutorTest, DestructionFinishesTheExecutionUnderWay) {
+  Occupy();
+  gate_->Open();
+
+  executor_.reset();
+
+  EXPECT_EQ(NextResult().call(), 100U);
+}
+
+}  // namespace
+}  // namespace tiffin::worker

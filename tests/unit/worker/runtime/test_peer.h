@@ -1,0 +1,90 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/async/message.h"
+#include "gtest/gtest.h"
+#include "tests/unit/common/async/manual_clock.h"
+#include "worker/runtime/call_queue.h"
+#include "worker/runtime/peer.h"
+
+namespace tiffin::worker {
+
+// A session's peer without a session: the test is the gateway that reads its frames.
+class TestPeer {
+ public:
+  explicit TestPeer(shm::PoolLimits limits = {.first_segment = 1 << 16, .largest_segment = 1 << 20})
+      : peer_(
+            std::make_shared<Peer>(/*session=*/7, limits, clock_, [this](grpc::ByteBuffer message) {
+              absl::MutexLock lock(&mutex_);
+              message_ = std::move(message);
+              has_message_ = true;
+            })) {}
+
+  const std::shared_ptr<Peer>& peer() const { return peer_; }
+  ManualClock& clock() { return clock_; }
+
+  // The next frame, waiting for it.
+  v1::Frame Next() {
+    if (frames_.empty()) Receive(absl::Seconds(20));
+    if (frames_.empty()) {
+      ADD_FAILURE() << "no frame came";
+      return {};
+    }
+    v1::Frame frame = std::move(frames_.front());
+    frames_.pop_front();
+    return frame;
+  }
+  // True if no frame waits.
+  [[nodiscard]] bool Silent() {
+    if (frames_.empty()) Receive(absl::ZeroDuration());
+    return frames_.empty();
+  }
+
+  // A call of `method` with one input of uint8, known to the peer.
+  std::shared_ptr<QueuedCall> MakeCall(uint64_t id, const MethodSignature& method,
+                                       std::string input) {
+    auto call = std::make_shared<QueuedCall>();
+    call->peer = peer_;
+    call->id = id;
+    call->method = kDefaultMethod;
+    call->signature = &method;
+    auto bytes = std::make_shared<const std::string>(std::move(input));
+    call->inputs.push_back({.dtype = method.inputs.front().type.dtype,
+                            .shape = {static_cast<int64_t>(bytes->size())},
+                            .bytes = AsBytes(*bytes)});
+    call->holds.push_back(bytes);
+    call->received = clock_.Now();
+    call->deadline = absl::InfiniteFuture();
+    EXPECT_TRUE(peer_->AddCall(id, call));
+    return call;
+  }
+
+ private:
+  void Receive(absl::Duration patience) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!mutex_.AwaitWithTimeout(absl::Condition(&has_message_), patience)) return;
+      has_message_ = false;
+      v1::Frames frames;
+      EXPECT_TRUE(FromByteBuffer(message_, frames));
+      for (v1::Frame& frame : *frames.mutable_frames()) frames_.push_back(std::move(frame));
+    }
+    peer_->writer().OnWritten(true);  // Which may bring the next message.
+  }
+
+  ManualClock clock_;
+  absl::Mutex mutex_;
+  grpc::ByteBuffer message_ ABSL_GUARDED_BY(mutex_);
+  bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<v1::Frame> frames_;  // In the test's thread.
+  const std::shared_ptr<Peer> peer_;
+};
+
+}  // namespace tiffin::worker
