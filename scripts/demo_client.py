@@ -82,6 +82,8 @@ def main():
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except grpc.RpcError as error:
         sys.exit(f"demo: the call failed: {error.code().name}: {error.details()}")
     except subprocess.CalledProcessError as error:

@@ -106,7 +106,7 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
   for (const std::string& file : files) {
     config::Diagnostics diagnostics(file);
     auto loaded = config::LoadService(file, diagnostics);
-    if (!loaded.ok()) return absl::InvalidArgumentError(Message(loaded.status()));
+    if (!loaded.ok()) return absl::InvalidArgumentError(loaded.status().message());
     config::ServiceConfig service = *std::move(loaded);
     if (!service.name.empty() && !names.insert(service.name).second) {
       diagnostics.Add(service.name_location,

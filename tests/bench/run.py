@@ -145,7 +145,8 @@ def parse_args() -> tuple[argparse.Namespace, list[Case]]:
     parser.add_argument("--repetitions", type=int, metavar="N", help="default: 5; quick: 2")
     parser.add_argument("--seconds", type=float, metavar="S",
                         help="of one measurement; default: 1; quick: 0.2")
-    parser.add_argument("--quick", action="store_true", help="to see that it works; not for figures")
+    parser.add_argument("--quick", action="store_true",
+                        help="to see that it works; not for figures")
     parser.add_argument("--transport", choices=("tcp", "unix"), default="tcp",
                         help="between the client and the server; default: tcp on the loopback")
     parser.add_argument("--bin", type=pathlib.Path, metavar="DIR",

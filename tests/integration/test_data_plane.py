@@ -18,7 +18,8 @@ service: data
 runners:
   echo: {{backend: testing, options: {{behavior: identity, shape: [-1]}}}}
   second: {{backend: testing, options: {{behavior: identity, shape: [-1]}}}}
-  pre: {{backend: testing, options: {{behavior: produce, dtype: uint8, shape: [-1], bytes: 600000}}}}
+  pre: {{backend: testing,
+        options: {{behavior: produce, dtype: uint8, shape: [-1], bytes: 600000}}}}
   hold: {{backend: testing,
          options: {{behavior: delay, until: {gate}, ms: 60000, journal: {journal}}}}}
   total: {{backend: testing, options: {{behavior: consume, shape: [-1]}}}}

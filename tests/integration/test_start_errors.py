@@ -151,7 +151,8 @@ def test_two_services_of_one_name_are_refused(folder):
 def test_a_corrupt_model_file_is_named(model, damage, folder):
     store = folder / "store"
     shutil.copytree(harness.MODELS / model, store / model)
-    version = max(path for path in (store / model).iterdir() if path.name.isdigit())
+    version = max((path for path in (store / model).iterdir() if path.name.isdigit()),
+                  key=lambda path: int(path.name))
     (file,) = [path for path in version.rglob("*")
                if path.is_file() and path.name != "model.yaml"]
     file.chmod(0o644)

@@ -93,11 +93,12 @@ def test_kill_9_leaves_nothing_and_hinders_no_next_start(service, folder, journa
         assert answers(server)
         workers = server.workers()
         # One of them in the midst of a call.
-        server.infer_later("tended.hold", np.array([1], np.float32))
+        future = server.infer_later("tended.hold", np.array([1], np.float32))
         assert journal.next().first == "1"
         server.kill()
         for worker in workers:
             assert worker.gone(END_S), f"{worker.cmdline} outlived its gateway"
+        assert future.exception(ANSWER_S) is not None
     # Memory without a name: it is gone with the last process that knew it. What is left in the
     # runtime folder is swept by the next start.
     with harness.Server(service, folder=folder, address=server.address) as again:

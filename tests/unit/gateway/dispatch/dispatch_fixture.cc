@@ -1,6 +1,7 @@
 #include "tests/unit/gateway/dispatch/dispatch_fixture.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace tiffin::gateway {
 
@@ -9,8 +10,7 @@ DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature
 void DispatchTest::MakePool(int replicas, int queue_max) {
   loop_.Do([&] {
     pool_ = std::make_unique<RunnerPool>(
-        parts_,
-        RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
         RunnerPool::Events{
             .changed = [] {},
             .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },
@@ -54,8 +54,8 @@ void DispatchTest::Tick(absl::Duration by) {
 DispatchTest::Outcome& DispatchTest::Start(const std::string& input, CallOptions options) {
   return loop_.Do([&] {
     Outcome& outcome = outcomes_.emplace_back();
-    auto value = memory_.Copy(DataType::kUint8, {1, static_cast<int64_t>(input.size())},
-                              AsBytes(input));
+    auto value =
+        memory_.Copy(DataType::kUint8, {1, static_cast<int64_t>(input.size())}, AsBytes(input));
     EXPECT_TRUE(value.ok()) << value.status();
     return std::ref(StartCall(outcome, value.value_or(Value{}), options));
   });
@@ -69,16 +69,30 @@ DispatchTest::Outcome& DispatchTest::StartWith(const Outcome& producer, CallOpti
 }
 
 DispatchTest::Outcome& DispatchTest::StartCall(Outcome& outcome, Value input, CallOptions options) {
-  Call call{.method = &method_, .signature = &signature_.at(method_)};
+  Call call;
+  call.method = &method_;
+  call.signature = &signature_.at(method_);
   call.inputs.push_back(std::move(input));
   call.retries = options.retries;
   call.deadline = clock_.Now() + options.timeout;
-  outcome.pending = pool_->Start(std::move(call), [&](absl::StatusOr<CallResult> result) {
+  outcome.pending = pool_->Start(std::move(call), [&outcome](absl::StatusOr<CallResult> result) {
     ++outcome.times_done;
     outcome.result = std::move(result);
+    outcome.pending.reset();  // And with it what it keeps for another attempt.
   });
   EXPECT_EQ(outcome.times_done, 0) << "done was called from inside Start";
   return outcome;
+}
+
+DispatchTest::Outcome& DispatchTest::Have(Value value) {
+  return loop_.Do([&] {
+    Outcome& outcome = outcomes_.emplace_back();
+    outcome.times_done = 1;
+    CallResult result;
+    result.outputs.push_back(std::move(value));
+    outcome.result = std::move(result);
+    return std::ref(outcome);
+  });
 }
 
 void DispatchTest::Abandon(Outcome& outcome) {

@@ -55,6 +55,8 @@ class DispatchTest : public ::testing::Test {
   Outcome& StartWith(const Outcome& producer) { return StartWith(producer, CallOptions()); }
   // On the first output of a call that has ended.
   Outcome& StartWith(const Outcome& producer, CallOptions options);
+  // As if a call had ended with `value`.
+  Outcome& Have(Value value);
   // Cancels a call under way.
   void Abandon(Outcome& outcome);
   // Lets go of a call's outputs.
@@ -82,9 +84,8 @@ class DispatchTest : public ::testing::Test {
   LoopThread loop_{clock_};
   // Of the loop's thread from here on.
   SegmentNames names_;
-  GatewayMemory memory_{{.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20},
-                        clock_,
-                        names_};
+  GatewayMemory memory_{
+      {.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20}, clock_, names_};
   DispatchParts parts_{
       .loop = loop_.loop(), .watcher = watcher_, .names = names_, .memory = memory_};
   std::unique_ptr<RunnerPool> pool_;

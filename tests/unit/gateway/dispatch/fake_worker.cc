@@ -56,11 +56,13 @@ void FakeWorker::ReadNext(Rpc& rpc) {
         continue;
       }
       ++session_count_;
+      WorkerDescription description;
+      description.backend = "fake";
+      description.methods = signature_;
       writer_->Add([&](worker::v1::Frame& hello) {
         hello.mutable_hello()->set_protocol_version(session::kProtocolVersion);
         hello.mutable_hello()->set_incarnation(1);
-        hello.mutable_hello()->set_description(
-            nlohmann::json(WorkerDescription{.backend = "fake", .methods = signature_}).dump());
+        hello.mutable_hello()->set_description(nlohmann::json(description).dump());
       });
       writer_->Flush();
     }

@@ -59,7 +59,7 @@ class FakeWorker : public RpcService {
   uint64_t session_ = 0;  // Of the last socket.
 
   // On the loop's thread.
-  Rpc* rpc_ = nullptr;  // Null between sessions.
+  Rpc* rpc_ = nullptr;                            // Null between sessions.
   std::shared_ptr<session::FrameWriter> writer_;  // Shared with writes under way.
   std::deque<worker::v1::Frame> frames_;
   int session_count_ = 0;

@@ -1,0 +1,316 @@
+#include "gateway/dispatch/runner_pool.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/gateway/dispatch/dispatch_fixture.h"
+#include "tests/unit/gateway/dispatch/fake_worker.h"
+
+namespace tiffin::gateway {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+using worker::BytesSignature;
+
+class RunnerPoolTest : public DispatchTest {
+ protected:
+  ~RunnerPoolTest() override { ClosePool(); }
+
+  // Replica `index` is ready, and the test is its worker.
+  FakeWorker& AddWorker(int index) {
+    const std::string path = Path("w" + std::to_string(workers_.size()));
+    workers_.push_back(std::make_unique<FakeWorker>(path, BytesSignature()));
+    Connect(index, path);
+    workers_.back()->AwaitSocket();
+    return *workers_.back();
+  }
+  // The process of a replica ends.
+  void Die(int index, FakeWorker& worker, bool comes_back) {
+    worker.CloseSockets();
+    worker.EndStream(absl::UnavailableError("killed"));
+    Exit(index, comes_back);
+  }
+  bool Ready() {
+    return loop_.Do([&] { return pool_->ready(); });
+  }
+
+  std::vector<std::unique_ptr<FakeWorker>> workers_;
+};
+
+TEST_F(RunnerPoolTest, IsReadyOnceAReplicaIs) {
+  MakePool(2, 10);
+  EXPECT_FALSE(Ready());
+
+  AddWorker(1);
+
+  EXPECT_TRUE(Ready());
+  EXPECT_FALSE(loop_.Do([&] { return pool_->all_ready(); }));
+  EXPECT_THAT(loop_.Do([&] { return attached_; }), ElementsAre(Pair(1, true)));
+  EXPECT_EQ(loop_.Do([&] { return pool_->description()->methods; }), BytesSignature());
+
+  AddWorker(0);
+  EXPECT_TRUE(loop_.Do([&] { return pool_->all_ready(); }));
+}
+
+TEST_F(RunnerPoolTest, WithoutAReplicaACallIsUnavailableAtOnce) {
+  MakePool(1, 10);
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(Start("x"))));
+}
+
+TEST_F(RunnerPoolTest, CallsGoToTheReplicaWithTheLeastOutstanding) {
+  MakePool(3, 100);
+  std::vector<FakeWorker*> workers;
+  for (int i = 0; i < 3; ++i) workers.push_back(&AddWorker(i));
+  std::vector<Outcome*> calls;
+  for (int i = 0; i < 6; ++i) calls.push_back(&Start(std::to_string(i)));
+
+  std::vector<worker::v1::Execute> first_of_each;
+  for (FakeWorker* worker : workers) {
+    first_of_each.push_back(worker->NextExecute());
+    worker->NextExecute();  // Two each.
+  }
+  workers[1]->Send(InlineResult(first_of_each[1].call(), "done"));
+  EXPECT_EQ(Await(*calls[1]).value_or(""), "done");
+
+  Start("the seventh");
+
+  EXPECT_EQ(workers[1]->NextExecute().inputs(0).inline_bytes(), "the seventh");
+  EXPECT_TRUE(workers[0]->NothingMore());
+  EXPECT_TRUE(workers[2]->NothingMore());
+}
+
+TEST_F(RunnerPoolTest, TheQueueIsBounded) {
+  MakePool(1, 2);
+  FakeWorker& worker = AddWorker(0);
+  std::vector<Outcome*> calls;
+  for (int i = 0; i < 3; ++i) calls.push_back(&Start("fits"));  // One executes and two wait.
+
+  const absl::Status full = AwaitStatus(Start("too many"));
+
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_THAT(std::string(full.message()), HasSubstr("queue.max is 2"));
+  worker.Send(InlineResult(worker.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(*calls[0]).ok());
+  Outcome& again = Start("fits again");
+  EXPECT_FALSE(IsDone(again));
+}
+
+TEST_F(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
+  MakePool(1, 0);
+  FakeWorker& worker = AddWorker(0);
+  Outcome& abandoned = Start("x");
+  const uint64_t id = worker.NextExecute().call();
+  Abandon(abandoned);
+  EXPECT_TRUE(absl::IsResourceExhausted(AwaitStatus(Start("y"))));
+  EXPECT_EQ(worker.Next().cancel().call(), id);
+
+  worker.Send(ErrorOf(id, absl::StatusCode::kCancelled));
+
+  EXPECT_TRUE(loop_.Await([&] { return pool_->replica(0).outstanding() == 0; }));
+  EXPECT_FALSE(IsDone(Start("z")));
+}
+
+TEST_F(RunnerPoolTest, ALostCallIsRunAgainOnAnotherReplica) {
+  MakePool(2, 100);
+  FakeWorker& first = AddWorker(0);
+  FakeWorker& second = AddWorker(1);
+  Outcome& call = Start("important", {.retries = 1});
+  EXPECT_EQ(first.NextExecute().inputs(0).inline_bytes(), "important");
+
+  first.EndStream(absl::UnavailableError("broken"));
+
+  const worker::v1::Execute again = second.NextExecute();
+  EXPECT_EQ(again.inputs(0).inline_bytes(), "important");
+  second.Send(InlineResult(again.call(), "done"));
+  EXPECT_EQ(Await(call).value_or(""), "done");
+}
+
+TEST_F(RunnerPoolTest, ALostCallIsNotRunAgainWithoutRetries) {
+  MakePool(2, 100);
+  FakeWorker& first = AddWorker(0);
+  FakeWorker& second = AddWorker(1);
+  Outcome& call = Start("once");
+  first.NextExecute();
+
+  first.EndStream(absl::UnavailableError("broken"));
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+  Start("marker");
+  EXPECT_EQ(second.NextExecute().inputs(0).inline_bytes(), "marker");
+}
+
+TEST_F(RunnerPoolTest, RetriesAreCounted) {
+  MakePool(3, 100);
+  std::vector<FakeWorker*> workers;
+  for (int i = 0; i < 3; ++i) workers.push_back(&AddWorker(i));
+  Outcome& call = Start("x", {.retries = 2});
+
+  for (FakeWorker* worker : workers) {
+    worker->NextExecute();
+    EXPECT_FALSE(IsDone(call));
+    worker->EndStream(absl::UnavailableError("broken"));
+  }
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+}
+
+TEST_F(RunnerPoolTest, OtherErrorsAreNotRunAgain) {
+  for (const auto code : {absl::StatusCode::kInternal, absl::StatusCode::kResourceExhausted,
+                          absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kAborted}) {
+    MakePool(1, 100);
+    FakeWorker& worker = AddWorker(0);
+    Outcome& call = Start("x", {.retries = 5});
+
+    worker.Send(ErrorOf(worker.NextExecute().call(), code));
+
+    EXPECT_EQ(AwaitStatus(call).code(), code);
+    ClosePool();
+  }
+}
+
+TEST_F(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
+  MakePool(1, 100);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  EXPECT_FALSE(Ready());
+  Outcome& first = Start("first");
+  Outcome& second = Start("second");
+  EXPECT_FALSE(IsDone(first));
+
+  FakeWorker& next = AddWorker(0);
+
+  for (Outcome* call : {&first, &second}) {
+    const worker::v1::Execute execute = next.NextExecute();
+    next.Send(InlineResult(execute.call(), execute.inputs(0).inline_bytes()));
+    EXPECT_EQ(Await(*call).value_or(""), call == &first ? "first" : "second");
+  }
+}
+
+TEST_F(RunnerPoolTest, CallsWaitWhileTheirSessionIsMadeAgain) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  worker.EndStream(absl::UnavailableError("broken"));
+  ASSERT_TRUE(loop_.Await([&] { return !pool_->ready(); }));
+
+  Outcome& call = Start("patient");
+  EXPECT_FALSE(IsDone(call));
+  Tick(absl::Milliseconds(100));
+
+  const worker::v1::Execute execute = worker.NextExecute();
+  EXPECT_EQ(worker.sessions(), 2);
+  worker.Send(InlineResult(execute.call(), "done"));
+  EXPECT_EQ(Await(call).value_or(""), "done");
+}
+
+TEST_F(RunnerPoolTest, ALostCallThatMayBeRunAgainWaitsForItsReplica) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  Outcome& call = Start("important", {.retries = 1});
+  worker.NextExecute();
+  Die(0, worker, /*comes_back=*/true);
+  EXPECT_FALSE(IsDone(call));
+
+  FakeWorker& next = AddWorker(0);
+
+  next.Send(InlineResult(next.NextExecute().call(), "done"));
+  EXPECT_EQ(Await(call).value_or(""), "done");
+}
+
+TEST_F(RunnerPoolTest, CallsThatWaitFailWhenTheReplicaDoesNotComeBack) {
+  MakePool(1, 100);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  Outcome& call = Start("x");
+
+  Exit(0, /*comes_back=*/false);  // Died again, before it served.
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+}
+
+TEST_F(RunnerPoolTest, AWaitingCallEndsAtItsDeadline) {
+  MakePool(1, 100);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  Outcome& call = Start("x", {.timeout = absl::Seconds(1)});
+  Tick(absl::Milliseconds(900));
+  EXPECT_FALSE(IsDone(call));
+
+  Tick(absl::Milliseconds(100));
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(AwaitStatus(call)));
+}
+
+TEST_F(RunnerPoolTest, AWaitingCallMayBeAbandoned) {
+  MakePool(1, 100);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  Outcome& abandoned = Start("abandoned");
+  Outcome& waiting = Start("waiting");
+
+  Abandon(abandoned);
+  FakeWorker& next = AddWorker(0);
+
+  EXPECT_EQ(next.NextExecute().inputs(0).inline_bytes(), "waiting");
+  EXPECT_FALSE(IsDone(waiting));
+}
+
+TEST_F(RunnerPoolTest, WaitingCallsAreBoundedToo) {
+  MakePool(1, 1);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  Start("one");
+  Start("two");
+
+  EXPECT_TRUE(absl::IsResourceExhausted(AwaitStatus(Start("three"))));
+}
+
+TEST_F(RunnerPoolTest, AWorkerWithAnotherSignatureIsNotUsed) {
+  MakePool(1, 100);
+  Die(0, AddWorker(0), /*comes_back=*/true);
+  Outcome& waiting = Start("x");
+  Signature other = BytesSignature();
+  other.at("run").outputs.front().name = "renamed";
+  const std::string path = Path("other");
+  workers_.push_back(std::make_unique<FakeWorker>(path, other));
+
+  Listen(0, path);
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(waiting)));
+  EXPECT_FALSE(Ready());
+  EXPECT_THAT(loop_.Do([&] { return attached_; }), ElementsAre(Pair(0, true), Pair(0, false)));
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(Start("y"))));
+}
+
+TEST_F(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
+  MakePool(1, 100);
+  const std::string path = Path("late");
+  Listen(0, path);
+  Tick(absl::Milliseconds(200));
+  EXPECT_FALSE(Ready());
+
+  FakeWorker late(path, BytesSignature());
+
+  EXPECT_TRUE(loop_.Await([&] {
+    clock_.Advance(absl::Milliseconds(1));
+    return pool_->ready();
+  }));
+  ClosePool();
+}
+
+TEST_F(RunnerPoolTest, ThePoolMayGoWithCallsInEveryState) {
+  MakePool(2, 100);
+  FakeWorker& worker = AddWorker(0);
+  Start(std::string(4096, 'x'));
+  Start("y", {.retries = 1, .timeout = absl::Seconds(1)});
+  worker.NextExecute();
+  Die(0, worker, /*comes_back=*/true);
+  Start("waits");
+
+  ClosePool();
+
+  EXPECT_EQ(MemoryInUse(), 0U);
+}
+
+}  // namespace
+}  // namespace tiffin::gateway
