@@ -32,47 +32,6 @@ Shape FrameShape(const Value& value, const TensorSpec& spec, bool batchable) {
 
 }  // namespace
 
-// The outputs of one result in a worker's segments; given back, exactly once, when nothing refers
-// to them any more. A result without any needs no release.
-class WorkerSession::ResultLease {
- public:
-  ResultLease(std::shared_ptr<WorkerSession*> session, uint64_t call)
-      : session_(std::move(session)), call_(call) {}
-  ~ResultLease() {
-    if (bytes_ > 0 && *session_ != nullptr) (*session_)->ReleaseLater(call_, bytes_);
-  }
-  ResultLease(const ResultLease&) = delete;
-  ResultLease& operator=(const ResultLease&) = delete;
-
-  void AddBytes(uint64_t bytes) { bytes_ += bytes; }
-
- private:
-  const std::shared_ptr<WorkerSession*> session_;
-  const uint64_t call_;
-  uint64_t bytes_ = 0;
-};
-
-class WorkerSession::WorkerBuffer : public SegmentBuffer {
- public:
-  // Segment and lease are shared with the other outputs of the result, and of others.
-  WorkerBuffer(std::shared_ptr<WorkerSegment> segment, std::shared_ptr<const ResultLease> lease,
-               shm::Reference reference)
-      : segment_(std::move(segment)), lease_(std::move(lease)), reference_(std::move(reference)) {}
-
-  absl::StatusOr<std::span<const std::byte>> Bytes() const override {
-    ASSIGN_OR_RETURN(const std::span<const std::byte> all, segment_->Map());
-    return all.subspan(reference_.offset, reference_.size);  // Checked when it came.
-  }
-  uint64_t size() const override { return reference_.size; }
-  uint64_t offset() const override { return reference_.offset; }
-  SegmentName segment() const override { return segment_->name(); }
-
- private:
-  const std::shared_ptr<WorkerSegment> segment_;
-  const std::shared_ptr<const ResultLease> lease_;
-  const shm::Reference reference_;
-};
-
 WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Events events)
     : parts_(parts),
       events_(std::move(events)),
@@ -132,6 +91,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done)
   }
   record.done = std::move(done);
   calls_.emplace(id, std::move(record));
+  AddReleases();  // Before the call, which may then use the memory that is still in the cache.
   stream_.writer().Add(
       [&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
   FlushLater();
@@ -194,15 +154,18 @@ void WorkerSession::FlushLater() {
 
 void WorkerSession::Flush() {
   flush_scheduled_ = false;
-  if (!releases_.empty()) {
-    stream_.writer().Add([&](worker::v1::Frame& frame) {
-      frame.mutable_release()->mutable_calls()->Assign(releases_.begin(), releases_.end());
-    });
-    releases_.clear();
-    release_bytes_ = 0;
-    release_timer_.Cancel();
-  }
+  AddReleases();
   stream_.writer().Flush();
+}
+
+void WorkerSession::AddReleases() {
+  if (releases_.empty()) return;
+  stream_.writer().Add([&](worker::v1::Frame& frame) {
+    frame.mutable_release()->mutable_calls()->Assign(releases_.begin(), releases_.end());
+  });
+  releases_.clear();
+  release_bytes_ = 0;
+  release_timer_.Cancel();
 }
 
 void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {

@@ -17,6 +17,7 @@
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/segments.h"
+#include "gateway/dispatch/worker_buffer.h"
 #include "gateway/graph/runner.h"
 
 namespace tiffin::gateway {
@@ -32,11 +33,10 @@ struct DispatchParts {
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
 // its tensors.
 //
-//   connecting -> ready      Hello came; the owner is told
-//   connecting, ready -> lost   the stream ended, or two seconds of silence; every call is failed
-//   with
-//                            UNAVAILABLE, the owner is told, and nothing is sent any more
-//   lost -> buried           the process is proven dead: what its calls were reading is let go
+//   connecting -> ready        Hello came; the owner is told
+//   connecting, ready -> lost  the stream ended, or two seconds of silence: every call fails with
+//                              UNAVAILABLE, the owner is told, and nothing is sent any more
+//   lost -> buried             nothing of it is read any more: what its calls were given is let go
 //
 // Until it is buried it keeps what a worker that still lives may be reading. Owned by a Replica; on
 // the loop's thread. A destroyed session fails nothing: the owner has taken care of its calls.
@@ -63,6 +63,9 @@ class WorkerSession {
   absl::StatusOr<uint64_t> Execute(const Call& call, CallDone done);
   // `done` will not be called any more; the worker is told to drop the call if it still waits.
   void Abandon(uint64_t call);
+  // From a lease: a result's outputs, of so many bytes, are not needed any more. Told to the worker
+  // with the next frame, or soon.
+  void ReleaseLater(uint64_t call, uint64_t bytes);
   // No segment of this id will be named any more.
   void ForgetSegment(uint64_t id);
   // The worker's process was reaped.
@@ -79,10 +82,9 @@ class WorkerSession {
     std::vector<std::shared_ptr<const Buffer>> inputs;
     CallDone done;  // Null once abandoned.
   };
-  class ResultLease;
-  class WorkerBuffer;
 
   void Flush();
+  void AddReleases();
   void FlushLater();
   void OnFrames(worker::v1::Frames frames);
   void OnHello(const worker::v1::Hello& hello);
@@ -101,7 +103,6 @@ class WorkerSession {
   absl::Status FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
                          worker::v1::Tensor& tensor);
   void Announce(const SegmentName& segment);
-  void ReleaseLater(uint64_t call, uint64_t bytes);
   void CheckSilence(absl::Time scheduled);
   void Lose(absl::Status status);
   // Nothing of this session is read any more: what its calls were given is let go.

@@ -39,7 +39,13 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(Loop& loop, Watch
 Supervisor::Supervisor(Loop& loop, Watcher& watcher, std::filesystem::path directory)
     : loop_(loop), watcher_(watcher), directory_(std::move(directory)) {}
 
-Supervisor::~Supervisor() = default;
+Supervisor::~Supervisor() { *alive_ = false; }
+
+Loop::Task Supervisor::WhileAlive(Loop::Task task) const {
+  return [alive = alive_, task = std::move(task)]() mutable {
+    if (*alive) std::move(task)();
+  };
+}
 
 absl::Status Supervisor::Open() {
   int ends[2];
@@ -67,7 +73,7 @@ bool Supervisor::ReadInotify() {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
       if (event->len == 0) continue;
-      loop_.Post([this, name = std::string(event->name)] { OnSocketAppeared(name); });
+      loop_.Post(WhileAlive([this, name = std::string(event->name)] { OnSocketAppeared(name); }));
     }
   }
 }
@@ -92,19 +98,19 @@ void Supervisor::Spawn(Worker& worker) {
   auto process = Process::Spawn(worker.command.program, arguments, lifeline_read_.get());
   if (!process.ok()) {
     spdlog::error("{}: {}", worker.command.name, Message(process.status()));
-    loop_.Defer([this, &worker] {
+    loop_.Defer(WhileAlive([this, &worker] {
       if (stopping_) return;
       worker.observer->OnExited({.text = "could not be started", .exit_code = std::nullopt},
                                 /*had_served=*/false);
       worker.restart = loop_.At(loop_.now() + RestartBackoff(++worker.deaths_before_serving),
                                 [this, &worker] { Spawn(worker); });
-    });
+    }));
     return;
   }
   worker.process.emplace(*std::move(process));
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
-        loop_.Post([this, &worker] { OnEnded(worker); });
+        loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));
         return false;
       });
 }

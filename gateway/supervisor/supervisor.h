@@ -80,10 +80,14 @@ class Supervisor {
   void OnEnded(Worker& worker);
   void OnSocketAppeared(const std::string& name);
   bool ReadInotify();
+  // What is on its way to the loop when the supervisor goes is dropped there. From any thread.
+  Loop::Task WhileAlive(Loop::Task task) const;
   void CheckStopped();
 
   Loop& loop_;
   Watcher& watcher_;
+  // Touched on the loop's thread. Shared with what is on its way there.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   const std::filesystem::path directory_;
   shm::UniqueFd lifeline_read_;
   shm::UniqueFd lifeline_write_;  // Held open and never written.

@@ -165,7 +165,7 @@ class Server:
     def __exit__(self, kind, *_):
         self.close()
         if kind is not None:
-            print("\n".join(self.lines[-60:]))  # pytest shows it with the failure.
+            print(self.said())  # pytest shows it with the failure.
 
     def close(self):
         if self._channel is not None:
@@ -225,9 +225,12 @@ class Server:
                 seen = len(self.lines)
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
-                    said = "\n".join(self.lines[-40:])
-                    raise AssertionError(f"no line with '{pattern}' in:\n{said}")
+                    raise AssertionError(f"no line with '{pattern}' in:\n{self.said()}")
                 self._changed.wait(left)
+
+    def said(self, count=40):
+        """The last lines, for messages."""
+        return "\n".join(self.lines[-count:])
 
     # Its workers.
 

@@ -74,7 +74,7 @@ def no_harm(digits, predict):
     before = digits.worker_pids()
     yield
     assert predict(GOOD)
-    assert digits.worker_pids() == before
+    assert digits.worker_pids() == before, digits.said()
 
 
 def resident_peak(pid):

@@ -79,7 +79,7 @@ def no_harm(server):
     yield
     outputs = server.infer("picky.add", left=SIXTEEN, right=SIXTEEN)
     assert outputs["total"].tolist() == (SIXTEEN * 2).tolist()
-    assert server.worker_pids() == before
+    assert server.worker_pids() == before, server.said()
 
 
 def add_request(left=("left", "INT32", [16], RAW), right=("right", "INT32", [16], RAW)):

@@ -45,7 +45,8 @@ FAULTS = {
     "unknown method": (RUNNERS + API.replace("echo(x)", "echo.walk(x)"), 9, ["walk"]),
     "arity": (RUNNERS + API.replace("echo(x)", "echo(x, x)"), 9, ["echo"]),
     "cycle": (
-        RUNNERS + API.replace("a: echo(x)", "a: echo(b)\n      b: echo(a)"), 9, ["cycle", "a", "b"]),
+        RUNNERS + API.replace("a: echo(x)", "a: echo(b)\n      b: echo(a)"), 9,
+        ["cycle", "a", "b"]),
     "unused step": (
         RUNNERS + API.replace("a: echo(x)", "a: echo(x)\n      b: echo(x)"), 10, ["b"]),
     "dtype mismatch": (RUNNERS + API.replace("fp32", "int64"), 9, ["int64", "fp32"]),
@@ -62,7 +63,8 @@ FAULTS = {
         RUNNERS + '  ghost: {model: "digits_torch:4711"}\n' + API, 5, ["ghost", "4711"]),
     "unknown backend": (RUNNERS + "  ghost: {backend: oracle}\n" + API, 5, ["oracle", "testing"]),
     "unknown option": (
-        RUNNERS + "  odd: {backend: image, options: {colour: gray}}\n" + API, 5, ["colour", "color"]),
+        RUNNERS + "  odd: {backend: image, options: {colour: gray}}\n" + API, 5,
+        ["colour", "color"]),
     "bad duration": (RUNNERS + API + "    timeout: soon\n", 16, ["timeout", "soon"]),
     "retries of what is not safe": (
         RUNNERS + "  once: {backend: testing, options: {behavior: identity, shape: [-1], "

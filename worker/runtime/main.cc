@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/synchronization/mutex.h"
 #include "common/async/probe.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
@@ -153,6 +154,9 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
 
 int WorkerMain(int argc, char** argv, std::string_view backend_name,
                const BackendFactory& factory) {
+  // Debian builds Abseil with its search for lock cycles on, which costs a graph update for each
+  // lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const std::string program = StrCat("tiffin-worker-", backend_name);
   WorkerOptions options;
   CLI::App app(StrCat("Runs one replica of a '", backend_name, "' runner."), program);

@@ -61,8 +61,8 @@ class Cnn(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = torch.nn.Sequential(
-            torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.BatchNorm2d(8), torch.nn.ReLU(inplace=True),
-            torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(128, 10))
+            torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(inplace=True), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(128, 10))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return torch.softmax(self.layers(features.reshape(-1, 1, 8, 8)), dim=1)

@@ -175,24 +175,44 @@ TEST_F(LoopTest, AMovedTimerIsCancelledByItsNewOwnerOnly) {
   EXPECT_THAT(log_, ElementsAre("ran"));
 }
 
-TEST_F(LoopTest, DeferredTasksRunInOrderAfterTheEventAndBeforeTheNext) {
+TEST_F(LoopTest, DeferredTasksRunInOrderAfterTheEvent) {
   loop_.Post([&] {
     loop_.Defer([&] {
       Note("deferred 1");
-      loop_.Defer([&] { Note("deferred by deferred"); });
+      loop_.Defer([&] {
+        Note("deferred by deferred");
+        End();
+      });
     });
     loop_.Defer([&] { Note("deferred 2"); });
-    loop_.Post([&] {
-      Note("next event");
-      End();
-    });
     Note("event");
   });
 
   loop_.Run();
 
-  EXPECT_THAT(
-      log_, ElementsAre("event", "deferred 1", "deferred 2", "deferred by deferred", "next event"));
+  EXPECT_THAT(log_, ElementsAre("event", "deferred 1", "deferred 2", "deferred by deferred"));
+}
+
+TEST_F(LoopTest, EventsThatNeverEndDoNotStarveDeferredTasksAndTimers) {
+  bool deferred = false;
+  bool timer_ran = false;
+  std::function<void()> again = [&] {
+    if (deferred && timer_ran) {
+      End();
+    } else {
+      loop_.Post([&] { again(); });
+    }
+  };
+  loop_.Post([&] {
+    loop_.Defer([&] { deferred = true; });
+    again();
+  });
+  const Loop::Timer timer = loop_.At(loop_.now() + absl::Seconds(1), [&] { timer_ran = true; });
+  clock_.Advance(absl::Seconds(1));
+
+  loop_.Run();
+
+  EXPECT_TRUE(ended_);
 }
 
 TEST_F(LoopTest, WhatATimerDefersRunsBeforeTheNextTimer) {

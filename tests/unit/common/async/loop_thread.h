@@ -66,6 +66,15 @@ class LoopThread {
     return true;
   }
 
+  // Until all timers that are due by the loop's clock have run.
+  void RunTimers() {
+    absl::Notification ran;
+    Loop::Timer last;
+    Do([&] { last = loop_.At(loop_.now(), [&] { ran.Notify(); }); });
+    ran.WaitForNotification();
+    Do([&] { last.Cancel(); });  // On the loop's thread, as all that is done with a timer.
+  }
+
   // Ends the loop; what uses it must be gone by then. Also called by the destructor.
   void Stop() {
     if (!thread_.joinable()) return;

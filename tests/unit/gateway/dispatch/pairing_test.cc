@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/dispatch/dispatch_fixture.h"
-#include "tests/unit/gateway/dispatch/in_process_worker.h"
+#include "tests/unit/worker/runtime/in_process_worker.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -16,6 +16,7 @@ using worker::BytesSignature;
 using worker::ControlledBackend;
 using worker::Gate;
 using worker::IdentityBehind;
+using worker::InProcessWorker;
 
 // Small ones travel in frames, large ones by reference.
 const std::string kSmall = "small";
@@ -120,7 +121,6 @@ TEST_F(PairingTest, AnAbandonedCallKeepsItsInputsUntilTheWorkersResult) {
   ASSERT_TRUE(backend_.AwaitBegun(1));
 
   Abandon(outcome);
-  // The worker has read the cancellation when it answers what came after it on the same stream.
   EXPECT_GE(MemoryInUse(), kLarge.size()) << "the worker still reads it";
   gate_->Open();
 
@@ -149,12 +149,13 @@ TEST_F(PairingTest, ACallWhoseDeadlinePassesEndsAtOnceAndNeverExecutesIfItWaits)
   CloseGate();
   Outcome& running = Start(kSmall, {.timeout = absl::Seconds(1)});
   ASSERT_TRUE(backend_.AwaitBegun(1));
-  Outcome& waiting = Start(kSmall, {.timeout = absl::Seconds(1)});
+  Outcome& waiting = Start(kLarge, {.timeout = absl::Seconds(1)});
 
   Tick(absl::Seconds(1));
 
   EXPECT_TRUE(absl::IsDeadlineExceeded(AwaitStatus(running)));
   EXPECT_TRUE(absl::IsDeadlineExceeded(AwaitStatus(waiting)));
+  ASSERT_TRUE(AwaitMemoryInUse(0)) << "the worker did not drop it";
   gate_->Open();
   EXPECT_TRUE(AwaitStatus(Start("after")).ok());
   EXPECT_EQ(backend_.executions().size(), 2U);
@@ -201,7 +202,7 @@ TEST_F(PairingTest, ATensorIsReleasedWhenEveryCallThatWasGivenItHasEnded) {
   EXPECT_EQ(Await(first).value_or(""), "h");
   ASSERT_TRUE(backend_.AwaitBegun(begun + 2));
   backend_.Behave(worker::Identity);
-  Tick(absl::Milliseconds(20));
+  Tick(absl::Milliseconds(20));  // Time for a release, if there were one.
   Outcome& too_early = Start(half);
   gate_->Open();
   EXPECT_EQ(Await(second).value_or(""), "h");

@@ -8,18 +8,18 @@
 #include "common/async/watcher.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/loop_thread.h"
-#include "tests/unit/worker/runtime/controlled_backend.h"
+#include "worker/runtime/backend.h"
 #include "worker/runtime/executor.h"
 #include "worker/runtime/worker_server.h"
 
-namespace tiffin::gateway {
+namespace tiffin::worker {
 
 // A worker as its program's main makes it, but in the test's process. Destruction ends it like
 // SIGTERM does; executions under way must be able to end.
 class InProcessWorker {
  public:
   // Serves `backend`, which outlives it, at `path`.
-  InProcessWorker(std::string path, worker::Backend& backend, shm::PoolLimits limits = {})
+  InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {})
       : loop_(rpc_server_.queue()),
         description_{.backend = "controlled",
                      .model = "",
@@ -57,13 +57,13 @@ class InProcessWorker {
 
  private:
   Watcher watcher_;
-  worker::CallQueue queue_;
+  CallQueue queue_;
   RpcServer rpc_server_;
   LoopThread loop_;
   const WorkerDescription description_;
-  worker::WorkerParts parts_;
-  std::optional<worker::Executor> executor_;
-  worker::WorkerServer server_;
+  WorkerParts parts_;
+  std::optional<Executor> executor_;
+  WorkerServer server_;
 };
 
-}  // namespace tiffin::gateway
+}  // namespace tiffin::worker
