@@ -35,6 +35,12 @@ class RpcServer::Call final : public Rpc {
     context_.AsyncNotifyWhenDone(&on_done_);
     server_.generic_.RequestCall(&context_, &stream_, server_.queue_.get(), server_.queue_.get(),
                                  &on_accepted_);
+    const absl::MutexLock lock(&server_.mutex_);
+    ++server_.calls_;
+  }
+  ~Call() override {
+    const absl::MutexLock lock(&server_.mutex_);
+    --server_.calls_;
   }
 
   std::string_view method() const override { return context_.method(); }
@@ -129,7 +135,7 @@ class RpcServer::Call final : public Rpc {
   }
 
   void Written(bool ok) {
-    writing_ = false;
+    writing_.exchange(false);  // Acquires what Write has left, in whatever thread.
     auto done = std::exchange(write_done_, nullptr);
     if (deferred_finish_.has_value()) {
       auto [status, message] = *std::exchange(deferred_finish_, std::nullopt);
@@ -223,7 +229,13 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
 }
 
 void RpcServer::Shutdown(absl::Duration grace) {
-  if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  if (server_ == nullptr) return;
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  // gRPC itself does not wait for calls whose connection is gone, and they may still have
+  // operations to start, which a queue that is shut down does not take.
+  const auto all_gone = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_ == 0; };
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&all_gone));
 }
 
 }  // namespace tiffin

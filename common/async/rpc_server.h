@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/async/path_lock.h"
@@ -58,6 +60,9 @@ class RpcServer {
   Loop* loop_ = nullptr;  // Null until Open.
   std::vector<RpcService*> services_;
   int active_ = 0;
+
+  absl::Mutex mutex_;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // Requested ones too.
 };
 
 }  // namespace tiffin

@@ -20,8 +20,8 @@ struct Announcement {
 };
 
 // One end of a session's SOCK_SEQPACKET Unix socket: each packet is one Announcement with at most
-// one descriptor (SCM_RIGHTS). Non-blocking. Held open for the process's whole life, so that its
-// end of file proves the peer dead. One thread at a time.
+// one descriptor (SCM_RIGHTS). Non-blocking.Held open until nothing of the session is read any
+// more: its end of file proves that, or that the peer is dead. One thread at a time.
 class DescriptorSocket {
  public:
   explicit DescriptorSocket(UniqueFd fd) : fd_(std::move(fd)) {}

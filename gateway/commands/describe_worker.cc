@@ -162,7 +162,7 @@ absl::StatusOr<fs::path> FindWorkerProgram(std::string_view backend, const fs::p
   std::sort(backends.begin(), backends.end());
   return absl::NotFoundError(StrCat(
       "backend '", backend, "': no worker program ", program.string(), " (",
-      backends.empty() ? "no worker is there; name their folder by --worker-dir"
+      backends.empty() ? "no worker is there; build them beside this program"
                        : StrCat("have ", absl::StrJoin(backends, ", "), "; choose one of them"),
       ")"));
 }

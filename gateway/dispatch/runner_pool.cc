@@ -122,8 +122,7 @@ void RunnerPool::Dispatch(PooledCall& call) {
   } else if (coming_back()) {
     call.WaitIn(waiting_);
   } else {
-    call.EndLater(absl::UnavailableError(
-        "no replica is ready: they died before they could serve; the server's log says why"));
+    call.EndLater(absl::UnavailableError("no replica is ready; the server's log says why"));
   }
 }
 

@@ -202,7 +202,11 @@ void WorkerSession::OnFrames(worker::v1::Frames frames) {
 }
 
 void WorkerSession::OnHello(const worker::v1::Hello& hello) {
-  if (hello.protocol_version() != session::kProtocolVersion || state_ != State::kConnecting) {
+  if (state_ != State::kConnecting) {
+    Lose(absl::InternalError("the worker sent a second Hello"));
+    return;
+  }
+  if (hello.protocol_version() != session::kProtocolVersion) {
     Lose(absl::FailedPreconditionError(
         StrCat("the worker speaks protocol ", hello.protocol_version(), ", the gateway ",
                session::kProtocolVersion, ": run both of one version")));

@@ -36,10 +36,10 @@ struct DispatchParts {
 //   connecting -> ready        Hello came; the owner is told
 //   connecting, ready -> lost  the stream ended, or two seconds of silence: every call fails with
 //                              UNAVAILABLE, the owner is told, and nothing is sent any more
-//   lost -> buried             nothing of it is read any more: what its calls were given is let go
 //
-// Until it is buried it keeps what a worker that still lives may be reading. Owned by a Replica; on
-// the loop's thread. A destroyed session fails nothing: the owner has taken care of its calls.
+// A lost one keeps what a worker that still lives may be reading, until nothing of it is read any
+// more. Owned by a Replica; on the loop's thread. A destroyed session fails nothing: the owner has
+// taken care of its calls.
 class WorkerSession {
  public:
   struct Events {

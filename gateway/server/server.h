@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include "absl/status/status.h"
 #include "gateway/server/serving_loop.h"
 

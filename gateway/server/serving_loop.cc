@@ -130,9 +130,9 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
                 if (fits) {
                   supervisor_->MarkServed(slot.workers[static_cast<size_t>(index)]->key);
                 } else {
-                  Fail(absl::UnavailableError(StrCat(slot.setup.service, ": runner '",
-                                                     slot.setup.runner,
-                                                     "': its replicas differ from each other")));
+                  Fail(absl::UnavailableError(StrCat(
+                      slot.setup.service, ": runner '", slot.setup.runner,
+                      "': its replicas differ; the service file changed meanwhile: start again")));
                 }
               },
           .hung =

@@ -44,8 +44,8 @@ struct ServingOptions {
 // protocols in front.
 //
 //   starting -> serving   all workers are ready, the graphs are right, the port is open
-//   starting -> failed    a worker ended, a graph is wrong, or the port is taken; nothing was
-//   opened serving -> draining   requests under way go on, new ones get UNAVAILABLE
+//   starting -> failed    a worker ended, a graph is wrong, the port is taken, or AbandonStart
+//   serving -> draining   requests under way go on, new ones get UNAVAILABLE
 //
 // Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
 class ServingLoop : public Serving {

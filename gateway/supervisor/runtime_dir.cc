@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLockFile[] = "lock";
+constexpr char kFix[] = "; choose another with --runtime-dir";
 // Of a Unix socket's 107 bytes, "/XXXXXX/w1000000.fd" and some room are ours.
 constexpr size_t kMaxBaseLength = 80;
 
@@ -79,16 +80,16 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Create(const fs::path& base) {
                                      O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!base_lock.valid() || flock(base_lock.get(), LOCK_EX) != 0) {
     return absl::FailedPreconditionError(
-        StrCat((base / kLockFile).native(), ": ", strerror(errno)));
+        StrCat((base / kLockFile).native(), ": ", strerror(errno), kFix));
   }
   Sweep(base);
   std::string name = (base / "XXXXXX").native();
   if (mkdtemp(name.data()) == nullptr) {
-    return absl::FailedPreconditionError(StrCat(name, ": ", strerror(errno)));
+    return absl::FailedPreconditionError(StrCat(name, ": ", strerror(errno), kFix));
   }
   shm::UniqueFd lock = TryLock(fs::path(name) / kLockFile, O_CREAT | O_EXCL);
   if (!lock.valid()) {
-    return absl::FailedPreconditionError(StrCat(name, ": can't lock: ", strerror(errno)));
+    return absl::FailedPreconditionError(StrCat(name, ": can't lock: ", strerror(errno), kFix));
   }
   return RuntimeDir(std::move(name), std::move(lock));
 }

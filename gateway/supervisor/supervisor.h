@@ -35,7 +35,7 @@ class WorkerObserver {
   virtual void OnExited(const Process::Ending& ending, bool had_served) = 0;
 };
 
-// How long a worker that died before it listened waits for its next start: doubling, from 100 ms to
+// How long a worker that died before it served waits for its next start: doubling, from 100 ms to
 // 5 s.
 absl::Duration RestartBackoff(int deaths_before_serving);
 
@@ -60,8 +60,10 @@ class Supervisor {
   void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
 
  private:
-  // starting -> listening (its socket appeared) -> served (MarkServed) -> (died) -> starting, at
-  // once starting, listening -> (died) -> waiting (backoff) -> starting
+  //   starting -> listening -> served   its socket appeared; MarkServed
+  //   served -> starting                it died: at once
+  //   starting, listening -> waiting    it died: with a backoff
+  //   waiting -> starting
   struct Worker {
     WorkerCommand command;
     WorkerObserver* observer;

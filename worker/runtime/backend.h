@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct BackendConfig {
   std::filesystem::path model_dir;
   // model.yaml's `files`, relative to model_dir.
   std::vector<std::string> files;
-  // model.yaml's methods. Empty while a model is imported, for the backend to infer.
+  // model.yaml's methods. While a model is imported: what the command line gave; inputs or outputs
+  // may be empty, for the backend to infer.
   Signature declared;
   // Threads that the engine may use within one execution; always set explicitly.
   int threads = 1;

@@ -13,8 +13,8 @@
 
 namespace tiffin::worker {
 
-// A TorchScript module, frozen and ready to run its `forward`. For one thread at a time. Only
-// sources of this folder may include this header: LibTorch brings a protobuf of its own.
+// A TorchScript module in evaluation mode, ready to run its `forward`. For one thread at a time.
+// Only sources of this folder may include this header: LibTorch brings a protobuf of its own.
 class ScriptModule {
  public:
   struct Answer {

@@ -109,7 +109,8 @@ absl::StatusOr<ScriptModule::Answer> RunZeros(ScriptModule& module, const BoundM
   return module.Run(bound.arguments, std::move(zeros));
 }
 
-// The row types of `answer`, named as the model names them or by the convention of backend.h.
+// The row types of `answer`, named as the model names them or by the convention of
+// worker/torch/backend.h.
 absl::StatusOr<std::vector<TensorSpec>> DescribeOutputs(const ScriptModule::Answer& answer,
                                                         bool batchable, int64_t rows) {
   std::vector<TensorSpec> outputs;

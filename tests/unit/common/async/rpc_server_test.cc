@@ -471,6 +471,55 @@ TEST_F(RpcServerTest, ShutdownCancelsWhatRunsBeyondTheGraceAndWaitsForIt) {
   EXPECT_TRUE(AwaitIdle());
 }
 
+TEST_F(RpcServerTest, ShutdownReturnsWhenEveryRpcIsFinishedAndNotBefore) {
+  Rpc* held = nullptr;
+  bool told = false;
+  const auto channel = ServeAll([&](Rpc& rpc) {
+    held = &rpc;
+    rpc.OnCancelled([&told] { told = true; });
+  });
+  BlockingCall call(channel, "/test.Service/Method");
+  ASSERT_TRUE(loop_.Await([&] { return held != nullptr; }));
+  absl::Notification down;
+  std::thread shutdown([&] {
+    server_.Shutdown(absl::ZeroDuration());
+    down.Notify();
+  });
+  EXPECT_TRUE(loop_.Await([&] { return told; }));
+  call.Finish();  // The client has heard of it.
+
+  EXPECT_FALSE(down.WaitForNotificationWithTimeout(absl::Milliseconds(50)));
+  loop_.Do([&] { held->Finish(absl::UnavailableError("shutting down"), std::nullopt); });
+
+  EXPECT_TRUE(down.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_EQ(loop_.Do([&] { return server_.active(); }), 0);
+  shutdown.join();
+}
+
+TEST_F(RpcServerTest, ShutdownDuringAWriteThatIsStuckEndsCleanly) {
+  for (int round = 0; round < 5; ++round) {
+    RpcServer server;
+    LoopThread loop(server.queue());
+    bool writing = false;
+    TestService service([&](Rpc& rpc) {
+      // More than the client takes without reading.
+      rpc.Write(ToBuffer(std::string(std::size_t{8} << 20, 'x')), [](bool /*ok*/) {});
+      rpc.OnCancelled([&rpc] { rpc.Finish(absl::UnavailableError("down"), std::nullopt); });
+      writing = true;
+      return true;
+    });
+    const std::string address = "unix:" + folder_.path() + "/stuck" + std::to_string(round);
+    ASSERT_TRUE(loop.Do([&] { return server.Open(address, loop.loop(), {&service}).ok(); }));
+    BlockingCall call(TestChannel(address), "/test.Service/Method");
+    ASSERT_TRUE(loop.Await([&] { return writing; }));
+
+    server.Shutdown(absl::ZeroDuration());
+
+    EXPECT_EQ(loop.Do([&] { return server.active(); }), 0);
+    loop.Stop();  // Shuts the queue down, which takes no operation after.
+  }
+}
+
 TEST_F(RpcServerTest, CallsAfterShutdownAreRefused) {
   const auto channel = ServeAll(EchoOne);
   ASSERT_TRUE(CallUnary(channel, "/test.Service/Method", "x").status.ok());

@@ -104,7 +104,7 @@ TEST_F(DescribeWorkerTest, WorkerProgramsAreFoundByTheirBackend) {
   EXPECT_THAT(std::string(FindWorkerProgram("onnx", dir()).status().message()),
               HasSubstr("have image, torch; choose one of them"));
   EXPECT_THAT(std::string(FindWorkerProgram("torch", dir() / "none").status().message()),
-              HasSubstr("--worker-dir"));
+              HasSubstr("build them"));
   EXPECT_FALSE(FindWorkerProgram("../tiffin-worker-torch", dir()).ok());
 }
 

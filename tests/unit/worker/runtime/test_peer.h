@@ -27,6 +27,11 @@ class TestPeer {
               has_message_ = true;
             })) {}
 
+  // Peer and calls keep each other until one of them ends.
+  ~TestPeer() { peer_->Close(); }
+  TestPeer(const TestPeer&) = delete;
+  TestPeer& operator=(const TestPeer&) = delete;
+
   const std::shared_ptr<Peer>& peer() const { return peer_; }
   ManualClock& clock() { return clock_; }
 
