@@ -62,7 +62,8 @@ class Cnn(torch.nn.Module):
         super().__init__()
         self.layers = torch.nn.Sequential(
             torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.BatchNorm2d(8),
-            torch.nn.ReLU(inplace=True), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(128, 10))
+            torch.nn.ReLU(inplace=True), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
+            torch.nn.Linear(128, 10))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return torch.softmax(self.layers(features.reshape(-1, 1, 8, 8)), dim=1)
@@ -182,7 +183,8 @@ def make_torch(out: pathlib.Path) -> None:
     torch.jit.script(training).save(out / "training.pt")
     with torch.no_grad():
         expected = {
-            "inputs": inputs.tolist(), "scripted": mlp(inputs).tolist(), "traced": cnn(inputs).tolist()}
+
+                       "inputs": inputs.tolist(), "scripted": mlp(inputs).tolist(), "traced": cnn(inputs).tolist()}
     (out / "expected.json").write_text(json.dumps(expected))
 
     for module in (WritesInput, WritesView, WritesInList, WritesInSubmodule, Reads, TwoOutputs,
