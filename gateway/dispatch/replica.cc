@@ -17,7 +17,8 @@ void Replica::OnListening(std::string path) {
   path_ = std::move(path);
   refused_ = false;
   failed_connections_ = 0;
-  Connect();
+  // A session of the life before whose calls are still to be failed comes first: OnLost connects.
+  if (session_ == nullptr) Connect();
 }
 
 void Replica::Connect() {

@@ -183,8 +183,8 @@ def make_torch(out: pathlib.Path) -> None:
     torch.jit.script(training).save(out / "training.pt")
     with torch.no_grad():
         expected = {
-
-                       "inputs": inputs.tolist(), "scripted": mlp(inputs).tolist(), "traced": cnn(inputs).tolist()}
+            "inputs": inputs.tolist(), "scripted": mlp(inputs).tolist(),
+            "traced": cnn(inputs).tolist()}
     (out / "expected.json").write_text(json.dumps(expected))
 
     for module in (WritesInput, WritesView, WritesInList, WritesInSubmodule, Reads, TwoOutputs,

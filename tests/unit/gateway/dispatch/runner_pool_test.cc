@@ -221,6 +221,30 @@ TEST_F(RunnerPoolTest, ALostCallThatMayBeRunAgainWaitsForItsReplica) {
   EXPECT_EQ(Await(call).value_or(""), "done");
 }
 
+TEST_F(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  Outcome& once = Start("once");
+  Outcome& again = Start("again", {.retries = 1});
+  worker.NextExecute();
+  worker.NextExecute();
+  const std::string path = Path("next");
+  workers_.push_back(std::make_unique<FakeWorker>(path, BytesSignature()));
+
+  loop_.Do([&] {  // Nothing that is deferred runs in between.
+    pool_->replica(0).OnExited(/*comes_back=*/true);
+    pool_->replica(0).OnListening(path);
+  });
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(once)));
+  Tick(absl::Milliseconds(100));
+  FakeWorker& next = *workers_.back();
+  const worker::v1::Execute execute = next.NextExecute();
+  EXPECT_EQ(execute.inputs(0).inline_bytes(), "again");
+  next.Send(InlineResult(execute.call(), "done"));
+  EXPECT_EQ(Await(again).value_or(""), "done");
+}
+
 TEST_F(RunnerPoolTest, CallsThatWaitFailWhenTheReplicaDoesNotComeBack) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
