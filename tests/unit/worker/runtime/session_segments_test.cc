@@ -1,0 +1,164 @@
+// What a session does with the segments of both sides.
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/unit/worker/runtime/session_fixture.h"
+#include "worker/runtime/session.h"
+
+namespace tiffin::worker {
+namespace {
+
+TEST_F(SessionTest, ACallWaitsForASegmentOnItsWayAndDelaysNoOther) {
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  gateway.Send(ExecuteReference(1, 5, 64, 100));
+  gateway.Send(ExecuteInline(2, "other"));
+  EXPECT_EQ(gateway.NextResult().call(), 2U);
+
+  gateway.Announce(5, *segment_);
+
+  const v1::Result result = gateway.NextResult();
+  EXPECT_EQ(result.call(), 1U);
+  EXPECT_EQ(result.outputs(0).inline_bytes(), std::string(100, 'g'));
+}
+
+TEST_F(SessionTest, ACallWhoseSegmentNeverComesEndsAtItsDeadline) {
+  RawGateway gateway(path_, 1);
+  v1::Frame frame = ExecuteReference(1, 5, 0, 64);
+  frame.mutable_execute()->set_time_left_us(1000);
+  gateway.Send(frame);
+
+  const v1::Result result = gateway.NextResult();
+
+  EXPECT_EQ(result.call(), 1U);
+  EXPECT_EQ(result.code(), static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
+  ExpectStillServing(gateway);
+}
+
+TEST_F(SessionTest, ACallThatWaitsForASegmentCanBeCancelled) {
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  gateway.Send(ExecuteReference(1, 5, 0, 64));
+  gateway.Send(CancelFrame(1));
+  EXPECT_EQ(gateway.NextResult().code(), static_cast<uint32_t>(absl::StatusCode::kCancelled));
+
+  gateway.Announce(5, *segment_);
+
+  ExpectStillServing(gateway);
+  EXPECT_EQ(backend_.executions().size(), 1U) << "the cancelled call was executed";
+}
+
+TEST_F(SessionTest, LargeOutputsAreAnnouncedAndNamed) {
+  backend_.Behave([](const Invocation&, Outputs& outputs) {
+    auto bytes = outputs.Allocate(0, DataType::kUint8, Shape{5000}, 5000);
+    if (bytes.ok()) std::fill(bytes->begin(), bytes->end(), std::byte{'w'});
+    return bytes.status();
+  });
+  RawGateway gateway(path_, 42);
+  gateway.ConnectSocket();
+  gateway.Send(ExecuteInline(1, "x"));
+  const v1::Result result = gateway.NextResult();
+  ASSERT_EQ(result.outputs_size(), 1);
+
+  std::optional<shm::DescriptorSocket::Received> announced;
+  const absl::Time give_up = absl::Now() + kPatience;
+  while (!announced.has_value() && absl::Now() < give_up) {
+    auto received = gateway.socket().Receive();
+    ASSERT_TRUE(received.ok()) << received.status();
+    if (received->has_value()) announced = **std::move(received);
+  }
+  ASSERT_TRUE(announced.has_value());
+  EXPECT_EQ(announced->announcement.session, 42U);
+  EXPECT_EQ(announced->announcement.segment, result.outputs(0).segment());
+  auto segment =
+      shm::ForeignSegment::Receive(std::move(announced->descriptor), announced->announcement.size);
+  ASSERT_TRUE(segment.ok()) << segment.status();
+  const auto bytes = segment->Map();
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ(AsStringView(bytes->subspan(result.outputs(0).offset(), 5000)), std::string(5000, 'w'));
+}
+
+TEST_F(SessionTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  gateway.Announce(5, *segment_);
+  gateway.Send(ExecuteReference(1, 5, 0, 64));
+  EXPECT_EQ(gateway.NextResult().code(), 0U);
+  v1::Frame gone;
+  gone.mutable_segment_gone()->set_segment(5);
+  gateway.Send(gone);
+
+  v1::Frame late = ExecuteReference(2, 5, 0, 64);
+  late.mutable_execute()->set_time_left_us(1000);
+  gateway.Send(late);
+
+  EXPECT_EQ(gateway.NextResult().code(),
+            static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(SessionTest, ASegmentThatIsNotSealedEndsTheSession) {
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  const shm::UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC));
+  ASSERT_TRUE(gateway.socket().Send({.session = 1, .segment = 5, .size = 64}, unsealed.get()).ok());
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(SessionTest, ASegmentOfAnotherSessionEndsTheSession) {
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  ASSERT_TRUE(gateway.socket()
+                  .Send({.session = 2, .segment = 5, .size = kSegmentSize}, segment_->fd())
+                  .ok());
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SessionTest, SessionsDoNotShareSegmentsOrCalls) {
+  RawGateway first(path_, 1);
+  first.ConnectSocket();
+  first.Announce(5, *segment_);
+  first.Send(ExecuteReference(1, 5, 0, 64));
+  EXPECT_EQ(first.NextResult().code(), 0U);
+  RawGateway second(path_, 2);
+  second.ConnectSocket();
+
+  v1::Frame frame = ExecuteReference(1, 5, 0, 64);
+  frame.mutable_execute()->set_time_left_us(1000);
+  second.Send(frame);
+
+  EXPECT_EQ(second.NextResult().code(), static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
+  ExpectStillServing(first);
+  ExpectStillServing(second);
+}
+
+TEST_F(SessionTest, StrayDescriptorSocketsHarmNobody) {
+  std::vector<shm::DescriptorSocket> strays;
+  for (int i = 0; i < 100; ++i) {
+    auto stray = shm::DescriptorSocket::Connect(path_ + ".fd");
+    ASSERT_TRUE(stray.ok()) << stray.status();
+    if (i % 3 == 0) {
+      EXPECT_TRUE(stray->Send({.session = 1000}, std::nullopt).ok());
+    } else if (i % 3 == 1) {
+      EXPECT_EQ(send(stray->fd(), "nonsense", 8, MSG_NOSIGNAL), 8);
+    }
+    strays.push_back(*std::move(stray));
+  }
+
+  RawGateway gateway(path_, 1);
+  gateway.ConnectSocket();
+  gateway.Announce(5, *segment_);
+  gateway.Send(ExecuteReference(1, 5, 0, 64));
+
+  EXPECT_EQ(gateway.NextResult().code(), 0U);
+}
+
+}  // namespace
+}  // namespace tiffin::worker
