@@ -180,17 +180,23 @@ def test_a_failing_branch_ends_the_request_while_its_sibling_still_runs(parts):
 
 
 def test_expired_and_cancelled_requests_that_wait_never_execute(parts):
+    def code_of_one_that_expires():
+        # Longer for the client than for the server, so that the answer is the server's.
+        request = harness.infer_request("control.hold", x(2))
+        request.parameters["timeout"].int64_param = 200_000
+        return parts.server.kserve.ModelInfer.future(request, timeout=ANSWER_S).code()
+
     first = parts.server.infer_later("control.hold", x(1))
     assert parts.hold.next().first == "1"
     cancelled = parts.server.infer_later("control.hold", x(3))
-    # On the same connection as the one before, which has therefore arrived too.
-    with refused(Code.DEADLINE_EXCEEDED):
-        parts.server.infer("control.hold", x(2), timeout=0.3)
+    others = [parts.server.infer_later("control.hold", x(value)) for value in (4, 5, 6)]
+    assert code_of_one_that_expires() == Code.RESOURCE_EXHAUSTED, "4 wait: the queue is full"
     cancelled.cancel()
-    last = parts.server.infer_later("control.hold", x(4))
+    # There is room as soon as the worker has dropped the cancelled one, and then this one waits.
+    harness.eventually(lambda: code_of_one_that_expires() == Code.DEADLINE_EXCEEDED)
     parts.gate.open()
-    assert first.result() and last.result()
-    assert [entry.first for entry in parts.hold.all_so_far()] == ["4"]
+    assert first.result() and all(other.result() for other in others)
+    assert [entry.first for entry in parts.hold.all_so_far()] == ["4", "5", "6"]
 
 
 def test_a_full_queue_refuses_at_once(parts):
