@@ -30,7 +30,10 @@ struct BackendConfig {
   // model.yaml's methods. While a model is imported: what the command line gave; inputs or outputs
   // may be empty, for the backend to infer.
   Signature declared;
-  // Threads that the engine may use within one execution; always set explicitly.
+  // model.yaml's `labels`: what the classes of a classifier are called, in their order.
+  std::vector<std::string> labels;
+  // The cores that this worker has, for the engine's threads and Backend::concurrency() together;
+  // always set explicitly.
   int threads = 1;
 };
 
@@ -55,14 +58,19 @@ struct Invocation {
   std::span<const TensorView> inputs;
   // 1 for a method that is not batchable.
   int64_t rows = 1;
+  // True once nobody waits for the outputs any more: the call was cancelled, or its deadline has
+  // passed. What runs for long asks from time to time, from any thread, and returns CANCELLED.
+  std::function<bool()> abandoned = [] { return false; };
 };
 
-// An engine with its model loaded. Owned by the runtime, which calls Run from one thread at a time.
-// Destruction frees the engine's memory. Exceptions must not leave a backend.
+// An engine with its model loaded. Owned by the runtime. Destruction frees the engine's memory.
+// Exceptions must not leave a backend.
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual const Signature& signature() const = 0;
+  // How many threads may call Run at the same time; one, unless the engine is safe with more.
+  virtual int concurrency() const { return 1; }
   // Fills every output, or returns why not: INVALID_ARGUMENT for what the caller can mend.
   virtual absl::Status Run(const Invocation& invocation, Outputs& outputs) = 0;
 };

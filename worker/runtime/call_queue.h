@@ -34,6 +34,8 @@ struct QueuedCall {
   absl::Time received;
   absl::Time deadline;
   std::atomic<State> state = State::kWaiting;
+  // Nobody waits for the result any more. Of use while it executes.
+  std::atomic<bool> cancelled = false;
 
   // True for the one who takes it out of kWaiting.
   bool Take(State to) {

@@ -7,11 +7,13 @@
 namespace tiffin::worker {
 
 Executor::Executor(Backend& backend, CallQueue& queue, const Clock& clock)
-    : backend_(backend), queue_(queue), clock_(clock), thread_([this] { Run(); }) {}
+    : backend_(backend), queue_(queue), clock_(clock) {
+  for (int i = 0; i < backend.concurrency(); ++i) threads_.emplace_back([this] { Run(); });
+}
 
 Executor::~Executor() {
   queue_.Close();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void Executor::Run() {
@@ -23,9 +25,9 @@ void Executor::Run() {
       EndCall(*call, absl::DeadlineExceededError("the deadline passed while the call was queued"));
       continue;
     }
-    executing_ = true;
+    ++executing_;
     Execute(*call);
-    executing_ = false;
+    --executing_;
   }
 }
 
@@ -51,8 +53,12 @@ void Executor::Execute(QueuedCall& call) {
     return;
   }
   CallOutputs outputs(call);
-  absl::Status status =
-      backend_.Run({.method = call.method, .inputs = call.inputs, .rows = call.rows}, outputs);
+  const Invocation invocation{
+      .method = call.method,
+      .inputs = call.inputs,
+      .rows = call.rows,
+      .abandoned = [&] { return call.cancelled || clock_.Now() >= call.deadline; }};
+  absl::Status status = backend_.Run(invocation, outputs);
   if (status.ok()) status = outputs.CheckComplete();
   if (!status.ok()) {
     EndCall(call, status);

@@ -16,6 +16,7 @@ WorkerSubject FromModel(model::Model model) {
   for (const auto& [file, digest] : model.files) subject.config.files.push_back(file);
   subject.config.declared = std::move(model.methods);
   subject.config.options = std::move(model.options);
+  subject.config.labels = std::move(model.labels);
   subject.model = std::move(model.name);
   subject.model_version = model.version;
   subject.model_digest = std::move(model.digest);

@@ -89,7 +89,10 @@ void Peer::Close() {
     // stays open until the last call lets go of this peer.
     if (descriptors_ != nullptr) descriptors_->Retire();
   }
-  for (auto& [id, call] : calls) call->Take(QueuedCall::State::kDropped);
+  for (auto& [id, call] : calls) {
+    call->cancelled = true;
+    call->Take(QueuedCall::State::kDropped);
+  }
 }
 
 }  // namespace tiffin::worker

@@ -229,9 +229,11 @@ void Session::OnCancel(uint64_t id) {
     Refuse(id, absl::CancelledError("cancelled while queued"));
     return;
   }
-  // A call that executes ends with its own result; one that has ended is not known any more.
   const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
-  if (call != nullptr && call->Take(QueuedCall::State::kDropped)) {
+  if (call == nullptr) return;
+  // One that executes ends with its own result, sooner if the backend asks.
+  call->cancelled = true;
+  if (call->Take(QueuedCall::State::kDropped)) {
     EndCall(*call, absl::CancelledError("cancelled while queued"));
   }
 }

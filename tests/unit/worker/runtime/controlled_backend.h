@@ -47,10 +47,13 @@ class ControlledBackend : public Backend {
  public:
   using Behavior = std::function<absl::Status(const Invocation&, Outputs&)>;
 
-  ControlledBackend(Signature signature, Behavior behavior)
-      : signature_(std::move(signature)), behavior_(std::move(behavior)) {}
+  ControlledBackend(Signature signature, Behavior behavior, int concurrency = 1)
+      : signature_(std::move(signature)),
+        behavior_(std::move(behavior)),
+        concurrency_(concurrency) {}
 
   const Signature& signature() const override { return signature_; }
+  int concurrency() const override { return concurrency_; }
 
   absl::Status Run(const Invocation& invocation, Outputs& outputs) override {
     Behavior behavior;
@@ -89,6 +92,7 @@ class ControlledBackend : public Backend {
   const Signature signature_;
   mutable absl::Mutex mutex_;
   Behavior behavior_ ABSL_GUARDED_BY(mutex_);
+  const int concurrency_;
   std::vector<Execution> executions_ ABSL_GUARDED_BY(mutex_);
 };
 

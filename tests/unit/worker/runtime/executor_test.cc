@@ -1,5 +1,6 @@
 #include "worker/runtime/executor.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 class ExecutorTest : public ::testing::Test {
  protected:
@@ -76,13 +78,60 @@ TEST_F(ExecutorTest, ExecutesOneAtATimeAndInOrder) {
   Occupy();
   Queue(1, "a");
   Queue(2, "b");
-  EXPECT_TRUE(executor_->executing());
+  EXPECT_EQ(executor_->executing(), 1);
   EXPECT_EQ(backend_.executions().size(), 1U);
 
   gate_->Open();
 
   for (const uint64_t id : {100U, 1U, 2U}) EXPECT_EQ(NextResult().call(), id);
   EXPECT_THAT(Executed(), ElementsAre("occupies", "a", "b"));
+}
+
+TEST_F(ExecutorTest, ExecutesAsManyAtATimeAsTheBackendAllows) {
+  ControlledBackend pair(BytesSignature(), IdentityBehind(gate_), /*concurrency=*/2);
+  CallQueue queue;
+  Executor executor(pair, queue, peer_.clock());
+  for (const uint64_t id : {1U, 2U, 3U}) {
+    queue.Push(peer_.MakeCall(id, pair.signature().at("run"), "in"));
+  }
+
+  ASSERT_TRUE(pair.AwaitBegun(2));
+  EXPECT_EQ(executor.executing(), 2);
+  EXPECT_EQ(queue.size(), 1U);
+
+  gate_->Open();
+  std::vector<uint64_t> ended;
+  for (int i = 0; i < 3; ++i) ended.push_back(NextResult().call());
+  EXPECT_THAT(ended, UnorderedElementsAre(1, 2, 3));
+}
+
+// What a backend that asks whether it is wanted is told before and after `happens`.
+std::vector<bool> Answers(TestPeer& peer, const std::function<void(QueuedCall&)>& happens) {
+  std::vector<bool> answers;
+  std::shared_ptr<QueuedCall> call;
+  ControlledBackend backend(BytesSignature(),
+                            [&](const Invocation& invocation, Outputs& /*outputs*/) {
+                              answers.push_back(invocation.abandoned());
+                              happens(*call);
+                              answers.push_back(invocation.abandoned());
+                              return absl::CancelledError("stopped");
+                            });
+  call = peer.MakeCall(1, backend.signature().at("run"), "in");
+  call->deadline = peer.clock().Now() + absl::Seconds(1);
+  CallQueue queue;
+  queue.Push(call);
+  { const Executor executor(backend, queue, peer.clock()); }
+  return answers;
+}
+
+TEST_F(ExecutorTest, ABackendSeesThatItsCallIsNotWantedAnyMore) {
+  TestPeer expired;
+  EXPECT_THAT(Answers(expired, [&](QueuedCall&) { expired.clock().Advance(absl::Seconds(2)); }),
+              ElementsAre(false, true));
+  TestPeer lost;
+  EXPECT_THAT(Answers(lost, [&](QueuedCall&) { lost.peer()->Close(); }), ElementsAre(false, true));
+  TestPeer wanted;
+  EXPECT_THAT(Answers(wanted, [](QueuedCall&) {}), ElementsAre(false, false));
 }
 
 TEST_F(ExecutorTest, ACallThatExpiresInTheQueueNeverExecutes) {

@@ -162,8 +162,11 @@ TEST_F(SessionTest, ACallWithoutTimeLeftNeverExecutes) {
   EXPECT_TRUE(backend_.executions().empty());
 }
 
-TEST_F(SessionTest, CancelEndsWhatWaitsAndLeavesWhatExecutes) {
-  backend_.Behave(IdentityBehind(gate_));
+TEST_F(SessionTest, CancelEndsWhatWaitsAndIsSeenByWhatExecutes) {
+  backend_.Behave([this](const Invocation& invocation, Outputs& outputs) {
+    const absl::Status ran = IdentityBehind(gate_)(invocation, outputs);
+    return invocation.abandoned() ? absl::CancelledError("stopped") : ran;
+  });
   RawGateway gateway(path_, 1);
   gateway.Send(ExecuteInline(1, "executes"));
   ASSERT_TRUE(backend_.AwaitBegun(1));
@@ -178,7 +181,7 @@ TEST_F(SessionTest, CancelEndsWhatWaitsAndLeavesWhatExecutes) {
   gate_->Open();
   const v1::Result executed = gateway.NextResult();
   EXPECT_EQ(executed.call(), 1U);
-  EXPECT_EQ(executed.code(), 0U);
+  EXPECT_EQ(executed.message(), "stopped");
   ExpectStillServing(gateway);
   EXPECT_EQ(backend_.executions().size(), 2U);
 }
