@@ -64,4 +64,14 @@ absl::Status Diagnostics::ToStatus() const {
   return absl::InvalidArgumentError(ToString());
 }
 
+absl::Status ToStatus(std::span<const Diagnostics> files) {
+  std::string errors;
+  for (const Diagnostics& file : files) {
+    if (file.empty()) continue;
+    if (!errors.empty()) errors += '\n';
+    errors += file.ToString();
+  }
+  return errors.empty() ? absl::OkStatus() : absl::InvalidArgumentError(errors);
+}
+
 }  // namespace tiffin::config

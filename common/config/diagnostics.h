@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,5 +38,8 @@ class Diagnostics {
   std::string file_;
   std::vector<Entry> entries_;
 };
+
+// OK if all are empty, else INVALID_ARGUMENT with what they say, one file after the other.
+absl::Status ToStatus(std::span<const Diagnostics> files);
 
 }  // namespace tiffin::config

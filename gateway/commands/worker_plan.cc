@@ -133,11 +133,9 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
 }
 
 absl::Status DiagnosticsOf(const WorkerPlan& plan) {
-  std::string errors;
-  for (const PlannedFile& file : plan.files) errors += file.diagnostics.ToString();
-  if (errors.empty()) return absl::OkStatus();
-  errors.pop_back();  // The last line's end.
-  return absl::InvalidArgumentError(errors);
+  std::vector<config::Diagnostics> errors;
+  for (const PlannedFile& file : plan.files) errors.push_back(file.diagnostics);
+  return config::ToStatus(errors);
 }
 
 }  // namespace tiffin::gateway

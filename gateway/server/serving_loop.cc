@@ -199,19 +199,16 @@ void ServingLoop::OnPoolChange() {
 
 absl::Status ServingLoop::PlanAll() {
   const FunctionTable functions = BuiltinFunctions();
-  std::string errors;
+  std::vector<config::Diagnostics> errors;
   for (const config::ServiceConfig& service : options_.services) {
     RunnerSignatures signatures;
     for (const config::RunnerConfig& runner : service.runners) {
       signatures[runner.name] = Find(service.name, runner.name)->pool->description()->methods;
     }
-    config::Diagnostics diagnostics(service.file.native());
-    services_.push_back(PlanService(service, signatures, functions, diagnostics));
-    errors += diagnostics.ToString();
+    services_.push_back(
+        PlanService(service, signatures, functions, errors.emplace_back(service.file.native())));
   }
-  if (errors.empty()) return absl::OkStatus();
-  errors.pop_back();  // The last line's end.
-  return absl::InvalidArgumentError(errors);
+  return config::ToStatus(errors);
 }
 
 absl::Status ServingLoop::Bind() {

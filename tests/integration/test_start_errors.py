@@ -128,6 +128,19 @@ def test_all_errors_come_in_one_run(folder):
         assert word in checked.stderr, checked.stderr
 
 
+def test_the_errors_of_several_files_are_whole_lines(folder):
+    files = []
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        files.append(write(folder / name, RUNNERS.replace("faulty", f"faulty_{name}") +
+                           API.replace("echo(x)", "echo(why)")))
+    said = check(*files).stderr.splitlines()
+    places = [line.partition(": ")[0] for line in [said[0].removeprefix("tiffin: "), *said[1:]]]
+    assert places == [f"{file}:{place}" for file in files for place in ("7:13", "9:15")], said
+    assert said[1].endswith("unknown value 'why'; values: x, a"), said
+    assert said[3].endswith("unknown value 'why'; values: x, a"), said
+
+
 def test_a_missing_file_is_named(folder):
     for command in ("check", "serve"):
         made = harness.run(harness.TIFFIN, command, folder / "nothing.yaml")

@@ -1,6 +1,7 @@
 #include "common/config/diagnostics.h"
 
 #include <algorithm>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -45,6 +46,15 @@ TEST(DiagnosticsTest, KeepsAMessageOnItsLine) {
   Diagnostics diagnostics("f");
   diagnostics.Add({1, 1}, "a\nb\tc\x1b[31m é");
   EXPECT_EQ(diagnostics.ToString(), "f:1:1: a\\nb\\tc\\x1b[31m é");
+}
+
+TEST(DiagnosticsTest, FilesFollowOneAnother) {
+  std::vector<Diagnostics> files = {Diagnostics("a"), Diagnostics("b"), Diagnostics("c")};
+  EXPECT_TRUE(ToStatus(files).ok());
+  files[0].Add({1, 1}, "first");
+  files[2].Add({2, 1}, "last");
+  EXPECT_EQ(ToStatus(files).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Message(ToStatus(files)), "a:1:1: first\nc:2:1: last");
 }
 
 TEST(DiagnosticsTest, EndsAfterAHundredLines) {
