@@ -14,6 +14,10 @@ std::string ArgumentsText(std::span<const FunctionArgument> arguments) {
   });
 }
 
+bool IsText(const FunctionArgument& argument) {
+  return argument.type.has_value() && IsAssignable(*argument.type, SingleType(ValueKind::kText));
+}
+
 absl::Status UsageError(std::string_view usage, std::span<const FunctionArgument> arguments) {
   return absl::InvalidArgumentError(
       StrCat(usage, "; it is given (", ArgumentsText(arguments), ")"));

@@ -12,6 +12,9 @@ namespace tiffin::gateway {
 // "model_a: fp32[10], index=0": the arguments as they were given, for errors.
 std::string ArgumentsText(std::span<const FunctionArgument> arguments);
 
+// True for a value that is a text (or bytes, which may be one).
+bool IsText(const FunctionArgument& argument);
+
 // INVALID_ARGUMENT: `usage` says what the function takes, and what it was given follows.
 absl::Status UsageError(std::string_view usage, std::span<const FunctionArgument> arguments);
 
