@@ -1,4 +1,5 @@
 #include "common/session/descriptor_channel.h"
+#include "common/unique_fd.h"
 
 #include <fcntl.h>
 
@@ -18,7 +19,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
 
   struct Queued {
     shm::Announcement announcement;
-    shm::UniqueFd descriptor;
+    UniqueFd descriptor;
   };
 
   // On the watcher's thread. Takes all there is; false ends the watching.
@@ -41,7 +42,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   // The wait for room in a full socket. A descriptor can be watched once at a time, so it has its
   // own.
   struct WaitForRoom {
-    shm::UniqueFd descriptor;
+    UniqueFd descriptor;
     std::unique_ptr<Watcher::Watch> watch;  // Ends before the descriptor is closed.
   };
 
@@ -69,10 +70,10 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
     // A copy: the caller may drop its descriptor before this one is sent.
     backlog.push_back(
         {announcement,
-         shm::UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
+         UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
     if (waiting) return;
     ended = std::move(room);
-    room.descriptor = shm::UniqueFd(fcntl(socket.fd(), F_DUPFD_CLOEXEC, 0));
+    room.descriptor = UniqueFd(fcntl(socket.fd(), F_DUPFD_CLOEXEC, 0));
     if (!room.descriptor.valid()) return;  // Too many open files; the next Send tries again.
     waiting = true;
     room.watch = watcher.Add(room.descriptor.get(), Watcher::Interest::kWritable,

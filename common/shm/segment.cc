@@ -58,16 +58,6 @@ absl::Status Exhausted(std::string_view call, uint64_t size, int error) {
 
 }  // namespace
 
-UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
-  // Closes what it held now, and not when `other` ends.
-  UniqueFd held(std::exchange(fd_, std::exchange(other.fd_, -1)));
-  return *this;
-}
-
-UniqueFd::~UniqueFd() {
-  if (valid()) ::close(fd_);
-}
-
 absl::StatusOr<OwnedSegment> OwnedSegment::Create(uint64_t size) {
   if (size == 0)
     return absl::InvalidArgumentError("a segment of shared memory has at least 1 byte");

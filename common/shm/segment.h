@@ -7,24 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "boost/interprocess/mapped_region.hpp"
+#include "common/unique_fd.h"
 
 namespace tiffin::shm {
-
-// A file descriptor that is closed on destruction. Move-only.
-class UniqueFd {
- public:
-  UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept;
-  ~UniqueFd();
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 // Memory that this process writes and others read: a memfd of a fixed size, allocated, mapped, then
 // sealed (SHRINK, GROW, FUTURE_WRITE, SEAL), so that the kernel refuses anyone else's write, resize

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/describe_worker.h"
+#include "gateway/commands/worker_program.h"
 #include "nlohmann/json.hpp"
 
 namespace tiffin::gateway {

@@ -11,7 +11,7 @@
 #include "common/cgroup.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/commands/describe_worker.h"
+#include "gateway/commands/worker_program.h"
 
 namespace tiffin::gateway {
 namespace {

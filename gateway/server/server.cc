@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "common/unique_fd.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
 #include "spdlog/spdlog.h"
@@ -31,13 +32,13 @@ void LogProtobuf(google::protobuf::LogLevel /*level*/, const char* /*file*/, int
 }
 
 // SIGTERM and SIGINT, for every thread started from here on, through a descriptor.
-absl::StatusOr<shm::UniqueFd> BlockSignals() {
+absl::StatusOr<UniqueFd> BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  shm::UniqueFd descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  UniqueFd descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!descriptor.valid()) return absl::InternalError("signalfd failed");
   return descriptor;
 }
@@ -91,7 +92,7 @@ class Lifecycle {
 
 absl::Status RunServer(ServerOptions options) {
   google::protobuf::SetLogHandler(LogProtobuf);
-  ASSIGN_OR_RETURN(const shm::UniqueFd signals, BlockSignals());
+  ASSIGN_OR_RETURN(const UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();
 

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 #include "common/strings.h"
+#include "common/unique_fd.h"
 
 // glibc 2.36 declares it without C linkage.
 extern "C" {
@@ -40,22 +42,32 @@ struct SpawnSettings {
 }  // namespace
 
 absl::StatusOr<Process> Process::Spawn(const std::string& program,
-                                       const std::vector<std::string>& arguments, int lifeline) {
+                                       const std::vector<std::string>& arguments,
+                                       const Descriptors& descriptors) {
+  const bool has_lifeline = descriptors.lifeline >= 0;
   SpawnSettings settings;
-  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&settings.actions, lifeline, kLifelineFd);
-  posix_spawn_file_actions_addclosefrom_np(&settings.actions, kLifelineFd + 1);
+  if (descriptors.in < 0) {
+    posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  }
+  for (const auto& [from, to] : {std::pair{descriptors.in, STDIN_FILENO},
+                                 {descriptors.out, STDOUT_FILENO},
+                                 {descriptors.err, STDERR_FILENO},
+                                 {descriptors.lifeline, kLifelineFd}}) {
+    if (from >= 0) posix_spawn_file_actions_adddup2(&settings.actions, from, to);
+  }
+  posix_spawn_file_actions_addclosefrom_np(&settings.actions,
+                                           has_lifeline ? kLifelineFd + 1 : kLifelineFd);
   sigset_t none;
   sigset_t all;
   sigemptyset(&none);
   sigfillset(&all);
   posix_spawnattr_setsigmask(&settings.attributes, &none);
   posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  // A group of its own: a terminal's Ctrl-C reaches the gateway alone, which ends its workers
-  // itself.
   posix_spawnattr_setpgroup(&settings.attributes, 0);
-  posix_spawnattr_setflags(&settings.attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  const int own_group = has_lifeline ? POSIX_SPAWN_SETPGROUP : 0;
+  posix_spawnattr_setflags(
+      &settings.attributes,
+      static_cast<int16_t>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | own_group));
 
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -66,7 +78,7 @@ absl::StatusOr<Process> Process::Spawn(const std::string& program,
   if (error != 0) {
     return absl::InternalError(StrCat("can't start ", program, ": ", strerror(error)));
   }
-  shm::UniqueFd pidfd(pidfd_open(pid, 0));
+  UniqueFd pidfd(pidfd_open(pid, 0));
   Process process(pid, std::move(pidfd));
   if (!process.pidfd_.valid()) {
     return absl::InternalError(StrCat("pidfd_open: ", strerror(errno)));

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/shm/segment.h"
+#include "common/unique_fd.h"
 
 namespace tiffin::gateway {
 
@@ -15,13 +15,22 @@ namespace tiffin::gateway {
 // Move-only.
 class Process {
  public:
-  // Runs `program` with `arguments` (without the program's own name) in a new process: stdin from
-  // /dev/null, stdout and stderr ours, signals at their defaults, no descriptor of ours but
-  // `lifeline`, which becomes descriptor kLifelineFd. By posix_spawn: no fork of a threaded
-  // process.
-  static absl::StatusOr<Process> Spawn(const std::string& program,
-                                       const std::vector<std::string>& arguments, int lifeline);
+  // Descriptors of ours that the new process gets; they stay ours. -1: as the comment says.
+  struct Descriptors {
+    int in = -1;   // /dev/null
+    int out = -1;  // our stdout
+    int err = -1;  // our stderr
+    // None. It becomes descriptor kLifelineFd. Who holds one ends with its other end, and not by a
+    // terminal's Ctrl-C: the process gets a group of its own.
+    int lifeline = -1;
+  };
   static constexpr int kLifelineFd = 3;
+
+  // Runs `program` with `arguments` (without the program's own name) in a new process, signals at
+  // their defaults and without any other descriptor. By posix_spawn: no fork of a threaded process.
+  static absl::StatusOr<Process> Spawn(const std::string& program,
+                                       const std::vector<std::string>& arguments,
+                                       const Descriptors& descriptors);
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;
@@ -40,10 +49,10 @@ class Process {
   std::optional<Ending> Reap();
 
  private:
-  Process(pid_t pid, shm::UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Process(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
 
   pid_t pid_ = -1;  // -1: reaped, or moved from.
-  shm::UniqueFd pidfd_;
+  UniqueFd pidfd_;
 };
 
 }  // namespace tiffin::gateway

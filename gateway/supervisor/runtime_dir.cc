@@ -14,6 +14,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "common/unique_fd.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -43,9 +44,8 @@ absl::Status CheckBase(const fs::path& base) {
 }
 
 // Invalid if the lock is somebody's.
-shm::UniqueFd TryLock(const fs::path& file, int flags) {
-  shm::UniqueFd lock(
-      open(file.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+UniqueFd TryLock(const fs::path& file, int flags) {
+  UniqueFd lock(open(file.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (lock.valid() && flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return {};
   return lock;
 }
@@ -54,7 +54,7 @@ void Sweep(const fs::path& base) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(base, error)) {
     if (!entry.is_directory(error) || entry.is_symlink(error)) continue;
-    const shm::UniqueFd lock = TryLock(entry.path() / kLockFile, 0);
+    const UniqueFd lock = TryLock(entry.path() / kLockFile, 0);
     if (lock.valid()) fs::remove_all(entry.path(), error);
   }
 }
@@ -76,8 +76,8 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Create(const fs::path& base) {
   }
   RETURN_IF_ERROR(CheckBase(base));
   // One start at a time: a folder between its making and its locking must not look abandoned.
-  const shm::UniqueFd base_lock(open((base / kLockFile).c_str(),
-                                     O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  const UniqueFd base_lock(open((base / kLockFile).c_str(),
+                                O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!base_lock.valid() || flock(base_lock.get(), LOCK_EX) != 0) {
     return absl::FailedPreconditionError(
         StrCat((base / kLockFile).native(), ": ", strerror(errno), kFix));
@@ -87,7 +87,7 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Create(const fs::path& base) {
   if (mkdtemp(name.data()) == nullptr) {
     return absl::FailedPreconditionError(StrCat(name, ": ", strerror(errno), kFix));
   }
-  shm::UniqueFd lock = TryLock(fs::path(name) / kLockFile, O_CREAT | O_EXCL);
+  UniqueFd lock = TryLock(fs::path(name) / kLockFile, O_CREAT | O_EXCL);
   if (!lock.valid()) {
     return absl::FailedPreconditionError(StrCat(name, ": can't lock: ", strerror(errno), kFix));
   }

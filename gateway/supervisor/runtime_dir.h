@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "absl/status/statusor.h"
-#include "common/shm/segment.h"
+#include "common/unique_fd.h"
 
 namespace tiffin::gateway {
 
@@ -26,11 +26,11 @@ class RuntimeDir {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  RuntimeDir(std::filesystem::path path, shm::UniqueFd lock)
+  RuntimeDir(std::filesystem::path path, UniqueFd lock)
       : path_(std::move(path)), lock_(std::move(lock)) {}
 
   std::filesystem::path path_;  // Empty once moved from.
-  shm::UniqueFd lock_;
+  UniqueFd lock_;
 };
 
 }  // namespace tiffin::gateway

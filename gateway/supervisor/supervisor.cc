@@ -12,6 +12,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "common/unique_fd.h"
 #include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
@@ -52,9 +53,9 @@ absl::Status Supervisor::Open() {
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return absl::InternalError(StrCat("pipe2: ", strerror(errno)));
   }
-  lifeline_read_ = shm::UniqueFd(ends[0]);
-  lifeline_write_ = shm::UniqueFd(ends[1]);
-  inotify_ = shm::UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  lifeline_read_ = UniqueFd(ends[0]);
+  lifeline_write_ = UniqueFd(ends[1]);
+  inotify_ = UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_.valid() || inotify_add_watch(inotify_.get(), directory_.c_str(), IN_CREATE) < 0) {
     return absl::InternalError(StrCat("inotify on ", directory_.native(), ": ", strerror(errno)));
   }
@@ -95,7 +96,8 @@ void Supervisor::Spawn(Worker& worker) {
   std::vector<std::string> arguments = worker.command.arguments;
   arguments.insert(arguments.end(), {"--listen", StrCat("unix:", worker.path), "--lifeline-fd",
                                      std::to_string(Process::kLifelineFd)});
-  auto process = Process::Spawn(worker.command.program, arguments, lifeline_read_.get());
+  auto process =
+      Process::Spawn(worker.command.program, arguments, {.lifeline = lifeline_read_.get()});
   if (!process.ok()) {
     spdlog::error("{}: {}", worker.command.name, Message(process.status()));
     loop_.Defer(WhileAlive([this, &worker] {

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
+#include "common/unique_fd.h"
 #include "gateway/supervisor/process.h"
 
 namespace tiffin::gateway {
@@ -91,9 +92,9 @@ class Supervisor {
   // Touched on the loop's thread. Shared with what is on its way there.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   const std::filesystem::path directory_;
-  shm::UniqueFd lifeline_read_;
-  shm::UniqueFd lifeline_write_;  // Held open and never written.
-  shm::UniqueFd inotify_;
+  UniqueFd lifeline_read_;
+  UniqueFd lifeline_write_;  // Held open and never written.
+  UniqueFd inotify_;
   std::unique_ptr<Watcher::Watch> inotify_watch_;
   std::vector<std::unique_ptr<Worker>> workers_;
   uint64_t lives_ = 0;

@@ -54,10 +54,9 @@ void Executor::Execute(QueuedCall& call) {
   }
   CallOutputs outputs(call);
   const Invocation invocation{
-      .method = call.method,
-      .inputs = call.inputs,
-      .rows = call.rows,
-      .abandoned = [&] { return call.cancelled || clock_.Now() >= call.deadline; }};
+      .method = call.method, .inputs = call.inputs, .rows = call.rows, .abandoned = [&] {
+        return call.cancelled || clock_.Now() >= call.deadline;
+      }};
   absl::Status status = backend_.Run(invocation, outputs);
   if (status.ok()) status = outputs.CheckComplete();
   if (!status.ok()) {

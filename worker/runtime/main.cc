@@ -82,9 +82,8 @@ absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
 }
 
 // Serves until a signal comes.
-absl::Status Serve(const WorkerOptions& options, Backend& backend,
+absl::Status Serve(const WorkerOptions& options, const std::string& path, Backend& backend,
                    const WorkerDescription& description, Surroundings& surroundings) {
-  ASSIGN_OR_RETURN(const std::string path, SocketPath(options));
   const Clock& clock = Clock::Monotonic();
   CallQueue queue;
   RpcServer rpc_server;
@@ -122,6 +121,42 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
   ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, factory(subject.config));
   if (backend->signature().empty()) return absl::InternalError("the backend has no method");
   return backend;
+}
+
+WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& backend) {
+  return {.backend = subject.backend,
+          .model = subject.model,
+          .model_version = subject.model_version,
+          .model_digest = subject.model_digest,
+          .methods = backend.signature()};
+}
+
+// Prints the description, of a model after running its example. Returns the exit code.
+int Describe(std::string_view program, const WorkerSubject& subject,
+             const BackendFactory& factory) {
+  const auto backend = Load(factory, subject);
+  if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
+  if (subject.runs_example) {
+    const absl::Status ran = RunExample(**backend, subject.example);
+    if (!ran.ok()) return Report(program, ran, kExitUsage);
+  }
+  std::cout << nlohmann::json(DescriptionOf(subject, **backend)).dump() << std::endl;
+  return 0;
+}
+
+// Loads, and serves until a signal comes. Returns the exit code.
+int ServeRunner(std::string_view program, const WorkerOptions& options,
+                const WorkerSubject& subject, const BackendFactory& factory) {
+  // Loading may take long: what can be wrong without it is looked at first.
+  const absl::StatusOr<std::string> path = SocketPath(options);
+  if (!path.ok()) return Report(program, path.status(), kExitUsage);
+  const auto surroundings = Surroundings::Create(options.lifeline_fd);
+  if (!surroundings.ok()) return Report(program, surroundings.status(), kExitUsage);
+  const auto backend = Load(factory, subject);
+  if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
+  const absl::Status served =
+      Serve(options, *path, **backend, DescriptionOf(subject, **backend), **surroundings);
+  return served.ok() ? 0 : Report(program, served, kExitFailed);
 }
 
 void AddFlags(CLI::App& app, WorkerOptions& options) {
@@ -179,30 +214,8 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
   }
   const absl::StatusOr<WorkerSubject> subject = ResolveSubject(options, backend_name);
   if (!subject.ok()) return Report(program, subject.status(), kExitUsage);
-  absl::StatusOr<std::unique_ptr<Surroundings>> surroundings;
-  if (!options.describe) {
-    surroundings = Surroundings::Create(options.lifeline_fd);
-    if (!surroundings.ok()) return Report(program, surroundings.status(), kExitUsage);
-  }
-  const absl::StatusOr<std::unique_ptr<Backend>> backend = Load(factory, *subject);
-  if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
-  const WorkerDescription description{.backend = std::string(backend_name),
-                                      .model = subject->model,
-                                      .model_version = subject->model_version,
-                                      .model_digest = subject->model_digest,
-                                      .methods = (*backend)->signature()};
-  if (options.describe) {
-    if (!options.model_dir.empty()) {
-      if (const absl::Status ran = RunExample(**backend, subject->example); !ran.ok()) {
-        return Report(program, ran, kExitUsage);
-      }
-    }
-    std::cout << nlohmann::json(description).dump() << std::endl;
-    return 0;
-  }
-  const absl::Status served = Serve(options, **backend, description, **surroundings);
-  if (served.ok()) return 0;
-  return Report(program, served, absl::IsInvalidArgument(served) ? kExitUsage : kExitFailed);
+  return options.describe ? Describe(program, *subject, factory)
+                          : ServeRunner(program, options, *subject, factory);
 }
 
 }  // namespace tiffin::worker

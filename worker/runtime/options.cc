@@ -68,9 +68,11 @@ absl::StatusOr<WorkerSubject> ResolveSubject(const WorkerOptions& options,
     RETURN_IF_ERROR(model::VerifyFiles(model));
     RETURN_IF_ERROR(CheckBackend(model.backend, backend, StrCat("model '", model.name, "'")));
     subject = FromModel(std::move(model));
+    subject.runs_example = true;
   } else {
     ASSIGN_OR_RETURN(subject, FromRunner(options, backend));
   }
+  subject.backend = backend;
   subject.config.threads = options.threads;
   return subject;
 }

@@ -34,10 +34,13 @@ struct WorkerOptions {
 // What the options say, looked up in the service file and in the store.
 struct WorkerSubject {
   BackendConfig config;
-  std::string model;  // Empty without a store model.
+  std::string backend;  // This program's.
+  std::string model;    // Empty without a store model.
   int64_t model_version = 1;
   std::string model_digest;
+  // model.yaml's, and whether it is run: for a model's folder, which is about to be imported.
   nlohmann::json example = nlohmann::json::object();
+  bool runs_example = false;
 };
 
 // `backend` is this program's. An error names the file and the fix.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/loop_thread.h"
@@ -20,9 +21,9 @@
 namespace tiffin::session {
 namespace {
 
+using UniqueFd;
 using shm::Announcement;
 using shm::DescriptorSocket;
-using shm::UniqueFd;
 
 std::array<int, 2> SocketPair() {
   std::array<int, 2> ends{};

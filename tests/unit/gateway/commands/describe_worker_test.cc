@@ -21,7 +21,8 @@ constexpr char kDescription[] =
 
 class DescribeWorkerTest : public testing::Test {
  protected:
-  absl::StatusOr<WorkerDescription> Describe(const std::string& body, DescribeLimits limits = {}) {
+  absl::StatusOr<WorkerDescription> Describe(const std::string& body,
+                                             ProgramLimits limits = kDescribeLimits) {
     return DescribeWorker(WriteScript(dir() / "tiffin-worker-fake", body), {"--describe", "a b"},
                           limits);
   }
@@ -57,7 +58,7 @@ TEST_F(DescribeWorkerTest, OtherEndsAreTold) {
   const auto failed = Describe("echo broken >&2; exit 7").status();
   EXPECT_EQ(failed.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(failed.message()),
-              HasSubstr("tiffin-worker-fake: exited with 7: broken"));
+              HasSubstr("tiffin-worker-fake: ended with exit code 7: broken"));
 
   const auto died = Describe("kill -SEGV $$").status();
   EXPECT_EQ(died.code(), absl::StatusCode::kUnavailable);
@@ -71,7 +72,7 @@ TEST_F(DescribeWorkerTest, WhatCannotStartIsAnError) {
   EXPECT_FALSE(DescribeWorker(dir() / "none", {}).ok());
   std::ofstream(dir() / "text") << "not a program";
   EXPECT_THAT(std::string(DescribeWorker(dir() / "text", {}).status().message()),
-              HasSubstr("can't be started"));
+              HasSubstr("can't start"));
 }
 
 TEST_F(DescribeWorkerTest, AWorkerThatHangsIsKilled) {
@@ -79,7 +80,7 @@ TEST_F(DescribeWorkerTest, AWorkerThatHangsIsKilled) {
       Describe("echo loading >&2; exec sleep 1000", {.time = absl::Milliseconds(500)}).status();
 
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("no description after 500ms"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no answer after 500ms"));
 }
 
 TEST_F(DescribeWorkerTest, AGrandchildThatKeepsThePipesDelaysNothing) {
@@ -94,18 +95,6 @@ TEST_F(DescribeWorkerTest, OutputWithoutEndIsCutOff) {
 
   const auto loud = Describe("head -c 3000000 /dev/zero | tr '\\0' x >&2; exit 1");
   EXPECT_LT(loud.status().message().size(), 5000u);
-}
-
-TEST_F(DescribeWorkerTest, WorkerProgramsAreFoundByTheirBackend) {
-  WriteScript(dir() / "tiffin-worker-image", "");
-  WriteScript(dir() / "tiffin-worker-torch", "");
-
-  EXPECT_EQ(FindWorkerProgram("torch", dir()).value(), dir() / "tiffin-worker-torch");
-  EXPECT_THAT(std::string(FindWorkerProgram("onnx", dir()).status().message()),
-              HasSubstr("have image, torch; choose one of them"));
-  EXPECT_THAT(std::string(FindWorkerProgram("torch", dir() / "none").status().message()),
-              HasSubstr("build them"));
-  EXPECT_FALSE(FindWorkerProgram("../tiffin-worker-torch", dir()).ok());
 }
 
 }  // namespace

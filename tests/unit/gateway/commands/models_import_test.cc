@@ -131,7 +131,7 @@ TEST_F(ModelsImportTest, AModelThatTheWorkerRefusesIsNotPublished) {
   EXPECT_EQ(Error(), "model.ubj: not a model");
 
   WriteScript(dir() / "tiffin-worker-xgboost", "kill -9 $$");
-  EXPECT_THAT(Error(), HasSubstr("died of signal 9"));
+  EXPECT_THAT(Error(), HasSubstr("ended with signal 9"));
 
   WriteScript(dir() / "tiffin-worker-xgboost",
               R"(echo '{"backend":"xgboost","methods":{"run":{"inputs":[{"name":"a","type":"text"}],

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/session/frames.h"
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/dispatch/dispatch_fixture.h"
@@ -220,7 +221,7 @@ TEST_F(LyingWorkerTest, ASecondHelloEndsTheSession) {
 TEST_F(LyingWorkerTest, ASegmentThatIsNotSealedEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
-  const shm::UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_EQ(posix_fallocate(unsealed.get(), 0, kSegment), 0);
 
   worker_->Announce(2, kSegment, unsealed.get());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/dispatch/dispatch_fixture.h"
@@ -80,8 +81,7 @@ TEST_F(WorkerSessionTest, TheGatewaysSegmentIsAnnouncedOnceBeforeItIsNamed) {
   EXPECT_EQ(second.inputs(0).segment(), announced.announcement.segment);
   EXPECT_NE(first.inputs(0).offset(), second.inputs(0).offset());
   auto received = shm::ForeignSegment::Receive(
-      shm::UniqueFd(fcntl(announced.descriptor.get(), F_DUPFD_CLOEXEC, 0)),
-      announced.announcement.size);
+      UniqueFd(fcntl(announced.descriptor.get(), F_DUPFD_CLOEXEC, 0)), announced.announcement.size);
   ASSERT_TRUE(received.ok()) << received.status();
   const auto bytes = received->Map();
   ASSERT_TRUE(bytes.ok());

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -24,13 +25,13 @@ class ProcessTest : public ::testing::Test {
   ProcessTest() {
     std::array<int, 2> ends{};
     EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-    lifeline_ = shm::UniqueFd(ends[0]);
-    lifeline_end_ = shm::UniqueFd(ends[1]);
+    lifeline_ = UniqueFd(ends[0]);
+    lifeline_end_ = UniqueFd(ends[1]);
   }
 
   // Runs a shell script.
   Process Shell(const std::string& script) const {
-    auto process = Process::Spawn("/bin/sh", {"-c", script}, lifeline_.get());
+    auto process = Process::Spawn("/bin/sh", {"-c", script}, {.lifeline = lifeline_.get()});
     if (!process.ok()) {
       ADD_FAILURE() << process.status();
       std::abort();
@@ -51,12 +52,12 @@ class ProcessTest : public ::testing::Test {
     return Await(process).exit_code == 0;
   }
 
-  shm::UniqueFd lifeline_;
-  shm::UniqueFd lifeline_end_;  // What keeps children alive that wait for it.
+  UniqueFd lifeline_;
+  UniqueFd lifeline_end_;  // What keeps children alive that wait for it.
 };
 
 TEST_F(ProcessTest, TellsTheExitCode) {
-  auto process = Process::Spawn("/bin/true", {}, lifeline_.get());
+  auto process = Process::Spawn("/bin/true", {}, {.lifeline = lifeline_.get()});
   ASSERT_TRUE(process.ok()) << process.status();
   EXPECT_EQ(Await(*process).text, "exit code 0");
 
@@ -94,7 +95,7 @@ TEST_F(ProcessTest, ReapGivesNothingWhileItRunsAndOnceAfter) {
 }
 
 TEST_F(ProcessTest, AProgramThatIsNotThereIsNamed) {
-  const auto process = Process::Spawn("/nowhere/worker", {}, lifeline_.get());
+  const auto process = Process::Spawn("/nowhere/worker", {}, {.lifeline = lifeline_.get()});
 
   ASSERT_FALSE(process.ok());
   EXPECT_THAT(std::string(process.status().message()), HasSubstr("/nowhere/worker"));
@@ -104,7 +105,7 @@ TEST_F(ProcessTest, GetsItsArguments) {
   auto process = Process::Spawn(
       "/bin/sh",
       {"-c", R"([ "$1" = "two words" ] && [ -z "$2" ] && [ $# = 2 ])", "name", "two words", ""},
-      lifeline_.get());
+      {.lifeline = lifeline_.get()});
   ASSERT_TRUE(process.ok()) << process.status();
 
   EXPECT_EQ(Await(*process).exit_code, 0);
@@ -114,13 +115,13 @@ TEST_F(ProcessTest, EndOfTheLifelineIsSeen) {
   Process process = Shell("cat <&3; exit 5");
   EXPECT_FALSE(process.Reap().has_value());
 
-  lifeline_end_ = shm::UniqueFd();
+  lifeline_end_ = UniqueFd();
 
   EXPECT_EQ(Await(process).exit_code, 5);
 }
 
 TEST_F(ProcessTest, InheritsTheLifelineAndNothingElse) {
-  const shm::UniqueFd leaky(dup2(lifeline_end_.get(), 77));  // Not close-on-exec.
+  const UniqueFd leaky(dup2(lifeline_end_.get(), 77));  // Not close-on-exec.
   ASSERT_EQ(leaky.get(), 77);
 
   EXPECT_TRUE(Holds("[ -e /proc/$$/fd/3 ]"));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/loop_thread.h"
@@ -291,7 +292,7 @@ TEST_F(SupervisorTest, NewsThatComeAfterDestructionAreDropped) {
     siginfo_t info;
     ASSERT_EQ(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
     for (int i = 0; i < 2; ++i) {  // The watcher has one thread: what was ready before is handled.
-      const shm::UniqueFd event(eventfd(1, EFD_CLOEXEC));
+      const UniqueFd event(eventfd(1, EFD_CLOEXEC));
       absl::Notification seen;
       const auto watch = watcher_.Add(event.get(), Watcher::Interest::kReadable, [&] {
         seen.Notify();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "common/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/loop_thread.h"
 #include "tests/unit/worker/runtime/controlled_backend.h"
@@ -92,12 +93,12 @@ TEST_F(PeerTest, SegmentsAreDroppedWhenTheyWereIdleAndTheGatewayIsTold) {
   peer().Lease(1, {MustAllocate()});
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-  shm::DescriptorSocket gateway{shm::UniqueFd(ends[0])};
+  shm::DescriptorSocket gateway{UniqueFd(ends[0])};
   Watcher watcher;
   LoopThread loop;
   const auto connect = [&] {
     peer().SetDescriptors(std::make_unique<session::DescriptorChannel>(
-        shm::DescriptorSocket(shm::UniqueFd(ends[1])), watcher, loop.loop(),
+        shm::DescriptorSocket(UniqueFd(ends[1])), watcher, loop.loop(),
         [](const shm::DescriptorSocket::Received&) {}, [](const absl::Status&) {}));
   };
   loop.Do(connect);
@@ -130,12 +131,12 @@ TEST_F(PeerTest, AnnouncesSegmentsMadeBeforeAndAfterTheSocketCame) {
   ASSERT_TRUE(peer.Allocate(kSize / 2).ok());
   std::array<int, 2> ends{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-  shm::DescriptorSocket gateway{shm::UniqueFd(ends[0])};
+  shm::DescriptorSocket gateway{UniqueFd(ends[0])};
   Watcher watcher;
   LoopThread loop;
   loop.Do([&] {
     peer.SetDescriptors(std::make_unique<session::DescriptorChannel>(
-        shm::DescriptorSocket(shm::UniqueFd(ends[1])), watcher, loop.loop(),
+        shm::DescriptorSocket(UniqueFd(ends[1])), watcher, loop.loop(),
         [](const shm::DescriptorSocket::Received&) {}, [](const absl::Status&) {}));
   });
   ASSERT_TRUE(peer.Allocate(kSize).ok());

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/unit/worker/runtime/session_fixture.h"
 #include "worker/runtime/session.h"
@@ -105,7 +106,7 @@ TEST_F(SessionTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
 TEST_F(SessionTest, ASegmentThatIsNotSealedEndsTheSession) {
   RawGateway gateway(path_, 1);
   gateway.ConnectSocket();
-  const shm::UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC));
+  const UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC));
   ASSERT_TRUE(gateway.socket().Send({.session = 1, .segment = 5, .size = 64}, unsealed.get()).ok());
 
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
