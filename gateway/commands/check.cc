@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,7 +11,9 @@
 #include "common/strings.h"
 #include "gateway/api/typed/proto_files.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/graph_files.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/text_file.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/graph/describe.h"
 #include "gateway/graph/plan.h"
@@ -24,18 +25,14 @@ struct CheckOptions {
   std::vector<std::string> files;
   std::string store = model::Store::DefaultRoot().native();
   std::string proto_dir;
+  std::string graph_dir;
 };
 
 absl::Status WriteProtos(const std::vector<PlannedService>& services,
                          const std::filesystem::path& folder) {
   ASSIGN_OR_RETURN(const auto files, typed::ProtoFiles(services));
   for (const auto& [name, text] : files) {
-    const std::filesystem::path path = folder / name;
-    std::error_code ignored;  // The write tells.
-    std::filesystem::create_directories(path.parent_path(), ignored);
-    std::ofstream out(path);
-    out << text;
-    if (!out.flush()) return absl::InternalError(StrCat("can't write ", path.native()));
+    RETURN_IF_ERROR(WriteTextFile(folder / name, text));
   }
   return absl::OkStatus();
 }
@@ -48,7 +45,9 @@ absl::Status Check(const CheckOptions& options) {
     std::fputs(DescribePlan(service).c_str(), stdout);
   }
   for (const std::string& line : plan.resources) std::printf("%s\n", line.c_str());
-  return options.proto_dir.empty() ? absl::OkStatus() : WriteProtos(services, options.proto_dir);
+  if (!options.proto_dir.empty()) RETURN_IF_ERROR(WriteProtos(services, options.proto_dir));
+  if (!options.graph_dir.empty()) RETURN_IF_ERROR(WriteGraphs(services, options.graph_dir));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -61,6 +60,8 @@ void AddCheck(CLI::App& app, Command& chosen) {
   check->add_option("--store", options->store, "The model store")->capture_default_str();
   check->add_option("--proto", options->proto_dir,
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
+  check->add_option("--graph", options->graph_dir,
+                    "Draw each API's graph into this folder, as SERVICE.API.svg (needs Graphviz)");
   check->callback([options, &chosen] {
     chosen = [options] {
       const absl::Status checked = Check(*options);

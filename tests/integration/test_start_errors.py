@@ -202,10 +202,3 @@ def damaged_api(model):
 @pytest.mark.parametrize("args", [["serve"], ["--no-such-flag"], ["no_such_command"], []])
 def test_wrong_usage_exits_with_2(args):
     assert harness.run(harness.TIFFIN, *args).returncode == 2
-
-
-def test_check_prints_the_plan_and_the_resources():
-    checked = check(harness.DIGITS_SERVICE)
-    assert checked.returncode == 0, checked.stderr
-    for word in ("predict", "features", "model_a", "model_b", "verdict", "thread"):
-        assert word in checked.stdout

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace tiffin::gateway {
+
+// Writes a file that a command was asked for, and the folders that it lies in. The error names it.
+absl::Status WriteTextFile(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,55 @@
+"""`tiffin check` on the example services: what it prints, and the files that it writes."""
+
+import xml.etree.ElementTree as xml
+
+import pytest
+
+import harness
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def check(file, *args, **kwargs):
+    return harness.run(harness.TIFFIN, "check", file, "--store", harness.MODELS, *args, **kwargs)
+
+
+def test_it_prints_the_plan_and_the_resources():
+    checked = check(harness.DIGITS_SERVICE)
+    assert checked.returncode == 0, checked.stderr
+    for word in ("in parallel", "model_a(features)", "compare(a, b)", "thread", "core"):
+        assert word in checked.stdout
+
+
+def titles(picture, kind):
+    """What Graphviz calls the nodes, or the arrows, of a picture."""
+    groups = xml.parse(picture).getroot().iter(f"{SVG}g")
+    return sorted(group.find(f"{SVG}title").text for group in groups if group.get("class") == kind)
+
+
+def test_graph_draws_each_api(folder):
+    checked = check(harness.DIGITS_SERVICE, "--graph", folder / "graphs")
+    assert checked.returncode == 0, checked.stderr
+    assert [path.name for path in (folder / "graphs").iterdir()] == [
+        "inference_graph_demo.predict.svg"]
+    picture = folder / "graphs/inference_graph_demo.predict.svg"
+    assert titles(picture, "node") == [
+        "input input_image", "output verdict", "step a", "step b", "step features", "step verdict"]
+    assert titles(picture, "edge") == [
+        "input input_image->step features", "step a->step verdict", "step b->step verdict",
+        "step features->step a", "step features->step b", "step verdict->output verdict"]
+    assert {"compare", "model_a", "fp32[64]"} <= {
+        text.text for text in xml.parse(picture).iter(f"{SVG}text")}
+
+
+def test_graph_without_graphviz_says_what_to_install(folder):
+    checked = check(harness.DIGITS_SERVICE, "--graph", folder, env={"PATH": str(folder)})
+    assert checked.returncode == 1
+    assert "apt-get install graphviz" in checked.stderr
+
+
+@pytest.mark.parametrize("flag", ["--graph", "--proto"])
+def test_a_folder_that_can_not_be_written_is_named(flag, folder):
+    (folder / "file").write_text("")
+    checked = check(harness.DIGITS_SERVICE, flag, folder / "file" / "below")
+    assert checked.returncode == 1
+    assert str(folder / "file" / "below") in checked.stderr
