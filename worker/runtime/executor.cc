@@ -53,10 +53,9 @@ void Executor::Execute(QueuedCall& call) {
     return;
   }
   CallOutputs outputs(call);
+  const auto abandoned = [&] { return call.cancelled || clock_.Now() >= call.deadline; };
   const Invocation invocation{
-      .method = call.method, .inputs = call.inputs, .rows = call.rows, .abandoned = [&] {
-        return call.cancelled || clock_.Now() >= call.deadline;
-      }};
+      .method = call.method, .inputs = call.inputs, .rows = call.rows, .abandoned = abandoned};
   absl::Status status = backend_.Run(invocation, outputs);
   if (status.ok()) status = outputs.CheckComplete();
   if (!status.ok()) {
