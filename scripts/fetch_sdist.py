@@ -13,6 +13,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import zipfile
+from functools import partial
 
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
 
@@ -36,13 +38,21 @@ def check(path, sha256):
         sys.exit(f"fetch_sdist: {path.name} has the SHA-256 {got}, not {sha256}: not unpacked")
 
 
-def members_under(archive, prefix):
-    """The regular files at or under `prefix`, with their paths relative to it."""
-    for member in archive:
-        # The first part is the archive's own folder, name-version.
-        inner = pathlib.PurePosixPath(*pathlib.PurePosixPath(member.name).parts[1:])
-        if member.isfile() and ".." not in inner.parts and inner.is_relative_to(prefix):
-            yield member, inner.relative_to(prefix)
+def files_of(path):
+    """The regular files of an archive: name, whether it can be run, a function that opens it."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    # The upper half of the attributes holds the mode, as Unix has it.
+                    executable = bool(member.external_attr >> 16 & 0o100)
+                    yield member.filename, executable, partial(archive.open, member)
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile():
+                    executable = bool(member.mode & 0o100)
+                    yield member.name, executable, partial(archive.extractfile, member)
 
 
 def unpack(path, prefix, destination):
@@ -51,14 +61,17 @@ def unpack(path, prefix, destination):
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as scratch:
         staged = pathlib.Path(scratch) / "staged"
         count = 0
-        with tarfile.open(path) as archive:
-            for member, relative in members_under(archive, prefix):
-                target = staged / relative
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.extractfile(member) as source, open(target, "wb") as sink:
-                    shutil.copyfileobj(source, sink)
-                target.chmod(0o755 if member.mode & 0o100 else 0o644)
-                count += 1
+        for name, executable, opened in files_of(path):
+            # The first part is the archive's own folder, name-version.
+            inner = pathlib.PurePosixPath(*pathlib.PurePosixPath(name).parts[1:])
+            if ".." in inner.parts or not inner.is_relative_to(prefix):
+                continue
+            target = staged / inner.relative_to(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with opened() as source, open(target, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+            target.chmod(0o755 if executable else 0o644)
+            count += 1
         if count == 0:
             sys.exit(f"fetch_sdist: {path.name} has nothing under {prefix}")
         if destination.is_dir():

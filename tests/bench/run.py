@@ -93,9 +93,6 @@ class Bench:
 
 
 def make_models(args: argparse.Namespace) -> None:
-    if any(args.store.glob("*/*/model.yaml")):
-        return
-    print(f"making the models into {args.store}", flush=True)
     subprocess.run([str(ROOT / "scripts/make_models"), "--store", str(args.store),
                     "--tiffin", str(args.bin / "tiffin")], check=True)
 

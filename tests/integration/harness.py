@@ -25,8 +25,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TIFFIN_BIN_DIR", ROOT / "build/release/bin"))
 TIFFIN = BIN / "tiffin"
 MODELS = ROOT / "build/models"
-IMAGES = ROOT / "build/images"
+IMAGES = ROOT / "build/images/digits"
+TEXT_IMAGES = ROOT / "build/images/sentiment"
 DIGITS_SERVICE = ROOT / "deploy/examples/inference_graph_demo/service.yaml"
+SENTIMENT_SERVICE = ROOT / "deploy/examples/sentiment_analysis/service.yaml"
 
 # Bounds for what takes milliseconds on a quiet machine; never waited out when all is well.
 START_S = 60
