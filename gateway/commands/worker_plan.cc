@@ -123,6 +123,11 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
       StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
              " (affinity and cgroup), divided evenly among ", demand.open_replicas,
              demand.open_replicas == 1 ? " replica" : " replicas", " without resources.cpu"));
+  const int threads = demand.explicit_threads + demand.open_replicas * shared;
+  if (threads > cores) {
+    plan.resources.push_back(
+        StrCat("  ", threads, " threads in all, more than the cores: they take turns"));
+  }
   const model::Store store(store_root);
   for (PlannedFile& file : plan.files) {
     for (const config::RunnerConfig& runner : file.service.runners) {

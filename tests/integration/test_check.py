@@ -20,6 +20,24 @@ def test_it_prints_the_plan_and_the_resources():
         assert word in checked.stdout
 
 
+def test_it_says_when_there_are_more_threads_than_cores(folder):
+    service = folder / "service.yaml"
+    service.write_text("""
+service: crowd
+runners:
+  crowd: {backend: testing, options: {behavior: identity}, replicas: 3, resources: {cpu: 999}}
+apis:
+  go:
+    input: {x: "fp32[-1]"}
+    steps: {y: crowd(x)}
+    output: {y: y}
+""")
+    checked = check(service)
+    assert checked.returncode == 0, checked.stderr
+    assert "2997 threads in all, more than the cores: they take turns" in checked.stdout
+    assert "crowd.crowd (testing): 3 replicas x 999 threads (resources.cpu)" in checked.stdout
+
+
 def titles(picture, kind):
     """What Graphviz calls the nodes, or the arrows, of a picture."""
     groups = xml.parse(picture).getroot().iter(f"{SVG}g")
