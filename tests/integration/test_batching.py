@@ -225,8 +225,8 @@ def test_a_method_that_takes_one_row_can_not_be_batched(folder):
     file = folder / "service.yaml"
     file.write_text("service: s\nrunners:\n  r: {backend: testing, options: {behavior: delay}, "
                     "batching: {max_batch_size: 4}}\n")
-    for args in (["check", file], ["serve", file, "--runtime-dir", folder / "run"]):
-        ended = harness.run(harness.TIFFIN, *args)
-        assert ended.returncode == 2, ended.stderr
-        for word in ("'r'", "batching", "one row"):
-            assert word in ended.stdout + ended.stderr
+    worker = harness.BIN / "tiffin-worker-testing"
+    for how in (["--describe"], ["--listen", f"unix:{folder}/s"]):
+        ended = harness.run(worker, "--service", file, "--runner", "r", *how)
+        assert ended.returncode == 2
+        assert "batching" in ended.stderr and "one row" in ended.stderr
