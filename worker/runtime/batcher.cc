@@ -17,7 +17,7 @@ bool Waits(const QueuedCall& call) { return call.state == QueuedCall::State::kWa
 }  // namespace
 
 Batcher::Bucket* Batcher::Find(const QueuedCall& call) {
-  const MethodSignature* signature = Learns(call) ? call.signature : nullptr;
+  const MethodSignature* signature = Batches(call) ? call.signature : nullptr;
   const auto same_row = [](const TensorView& input, const Shape& row) {
     return std::equal(input.shape.begin() + 1, input.shape.end(), row.begin(), row.end());
   };
@@ -42,7 +42,7 @@ Batcher::Bucket& Batcher::FindOrMake(const QueuedCall& call) {
     if (unused != buckets_.rend()) buckets_.erase(std::next(unused).base());
   }
   Bucket& made = buckets_.emplace_front();
-  if (Learns(call)) {
+  if (Batches(call)) {
     made.signature = call.signature;
     for (const TensorView& input : call.inputs) {
       made.row_shapes.emplace_back(input.shape.begin() + 1, input.shape.end());

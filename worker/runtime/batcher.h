@@ -49,11 +49,12 @@ class Batcher {
   // The next batch. Without calls if all that waited were dropped or had expired.
   Batch Take(absl::Time now);
 
-  // True for calls whose executions are worth measuring.
-  bool Learns(const QueuedCall& call) const {
-    return limits_.max_batch_size > 1 && call.signature->batchable;
+  // True if calls like this one run together. Those that must not run twice run alone: a batch that
+  // fails is run again, call by call.
+  bool Batches(const QueuedCall& call) const {
+    return limits_.max_batch_size > 1 && call.signature->batchable && call.signature->retry_safe;
   }
-  // An execution of calls like `call` took that long.
+  // An execution of calls like `call`, which run together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
 
  private:

@@ -53,7 +53,7 @@ void CallQueue::WaitForMore(absl::Time start_at, absl::Time now) {
 
 void CallQueue::Learn(const QueuedCall& call, int64_t rows, absl::Duration took) {
   absl::MutexLock lock(&mutex_);
-  if (batcher_.Learns(call)) batcher_.Learn(call, rows, took);
+  if (batcher_.Batches(call)) batcher_.Learn(call, rows, took);
 }
 
 void CallQueue::Close() {

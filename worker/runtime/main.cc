@@ -123,12 +123,14 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
   ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, factory(subject.config));
   const Signature& methods = backend->signature();
   if (methods.empty()) return absl::InternalError("the backend has no method");
-  const bool batchable = std::any_of(methods.begin(), methods.end(),
-                                     [](const auto& method) { return method.second.batchable; });
-  if (subject.asks_for_batching && !batchable) {
+  // A batch that fails is run again, call by call, so one that must not be is never made.
+  const bool batches = std::any_of(methods.begin(), methods.end(), [](const auto& method) {
+    return method.second.batchable && method.second.retry_safe;
+  });
+  if (subject.asks_for_batching && !batches) {
     return absl::InvalidArgumentError(
-        "'batching' is written, but the runner takes one row at a time; remove it, or write "
-        "batching: off");
+        "'batching' is written, but the runner takes one row at a time, or is not safe to run "
+        "again; remove it, or write batching: off");
   }
   return backend;
 }

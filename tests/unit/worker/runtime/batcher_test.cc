@@ -127,6 +127,17 @@ TEST_F(BatcherTest, CallsOfMethodsThatAreNotBatchableRunAloneAndInOrder) {
   EXPECT_THAT(Take(), ElementsAre(4));
 }
 
+TEST_F(BatcherTest, CallsThatMustNotRunTwiceRunAlone) {
+  Signature unsafe = batchable_;
+  unsafe.at("run").retry_safe = false;
+  Add(unsafe, 1, 1, 4);
+  Add(unsafe, 2, 1, 4);
+
+  EXPECT_TRUE(StartsNow());
+  EXPECT_THAT(Take(), ElementsAre(1));
+  EXPECT_THAT(Take(), ElementsAre(2));
+}
+
 TEST_F(BatcherTest, WithABatchSizeOfOneEveryCallRunsAlone) {
   Batcher off({.max_batch_size = 1});
   for (const uint64_t id : {1, 2}) {
@@ -355,7 +366,7 @@ class Simulation {
     for (const auto& call : batch.calls) End(call);
     const absl::Duration took = absl::Microseconds(1000 + 20 * rows);
     free_at_ = at + took;
-    if (batcher_.Learns(*batch.calls[0])) batcher_.Learn(*batch.calls[0], rows, took);
+    if (batcher_.Batches(*batch.calls[0])) batcher_.Learn(*batch.calls[0], rows, took);
   }
 
   std::mt19937 random_;
