@@ -62,7 +62,7 @@ std::string MendBar(std::string text, const tesseract::PageIterator& word, const
   if (seen.empty()) return text;
   const cv::Rect ink = cv::boundingRect(FindInk(image(seen)));
   const double below = seen.y + ink.br().y - (y1 + y2) / 2.0;
-  if (below < 0.1 * ink.height) text.replace(0, 1, "I");
+  if (below < 0.1 * ink.height) text[0] = 'I';
   return text;
 }
 
