@@ -33,7 +33,8 @@ FONTS = pathlib.Path("/usr/share/fonts/truetype")
 FACES = ["dejavu/DejaVuSans.ttf", "dejavu/DejaVuSerif.ttf", "liberation/LiberationSans-Regular.ttf",
          "liberation/LiberationSerif-Regular.ttf", "liberation/LiberationMono-Regular.ttf",
          "liberation/LiberationSans-Bold.ttf"]
-SCIKIT_IMAGE = "scikit-image==0.26.0"  # Its wheel has the photographs, under BSD-3-Clause and CC0.
+# Its wheel has the photographs.
+SCIKIT_IMAGE = "scikit-image==0.26.0"
 OFF = {"upscale": "off", "background": "off", "despeckle": "off", "deskew": "off", "min_confidence": 0}
 
 SENTENCES = [
@@ -59,8 +60,8 @@ can label unambiguously as either object or background. Here, the markers are fo
 extreme parts of the histogram of grey values:
 >>> markers = np.zeros_like(coins)"""
 PAGE_ROWS = 180
-NO_TEXT_PHOTOS = ["astronaut.png", "brick.png", "camera.png", "cell.png", "coffee.png", "coins.png",
-                  "grass.png", "gravel.png", "moon.png", "chelsea.png", "retina.jpg"]
+NO_TEXT_PHOTOS = ["astronaut.png", "brick.png", "camera.png", "cell.png", "coffee.png",
+                  "coins.png", "grass.png", "gravel.png", "moon.png", "chelsea.png", "retina.jpg"]
 
 
 @dataclasses.dataclass
@@ -144,7 +145,7 @@ def specked(image, maker, share):
 
 
 def scan(maker):
-    """A Letter page at 300 dpi: a headline, a rule and two sizes of text, scanned a little askew."""
+    """A Letter page at 300 dpi: a headline, rules and three sizes of text, scanned a bit askew."""
     page = Image.new("L", (2550, 3300), 250)
     draw = ImageDraw.Draw(page)
     said = []
@@ -186,18 +187,15 @@ def picture(maker, photo):
     """Text beside a photograph."""
     text = maker.sentences(3)
     block = maker.render(text, 22, columns=40)
-    page = Image.new("L", (block.width + photo.width + 40, max(block.height, photo.height) + 40), 255)
+    size = (block.width + photo.width + 40, max(block.height, photo.height) + 40)
+    page = Image.new("L", size, 255)
     page.paste(block, (20, 20))
     page.paste(photo, (block.width + 20, 20))
     return Sample(png(page), text)
 
 
 def sentence_kinds():
-    """Kind -> how an image is made of a sentence or a paragraph."""
-
-    def plain(size, count=1, **options):
-        return lambda maker, text: maker.render(text, size, **options)
-
+    """Kind -> how many sentences, and how an image is made of them."""
     kinds = {}
     for size in (8, 9, 10, 12, 14, 16, 20, 24, 32, 40):
         kinds[f"{size} px"] = (1, lambda m, t, s=size: png(m.render(t, s)))
@@ -241,7 +239,8 @@ def photographs(cache):
                         "--only-binary=:all:", "--dest", cache, SCIKIT_IMAGE], check=True)
     (wheel,) = cache.glob("scikit_image*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        return {name: archive.read(f"skimage/data/{name}") for name in [*NO_TEXT_PHOTOS, "page.png"]}
+        names = [*NO_TEXT_PHOTOS, "page.png"]
+        return {name: archive.read(f"skimage/data/{name}") for name in names}
 
 
 def make_samples(seed, count, wanted, photos):
