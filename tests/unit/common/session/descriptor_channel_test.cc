@@ -21,7 +21,6 @@
 namespace tiffin::session {
 namespace {
 
-using UniqueFd;
 using shm::Announcement;
 using shm::DescriptorSocket;
 
