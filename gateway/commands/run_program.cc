@@ -40,6 +40,7 @@ absl::StatusOr<Pipe> MakePipe() {
 // A file without a name that holds `input`: unlike a pipe, nobody has to feed it.
 absl::StatusOr<UniqueFd> InputFile(std::string_view input) {
   UniqueFd file(::memfd_create("tiffin-input", MFD_CLOEXEC));
+  if (!file.valid()) return absl::ErrnoToStatus(errno, "can't keep a program's input");
   for (size_t written = 0; written < input.size();) {
     const ssize_t count = ::write(file.get(), input.data() + written, input.size() - written);
     if (count < 0) return absl::ErrnoToStatus(errno, "can't keep a program's input");

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -135,6 +136,39 @@ absl::Status TemplateError(const std::string& text, std::string_view why) {
   return absl::InvalidArgumentError(StrCat("the template '", text, "': ", why));
 }
 
+// Why a field's specification (what stands behind its colon) is refused; empty if it is not. A
+// width that a value says, or a large one, could fill the memory; a number shown as a character
+// need not be UTF-8.
+std::string_view FaultOf(std::string_view specification) {
+  constexpr size_t kMaxDigits = 3;
+  size_t digits = 0;
+  for (const char c : specification) {
+    if (c == '{') return "a width or precision can't come from a value; write it as a number";
+    digits = absl::ascii_isdigit(static_cast<unsigned char>(c)) ? digits + 1 : 0;
+    if (digits > kMaxDigits) return "a width or precision has at most 3 digits";
+  }
+  return specification.ends_with('c') ? "numbers are not shown as characters; leave the 'c' out"
+                                      : std::string_view();
+}
+
+// Braces that are not paired are left for fmt to refuse.
+absl::Status CheckSpecifications(const std::string& text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '{' && text[i] != '}') continue;
+    if (text[i] == '}' || text[i + 1] == '{') {
+      ++i;  // A doubled brace.
+      continue;
+    }
+    const size_t end = text.find('}', i);
+    if (end == std::string::npos) break;
+    const size_t colon = std::min(text.find(':', i), end);
+    const std::string_view fault = FaultOf(std::string_view(text).substr(colon, end - colon));
+    if (!fault.empty()) return TemplateError(text, fault);
+    i = end;
+  }
+  return absl::OkStatus();
+}
+
 // Each value must have a field: without it, filling in fails.
 absl::Status CheckAllUsed(const std::string& text, const std::vector<NamedField>& samples) {
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -166,6 +200,7 @@ absl::StatusOr<std::unique_ptr<StepFunction>> MakeFormat(
     samples.push_back({argument.keyword, *std::move(sample)});
     names.push_back(argument.keyword);
   }
+  RETURN_IF_ERROR(CheckSpecifications(*text));
   if (const auto tried = Fill(*text, samples); !tried.ok()) {
     return TemplateError(*text, StrCat(Message(tried.status()), "; the fields may be {",
                                        absl::StrJoin(names, "}, {"), "}"));

@@ -14,6 +14,7 @@ Value TextRows(std::span<const std::string> rows) {
 
 absl::StatusOr<std::vector<std::string>> ReadTextRows(const Value& value) {
   ASSIGN_OR_RETURN(const TensorView view, value.View());
+  RETURN_IF_ERROR(ValidateTensor(view));  // Nobody looked into a worker's BYTES until here.
   ASSIGN_OR_RETURN(const std::vector<std::string_view> rows, ParseBytesElements(view.bytes));
   return std::vector<std::string>(rows.begin(), rows.end());
 }

@@ -17,6 +17,7 @@ MODELS = ("digits_xgboost", "digits_torch")
 EXPECTED = "digits_expected.json"
 PACKAGES = ("numpy", "pillow", "scikit-learn", "torch", "xgboost-cpu")
 SEED = 20240229
+FOLDER = None
 MARKS = {"digits_xgboost": 0.95, "digits_torch": 0.97}
 ENGINES = {"digits_xgboost": "xgboost-cpu", "digits_torch": "torch"}
 PIXEL_SCALE = 0.0625  # The `scale` of the example's preprocessing.

@@ -1,8 +1,9 @@
 """Whether an example's models are there already, and the expectations that say so.
 
 An example's models are a module: MODELS (their names), EXPECTED (a file's name in the store),
-made_from() (a key of all that they are made from), and make(store, images), which trains, imports,
-draws images into the folder `images`, and writes the expectations last.
+made_from() (a key of all that they are made from), FOLDER (what is kept beside the store, or None),
+and make(store, images), which trains, imports, draws images into the folder `images`, and writes the
+expectations last.
 """
 
 import json
@@ -17,6 +18,7 @@ def is_made(module, store, images):
     except (OSError, ValueError):
         return False
     return (expected["made_from"] == made_from
+            and (module.FOLDER is None or module.FOLDER.is_dir())
             and all((images / name).is_file() for name in expected["images"])
             and all(store.made_from(name) == made_from for name in module.MODELS))
 

@@ -198,10 +198,13 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateOcrBackend(const BackendConfig& c
   // The cores go to images read at the same time.
   RETURN_IF_ERROR(StartOpenCv("ocr", 1));
   std::vector<std::unique_ptr<Engine>> engines;
-  for (int i = 0; i < config.threads; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Create(options));
-    engines.push_back(std::move(engine));
-  }
+  RETURN_IF_ERROR(CatchOpenCv("ocr", [&]() -> absl::Status {
+    for (int i = 0; i < config.threads; ++i) {
+      ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Create(options));
+      engines.push_back(std::move(engine));
+    }
+    return absl::OkStatus();
+  }));
   return std::make_unique<OcrBackend>(options, std::move(engines));
 }
 

@@ -153,18 +153,23 @@ std::vector<ReadWord> Engine::Words(const cv::Mat& image) {
   if (it == nullptr) return words;
   constexpr tesseract::PageIteratorLevel kWord = tesseract::RIL_WORD;
   for (it->Begin(); !it->Empty(kWord);) {
-    const std::unique_ptr<char[]> text(it->GetUTF8Text(kWord));
+    const std::unique_ptr<char[]> utf8(it->GetUTF8Text(kWord));
+    const std::string text(utf8 == nullptr ? std::string_view() : Trim(utf8.get()));
+    const bool ends_line = it->IsAtFinalElement(tesseract::RIL_TEXTLINE, kWord);
     int left = 0;
     int top = 0;
     int right = 0;
     int bottom = 0;
-    if (text != nullptr && it->BoundingBox(kWord, &left, &top, &right, &bottom)) {
+    // What it takes for a picture is a word without letters.
+    if (!text.empty() && it->BoundingBox(kWord, &left, &top, &right, &bottom)) {
       const cv::Rect box(left, top, right - left, bottom - top);
       words.push_back(
-          {.text = MendBar(std::string(Trim(text.get())), *it, box, image),
+          {.text = MendBar(text, *it, box, image),
            .confidence = std::clamp(static_cast<double>(it->Confidence(kWord)) / 100, 0.0, 1.0),
            .box = box,
-           .ends_line = it->IsAtFinalElement(tesseract::RIL_TEXTLINE, kWord)});
+           .ends_line = ends_line});
+    } else if (ends_line && !words.empty()) {
+      words.back().ends_line = true;
     }
     if (!it->Next(kWord)) break;
   }

@@ -35,7 +35,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Reads `image`, gray with 8 bits a pixel and sides of at most 32767. `proceed` is
-  // asked between lines; an error of it ends the reading and is returned. What Tesseract makes of
+  // asked between words; an error of it ends the reading and is returned. What Tesseract makes of
   // an image does not depend on those that it has read before.
   absl::StatusOr<std::vector<ReadWord>> Read(const cv::Mat& image,
                                              const std::function<absl::Status()>& proceed);

@@ -170,7 +170,13 @@ absl::StatusOr<PreparedImage> PrepareImage(const cv::Mat& gray, const OcrOptions
   const cv::Size size = prepared.image.size();
   prepared.scale = ChooseScale(size, inked.pieces.text_height, options);
   if (prepared.scale != 1 || prepared.slant_degrees != 0) {
-    Apply(MakeTurn(size, prepared.slant_degrees, prepared.scale), prepared);
+    Turn turn = MakeTurn(size, prepared.slant_degrees, prepared.scale);
+    // Corners of their own may make a turned image too large.
+    if (turn.size.area() > std::max<int64_t>(options.max_pixels, size.area())) {
+      prepared.slant_degrees = 0;
+      turn = MakeTurn(size, 0, prepared.scale);
+    }
+    Apply(turn, prepared);
   }
   return prepared;
 }

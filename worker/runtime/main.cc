@@ -123,6 +123,7 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
   ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, factory(subject.config));
   const Signature& methods = backend->signature();
   if (methods.empty()) return absl::InternalError("the backend has no method");
+  if (backend->concurrency() < 1) return absl::InternalError("the backend allows no execution");
   // A batch that fails is run again, call by call, so one that must not be is never made.
   const bool batches = std::any_of(methods.begin(), methods.end(), [](const auto& method) {
     return method.second.batchable && method.second.retry_safe;
@@ -184,7 +185,7 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
       ->needs(service)
       ->check(CLI::PositiveNumber);
   app.add_option("--listen", options.listen, "Where to serve: unix:PATH");
-  app.add_option("--threads", options.threads, "Threads of one execution")
+  app.add_option("--threads", options.threads, "Threads for the model's executions")
       ->check(CLI::Range(1, 1024));
   app.add_option("--lifeline-fd", options.lifeline_fd, "Exit when this descriptor's peer is gone");
   app.add_option("--segment-limit", options.segment_limit, "Bytes of shared memory for a session");

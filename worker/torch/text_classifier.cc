@@ -87,9 +87,10 @@ absl::StatusOr<size_t> Try(TokenModel& model, const TextOptions& options) {
   }
   const std::vector<int64_t> last = {tokenizer.last_id(), tokenizer.padding()};
   if (const auto ran = model.Run(Rows{last}, tokenizer.padding()); !ran.ok()) {
-    return absl::InvalidArgumentError(StrCat("the model fails on token ", tokenizer.last_id(),
-                                             " of its tokenizer: ", Message(ran.status()),
-                                             "; give it the tokenizer that it was trained with"));
+    return absl::InvalidArgumentError(
+        StrCat("the model fails on token ", tokenizer.last_id(),
+               " of its tokenizer: ", Message(ran.status()),
+               "; give it the tokenizer.json or vocab.txt that it was trained with"));
   }
   std::vector<int64_t> longest = empty;
   longest.resize(options.max_length, empty.back());
@@ -133,6 +134,8 @@ class TextClassifier final : public Backend {
       return WriteOut(scores, rows.size(), outputs);
     } catch (const std::bad_alloc&) {
       return absl::ResourceExhaustedError("torch backend: no memory left");
+    } catch (const std::exception& error) {
+      return absl::InternalError(StrCat("torch backend: ", error.what()));
     }
   }
 

@@ -78,7 +78,7 @@ std::vector<int64_t> Tokenizer::Encode(std::string_view text, size_t max_length)
 void Tokenizer::AppendText(std::string_view text, size_t enough, std::vector<int64_t>& ids) const {
   if (!normal_tokens_.empty()) {
     // They may have spaces within.
-    AppendNormal(normalizer_.Normalize(text), ids);
+    AppendNormal(normalizer_.Normalize(text), enough, ids);
     return;
   }
   while (ids.size() < enough) {
@@ -86,27 +86,31 @@ void Tokenizer::AppendText(std::string_view text, size_t enough, std::vector<int
     if (begin == std::string_view::npos) return;
     text.remove_prefix(begin);
     const size_t size = std::min(text.find_first_of(kCuts), text.size());
-    AppendWords(normalizer_.Normalize(text.substr(0, size)), ids);
+    AppendWords(normalizer_.Normalize(text.substr(0, size)), enough, ids);
     text.remove_prefix(size);
   }
 }
 
-void Tokenizer::AppendNormal(std::string_view normal, std::vector<int64_t>& ids) const {
+void Tokenizer::AppendNormal(std::string_view normal, size_t enough,
+                             std::vector<int64_t>& ids) const {
   AddedTokens::Parts parts(normal_tokens_, normal);
-  while (const std::optional<AddedTokens::Part> part = parts.Next()) {
+  while (ids.size() < enough) {
+    const std::optional<AddedTokens::Part> part = parts.Next();
+    if (!part.has_value()) return;
     if (part->id.has_value()) {
       ids.push_back(*part->id);
     } else {
-      AppendWords(part->text, ids);
+      AppendWords(part->text, enough, ids);
     }
   }
 }
 
 // What Hugging Face calls BertPreTokenizer: white space separates, and every punctuation mark is a
 // word of its own.
-void Tokenizer::AppendWords(std::string_view normal, std::vector<int64_t>& ids) const {
+void Tokenizer::AppendWords(std::string_view normal, size_t enough,
+                            std::vector<int64_t>& ids) const {
   size_t begin = 0;
-  for (size_t i = 0; i < normal.size();) {
+  for (size_t i = 0; i < normal.size() && ids.size() < enough;) {
     const CodePoint c = DecodeAt(normal, i);
     const bool is_punctuation = IsPunctuation(c.value);
     if (is_punctuation || IsWhitespace(c.value)) {
@@ -116,7 +120,7 @@ void Tokenizer::AppendWords(std::string_view normal, std::vector<int64_t>& ids) 
     }
     i += c.size;
   }
-  if (begin < normal.size()) model_.AppendPieces(normal.substr(begin), ids);
+  if (begin < normal.size() && ids.size() < enough) model_.AppendPieces(normal.substr(begin), ids);
 }
 
 }  // namespace tiffin::worker

@@ -49,8 +49,8 @@ class Tokenizer {
 
   // The tokens of a text, until there are `enough` in `ids`.
   void AppendText(std::string_view text, size_t enough, std::vector<int64_t>& ids) const;
-  void AppendNormal(std::string_view normal, std::vector<int64_t>& ids) const;
-  void AppendWords(std::string_view normal, std::vector<int64_t>& ids) const;
+  void AppendNormal(std::string_view normal, size_t enough, std::vector<int64_t>& ids) const;
+  void AppendWords(std::string_view normal, size_t enough, std::vector<int64_t>& ids) const;
 
   BertNormalizer normalizer_;
   // Those found in the text as it is, and those found in its normal form.

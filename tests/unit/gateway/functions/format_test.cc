@@ -65,6 +65,19 @@ TEST(FormatTest, ATemplateThatTheValuesDoNotFitIsRefusedWhenItIsMade) {
               HasSubstr("the template '{x'"));
 }
 
+TEST(FormatTest, FieldsCanNotBecomeLargeOrBytes) {
+  const auto number = ValueArgument(TensorType(DataType::kInt64, {}), "n");
+  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x:{n}}"), TextArgument("x"), number}),
+              HasSubstr("can't come from a value; write it as a number"));
+  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x:2000000000}"), TextArgument("x")}),
+              HasSubstr("at most 3 digits"));
+  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{n:c}"), number}),
+              HasSubstr("leave the 'c' out"));
+  EXPECT_THAT(RunText(MakeFormat, {LiteralArgument("{{c}} {n:>4}|"), number},
+                      {Numbers<int64_t>(DataType::kInt64, {7})}),
+              ElementsAre("{c}    7|"));
+}
+
 TEST(FormatTest, AValueWithoutAFieldIsRefused) {
   EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x}"), TextArgument("x"), TextArgument("y")}),
               HasSubstr("has no field for 'y'; add {y}, or leave the value out"));

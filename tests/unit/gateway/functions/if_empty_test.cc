@@ -16,6 +16,17 @@ TEST(IfEmptyTest, ChoosesRowByRow) {
               ElementsAre("a", "NO TEXT", "NO TEXT"));
 }
 
+TEST(IfEmptyTest, AValueWithMoreElementsThanRowsIsRefused) {
+  std::string framed;
+  for (const auto* element : {"", ""}) AppendBytesElement(element, framed);
+  const Value lying = HeapValue(DataType::kBytes, {1}, framed);
+  const auto function =
+      MakeIfEmpty(std::vector{TextArgument(), LiteralArgument("NO TEXT"), TextArgument()});
+  ASSERT_TRUE(function.ok());
+  const std::vector<Value> inputs = {lying, Texts({"a"})};
+  EXPECT_FALSE((*function)->Run(inputs, FunctionContext{}).ok());
+}
+
 TEST(IfEmptyTest, TakesATextALiteralAndAText) {
   EXPECT_THAT(ErrorOf(MakeIfEmpty, {TextArgument(), TextArgument(), TextArgument()}),
               HasSubstr("it is given (step: text, step: text, step: text)"));

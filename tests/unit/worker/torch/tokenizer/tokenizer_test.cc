@@ -60,16 +60,19 @@ TEST(TokenizerTest, NormalizedTokensAreFoundInTheNormalForm) {
 }
 
 TEST(TokenizerTest, ALongTextCostsNoMoreThanItsBeginning) {
-  std::string text;
-  while (text.size() < (10 << 20)) text += "good café, 中 bad ";
   const Tokenizer tokenizer = Make();
-  const auto start = std::chrono::steady_clock::now();
+  // With and without white space to cut at.
+  for (const std::string piece : {"good café, 中 bad ", "!", "中"}) {
+    std::string text;
+    while (text.size() < (10 << 20)) text += piece;
+    const auto start = std::chrono::steady_clock::now();
 
-  const std::vector<int64_t> ids = tokenizer.Encode(text, 16);
+    const std::vector<int64_t> ids = tokenizer.Encode(text, 16);
 
-  EXPECT_EQ(ids.size(), 16U);
-  // The whole of it would take tens of seconds without optimisation.
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+    EXPECT_EQ(ids.size(), 16U);
+    // The whole of it would take tens of seconds without optimisation.
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5)) << piece;
+  }
 }
 
 TEST(TokenizerTest, TellsItsNumbers) {
