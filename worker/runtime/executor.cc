@@ -69,8 +69,8 @@ void Executor::Execute(QueuedCall& call) {
   result.set_compute_us(static_cast<uint64_t>(absl::ToInt64Microseconds(ended - started)));
   outputs.MoveTo(result);
   call.peer->RemoveCall(call.id);
-  call.peer->writer().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
-  call.peer->writer().Flush();
+  call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
+  call.peer->calls().Flush();
 }
 
 }  // namespace tiffin::worker
