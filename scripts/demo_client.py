@@ -1,4 +1,4 @@
-"""Calls the digits service with images by stubs made from its own .proto files, and draws what
+"""Calls the example services with images, by stubs made from their own .proto files, and draws what
 happened when.
 
 Everything here is what any client can do: `tiffin check --proto` writes the .proto files, protoc
@@ -6,6 +6,8 @@ makes the stubs, and the metadata `tiffin-timing: 1` asks for the times of the s
 """
 
 import argparse
+import dataclasses
+import importlib
 import json
 import pathlib
 import shutil
@@ -17,23 +19,40 @@ import grpc
 WIDTH = 56  # Columns of a timeline.
 
 
-def import_stubs(args):
-    """The modules of the service, made anew."""
+@dataclasses.dataclass
+class Example:
+    """A service with one API, from an image to a text."""
+
+    service: str
+    stub: str
+    method: str
+    request: str
+    image: str  # A field of the request.
+    answer: str  # A field of the reply.
+    images: str  # A folder, below that of all images.
+
+
+EXAMPLES = (
+    Example("inference_graph_demo", "InferenceGraphDemoStub", "Predict", "PredictRequest",
+            "input_image", "verdict", images="digits"),
+    Example("sentiment_analysis", "SentimentAnalysisStub", "Classify", "ClassifyRequest",
+            "image", "text", images="sentiment"),
+)
+
+
+def make_stubs(args):
+    """Makes the modules of all services anew, where Python finds them."""
     shutil.rmtree(args.stubs, ignore_errors=True)
     protos, modules = args.stubs / "protos", args.stubs / "modules"
     modules.mkdir(parents=True)
     subprocess.run(
-        [args.tiffin, "check", args.service, "--store", args.store, "--proto", protos], check=True,
-        stdout=subprocess.DEVNULL)
+        [args.tiffin, "check", *args.services, "--store", args.store, "--proto", protos],
+        check=True, stdout=subprocess.DEVNULL)
     files = [str(file.relative_to(protos)) for file in sorted(protos.rglob("*.proto"))]
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={protos}",
          f"--python_out={modules}", f"--grpc_python_out={modules}", *files], check=True)
     sys.path.insert(0, str(modules))
-    # pylint: disable=import-outside-toplevel
-    from tiffin.services.inference_graph_demo import service_pb2, service_pb2_grpc
-
-    return service_pb2, service_pb2_grpc
 
 
 def draw(timing):
@@ -52,31 +71,40 @@ def draw(timing):
         print(f"    {name:{names}}  {runner:{runners}}  {bar}  {took:6} us")
 
 
+def call(example, channel, folder):
+    """Sends each image of a folder to the service, and shows its answer."""
+    module = f"tiffin.services.{example.service}.service_pb2"
+    request_type = getattr(importlib.import_module(module), example.request)
+    stub = getattr(importlib.import_module(f"{module}_grpc"), example.stub)(channel)
+    images = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    if not images:
+        sys.exit(f"demo: no images in {folder}")
+    print(f"\n{example.service}")
+    for image in images:
+        reply, answered = getattr(stub, example.method).with_call(
+            request_type(**{example.image: image.read_bytes()}), timeout=30,
+            metadata=[("tiffin-timing", "1"), ("x-request-id", f"demo-{image.stem}")])
+        timing = json.loads(dict(answered.trailing_metadata())["tiffin-timing"])
+        answer = getattr(reply, example.answer)
+        print(f"\n{image.name}: {answer}    [{timing['total_us'] / 1000:.2f} ms]")
+        draw(timing)
+    print(f"\n{len(images)} images answered")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiffin", required=True, help="the program")
-    parser.add_argument("--service", required=True, help="the service file")
     parser.add_argument("--store", required=True, help="the model store")
     parser.add_argument("--stubs", required=True, type=pathlib.Path, help="a folder for them")
-    parser.add_argument("address", help="where the service is")
-    parser.add_argument("images", type=pathlib.Path, help="a folder of images")
+    parser.add_argument("--images", required=True, type=pathlib.Path, help="a folder of images")
+    parser.add_argument("address", help="where the services are")
+    parser.add_argument("services", nargs="+", help="their files")
     args = parser.parse_args()
 
-    messages, services = import_stubs(args)
-    images = sorted(path for path in args.images.iterdir() if path.suffix in (".png", ".jpg"))
-    if not images:
-        sys.exit(f"demo: no images in {args.images}")
+    make_stubs(args)
     with grpc.insecure_channel(args.address) as channel:
-        stub = services.InferenceGraphDemoStub(channel)
-        for image in images:
-            request = messages.PredictRequest(input_image=image.read_bytes())
-            reply, call = stub.Predict.with_call(
-                request, timeout=30,
-                metadata=[("tiffin-timing", "1"), ("x-request-id", f"demo-{image.stem}")])
-            timing = json.loads(dict(call.trailing_metadata())["tiffin-timing"])
-            print(f"\n{image.name}: {reply.verdict}    [{timing['total_us'] / 1000:.2f} ms]")
-            draw(timing)
-    print(f"\n{len(images)} images answered")
+        for example in EXAMPLES:
+            call(example, channel, args.images / example.images)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ Json ScalarToJson(const YamlNode& node, Diagnostics& diagnostics) {
 }
 
 // Reports that `node` is not what was wanted, unless it was reported already.
-std::nullopt_t Unfit(const YamlNode& node, std::string message, Diagnostics& diagnostics) {
+std::nullopt_t Unfit(const YamlNode& node, std::string_view message, Diagnostics& diagnostics) {
   if (!node.is(YamlNode::Kind::kBroken)) {
     diagnostics.Add(node.location, StrCat(message, ", not ", Describe(node)));
   }

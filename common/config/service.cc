@@ -23,13 +23,15 @@ namespace {
 constexpr size_t kMaxFileSize = 1 << 20;
 constexpr int64_t kMaxReplicas = 64;
 constexpr int64_t kMaxQueue = 1'000'000;
+constexpr int64_t kMaxBatchSize = 65'536;
 constexpr int64_t kMaxRetries = 100;
 constexpr double kMaxCpu = 1024;
 
 constexpr std::array<std::string_view, 3> kServiceKeys = {"service", "runners", "apis"};
-constexpr std::array<std::string_view, 6> kRunnerKeys = {"model",    "backend", "options",
-                                                         "replicas", "queue",   "resources"};
+constexpr std::array<std::string_view, 7> kRunnerKeys = {
+    "model", "backend", "options", "replicas", "queue", "resources", "batching"};
 constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
+constexpr std::array<std::string_view, 2> kBatchingKeys = {"max_batch_size", "max_delay"};
 constexpr std::array<std::string_view, 1> kResourcesKeys = {"cpu"};
 constexpr std::array<std::string_view, 4> kApiKeys = {"input", "steps", "output", "timeout"};
 constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
@@ -47,6 +49,7 @@ class ServiceReader {
  private:
   RunnerConfig Runner(const YamlEntry& entry);
   std::string Model(const YamlNode& node);
+  BatchingConfig Batching(const YamlNode& node);
   ApiConfig Api(const YamlEntry& entry);
   InputConfig Input(const YamlEntry& entry);
   StepConfig Step(const YamlEntry& entry);
@@ -139,6 +142,7 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
       runner.cpu = ReadPositive(*cpu, "'cpu'", kMaxCpu, diagnostics_);
     }
   }
+  if (const YamlNode* node = mapping.Find("batching")) runner.batching = Batching(*node);
   return runner;
 }
 
@@ -160,6 +164,29 @@ std::string ServiceReader::Model(const YamlNode& node) {
   diagnostics_.Add(node.location, StrCat("model ", Quoted(text), " names no version; write \"",
                                          name, ":latest\", or a number such as \"", name, ":1\""));
   return "";
+}
+
+BatchingConfig ServiceReader::Batching(const YamlNode& node) {
+  BatchingConfig batching;
+  if (node.is(YamlNode::Kind::kScalar)) {
+    if (node.text != "off") {
+      diagnostics_.Add(node.location, StrCat("'batching' must be off, or a mapping such as "
+                                             "{max_batch_size: 32, max_delay: 2ms}, not ",
+                                             Describe(node)));
+    }
+    batching.max_batch_size = 1;
+    return batching;
+  }
+  const Mapping mapping(node, "'batching'", node.location, kBatchingKeys, diagnostics_);
+  if (const YamlNode* size = mapping.Find("max_batch_size")) {
+    const auto count = ReadInteger(*size, "'max_batch_size'", {1, kMaxBatchSize}, diagnostics_);
+    batching.max_batch_size = static_cast<int>(count.value_or(batching.max_batch_size));
+  }
+  if (const YamlNode* delay = mapping.Find("max_delay")) {
+    batching.max_delay =
+        ReadDuration(*delay, "'max_delay'", diagnostics_).value_or(batching.max_delay);
+  }
+  return batching;
 }
 
 ApiConfig ServiceReader::Api(const YamlEntry& entry) {

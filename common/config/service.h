@@ -79,6 +79,14 @@ struct ApiConfig {
 };
 
 inline constexpr int kDefaultQueueMax = 1024;
+inline constexpr int kDefaultMaxBatchSize = 32;
+inline constexpr absl::Duration kDefaultMaxDelay = absl::Milliseconds(2);
+
+// How calls of a batchable method are run together. `batching: off` is a max_batch_size of 1.
+struct BatchingConfig {
+  int max_batch_size = kDefaultMaxBatchSize;    // In rows.
+  absl::Duration max_delay = kDefaultMaxDelay;  // The longest that an idle worker waits for more.
+};
 
 // Just one of `model` and `backend` is set, unless something was reported.
 struct RunnerConfig {
@@ -88,7 +96,8 @@ struct RunnerConfig {
   nlohmann::json options = nlohmann::json::object();
   int replicas = 1;
   int queue_max = kDefaultQueueMax;
-  std::optional<double> cpu;  // resources.cpu: cores for each replica.
+  std::optional<double> cpu;               // resources.cpu: cores for each replica.
+  std::optional<BatchingConfig> batching;  // None: nothing is written.
   Location location;
   Location model_location;  // Of the model or the backend.
 };

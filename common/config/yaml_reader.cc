@@ -199,7 +199,8 @@ size_t EndOfValue(std::string_view line, size_t begin) {
 
 // What yaml-cpp means by `message`, and the fix.
 std::string Explain(std::string_view message) {
-  static constexpr std::pair<std::string_view, std::string_view> kExplanations[] = {
+  // Not constexpr: yaml-cpp's messages are variables.
+  static const std::pair<std::string_view, std::string_view> kExplanations[] = {
       {YAML::ErrorMsg::MAP_VALUE, "a key can't stand here; check the indentation"},
       {YAML::ErrorMsg::MAP_KEY, "a key can't stand here; check the indentation"},
       {YAML::ErrorMsg::END_OF_MAP, "this is no key of the mapping above; check the indentation"},

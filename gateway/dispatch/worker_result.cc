@@ -62,6 +62,7 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
   CallResult taken;
   taken.timings = {
       .queue = absl::Microseconds(static_cast<int64_t>(result.queue_us())),
+      .batch = absl::Microseconds(static_cast<int64_t>(result.batch_us())),
       .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
   };
   for (int i = 0; i < result.outputs_size(); ++i) {

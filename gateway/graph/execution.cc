@@ -222,6 +222,7 @@ void Execution::OnResult(size_t index, absl::StatusOr<CallResult> result) {
   absl::Status status = result.status();
   if (result.ok()) {
     timing.queue = result->timings.queue;
+    timing.batch = result->timings.batch;
     timing.compute = result->timings.compute;
     status = EndStep(index, std::move(result->outputs));
   }

@@ -61,6 +61,7 @@ class RowCalls : public PendingCall {
     }
     // The longest of the waits, which went on side by side, and all of the work.
     timings_.queue = std::max(timings_.queue, result->timings.queue);
+    timings_.batch = std::max(timings_.batch, result->timings.batch);
     timings_.compute += result->timings.compute;
     StartMore();
     if (pending_.empty()) Finish(Gather());

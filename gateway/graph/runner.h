@@ -28,6 +28,7 @@ struct Call {
 
 struct CallTimings {
   absl::Duration queue;
+  absl::Duration batch;
   absl::Duration compute;
 };
 

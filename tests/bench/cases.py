@@ -76,18 +76,23 @@ def gray_png(rows: list[list[int]]) -> bytes:
             + chunk(b"IEND", b""))
 
 
-def digits() -> Case:
+def digits(name: str, file: pathlib.Path, service: str) -> Case:
     image = gray_png([[16 * int(shade) if int(shade) < 16 else 255 for shade in line.split()]
                       for line in DIGIT.strip().splitlines()])
-    return Case("inference_graph_demo",
-                ROOT / "deploy/examples/inference_graph_demo/service.yaml",
-                "inference_graph_demo.predict", "input_image", "BYTES", (1,),
+    return Case(name, file, f"{service}.predict", "input_image", "BYTES", (1,),
                 struct.pack("<I", len(image)) + image, needs_models=True)
+
+
+def batching(name: str, api: str) -> Case:
+    payload = floats(64)
+    return Case(name, SERVICES / "batching.yaml", f"bench_batching.{api}", "x", "FP32", (64,),
+                payload, payload)
 
 
 def all_cases() -> dict[str, Case]:
     identity_16kb = identity("identity_16KB", "identity", 16384)
     fanout_16kb = identity("fanout_16KB", "fanout", 16384)
+    # A name with `_off` is the case before it without batching.
     cases = [
         identity("identity_256B", "identity", 256),
         identity_16kb,
@@ -95,7 +100,11 @@ def all_cases() -> dict[str, Case]:
         identity("fanout_256B", "fanout", 256),
         fanout_16kb,
         fanout_large(),
-        digits(),
+        digits("inference_graph_demo",
+               ROOT / "deploy/examples/inference_graph_demo/service.yaml", "inference_graph_demo"),
+        digits("inference_graph_demo_off", SERVICES / "digits_off.yaml", "bench_digits_off"),
+        batching("batching_2ms", "together"),
+        batching("batching_2ms_off", "one_by_one"),
         identity_16kb.over_grpc(),
         fanout_16kb.over_grpc(),
     ]

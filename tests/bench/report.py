@@ -43,13 +43,13 @@ def make_rows(case: str, in_flight: int, served: list[Measurement],
     return rows
 
 
-TABLE_HEAD = (f"{'case':<20} {'in flight':>9}"
+TABLE_HEAD = (f"{'case':<24} {'in flight':>9}"
               + "".join(f"  {f'{metric} {unit}':>14} {'ratio':>6} {'±':>4}"
                         for metric, unit in METRICS.items()))
 
 
 def table_line(rows: list[dict]) -> str:
-    line = f"{rows[0]['case']:<20} {rows[0]['in_flight']:>9}"
+    line = f"{rows[0]['case']:<24} {rows[0]['in_flight']:>9}"
     for row in rows:
         line += f"  {row['value']:>14.1f} {row['ratio']:>5.2f}x {row['spread']:>4.0%}"
     return line

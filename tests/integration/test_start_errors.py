@@ -32,9 +32,9 @@ FAULTS = {
     "unknown key of a runner": (
         RUNNERS + "  odd: {backend: testing, flavor: sweet, options: {behavior: identity}}\n" + API,
         5, ["flavor"]),
-    "batching does not work yet": (
+    "batching of a method that takes one row": (
         RUNNERS + "  odd: {backend: testing, batching: {max_batch_size: 8}, "
-        "options: {behavior: identity}}\n" + API, 5, ["batching"]),
+        "options: {behavior: delay}}\n" + API, 5, ["odd", "batching", "one row"]),
     "device does not work yet": (
         RUNNERS + "  odd: {backend: testing, device: cuda, options: {behavior: identity}}\n" + API,
         5, ["device"]),

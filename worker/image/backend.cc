@@ -2,13 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <exception>
-#include <iostream>
-#include <limits>
-#include <new>
 #include <opencv2/core.hpp>
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <string>
 #include <utility>
@@ -19,8 +13,8 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/tensor.h"
-#include "worker/image/encoded.h"
 #include "worker/image/options.h"
+#include "worker/imaging/decode.h"
 
 namespace tiffin::worker {
 namespace {
@@ -46,30 +40,6 @@ Signature MakeSignature(const ImageOptions& options) {
       {"features", TensorType(DataType::kFp32, FeatureShape(options, size.width, size.height))}};
   run.batchable = options.size.has_value();
   return {{std::string(kDefaultMethod), run}};
-}
-
-// 8 bits a channel, whatever it was.
-cv::Mat ToEightBits(cv::Mat image) {
-  if (image.depth() == CV_8U) return image;
-  cv::Mat converted;
-  image.convertTo(converted, CV_8U, image.depth() == CV_16U ? 1.0 / 257 : 1.0);
-  return converted;
-}
-
-// BGR from BGRA: each pixel mixed with white by how transparent it is.
-cv::Mat LayOverWhite(const cv::Mat& image) {
-  cv::Mat mixed(image.rows, image.cols, CV_8UC3);
-  for (int y = 0; y < image.rows; ++y) {
-    const auto* from = image.ptr<cv::Vec4b>(y);
-    auto* to = mixed.ptr<cv::Vec3b>(y);
-    for (int x = 0; x < image.cols; ++x) {
-      const int alpha = from[x][3];
-      for (int c = 0; c < 3; ++c) {
-        to[x][c] = static_cast<uchar>((from[x][c] * alpha + 255 * (255 - alpha) + 127) / 255);
-      }
-    }
-  }
-  return mixed;
 }
 
 cv::Mat ToColor(const cv::Mat& image, ImageColor color) {
@@ -110,27 +80,6 @@ cv::Mat Resize(cv::Mat image, ImageSize wanted) {
   return image;
 }
 
-// While it lives nothing comes out of std::cerr: OpenCV's decoders tell it what they think of an
-// image that a caller sent, past OpenCV's own log. Nothing else in this program writes there.
-class QuietErrorStream {
- public:
-  QuietErrorStream() : buffer_(std::cerr.rdbuf(nullptr)) {}
-  ~QuietErrorStream() {
-    std::cerr.rdbuf(buffer_);
-    std::cerr.clear();
-  }
-  QuietErrorStream(const QuietErrorStream&) = delete;
-  QuietErrorStream& operator=(const QuietErrorStream&) = delete;
-
- private:
-  std::streambuf* buffer_;
-};
-
-cv::Mat Decode(const cv::Mat& encoded, int flags) {
-  const QuietErrorStream quiet;
-  return cv::imdecode(encoded, flags);
-}
-
 class ImageBackend final : public Backend {
  public:
   explicit ImageBackend(const ImageOptions& options)
@@ -139,19 +88,7 @@ class ImageBackend final : public Backend {
   const Signature& signature() const override { return signature_; }
 
   absl::Status Run(const Invocation& invocation, Outputs& outputs) override {
-    // OpenCV says by exceptions what it dislikes, about images and about memory.
-    try {
-      return RunUnguarded(invocation, outputs);
-    } catch (const std::bad_alloc&) {
-      return absl::ResourceExhaustedError("image backend: no memory to decode this image");
-    } catch (const cv::Exception& error) {
-      if (error.code == cv::Error::StsNoMem) {
-        return absl::ResourceExhaustedError("image backend: no memory to decode this image");
-      }
-      return absl::InvalidArgumentError(StrCat("the image cannot be decoded: ", error.err));
-    } catch (const std::exception& error) {
-      return absl::InternalError(StrCat("image backend: ", error.what()));
-    }
+    return CatchOpenCv("image", [&] { return RunUnguarded(invocation, outputs); });
   }
 
  private:
@@ -201,27 +138,7 @@ class ImageBackend final : public Backend {
 
   // Decoded, in the wanted color and size: 8 bits a channel.
   absl::StatusOr<cv::Mat> Pixels(std::string_view encoded) const {
-    ASSIGN_OR_RETURN(const EncodedImage header, InspectImage(AsBytes(encoded)));
-    // Both are below 2^32: no overflow.
-    if (header.width > options_.max_pixels / header.height) {
-      return absl::InvalidArgumentError(
-          StrCat("the image has ", header.width, " x ", header.height, " pixels, and at most ",
-                 options_.max_pixels,
-                 " are decoded; send a smaller one, or raise the option 'max_pixels'"));
-    }
-    if (encoded.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
-      return absl::InvalidArgumentError("the image file has more than 2 GiB; send a smaller one");
-    }
-    // OpenCV wants a mutable pointer and only reads.
-    const cv::Mat buffer(1, static_cast<int>(encoded.size()), CV_8UC1,
-                         const_cast<char*>(encoded.data()));
-    // IMREAD_ANYCOLOR: gray stays gray, anything else is BGR without alpha, turned as EXIF says.
-    cv::Mat image = Decode(buffer, header.has_alpha ? cv::IMREAD_UNCHANGED : cv::IMREAD_ANYCOLOR);
-    if (image.empty()) {
-      return absl::InvalidArgumentError("the image cannot be decoded: its data is corrupt");
-    }
-    image = ToEightBits(std::move(image));
-    if (image.channels() == 4) image = LayOverWhite(image);
+    ASSIGN_OR_RETURN(cv::Mat image, DecodeImage(encoded, options_.max_pixels));
     image = ToColor(image, options_.color);
     if (options_.size.has_value()) image = Resize(std::move(image), *options_.size);
     return image;
@@ -256,12 +173,7 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateImageBackend(const BackendConfig&
         "the image backend takes no model; write `backend: image` with its options");
   }
   ASSIGN_OR_RETURN(const ImageOptions options, ParseImageOptions(config.options));
-  try {
-    cv::setNumThreads(config.threads);
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  } catch (const std::exception& error) {
-    return absl::InternalError(StrCat("image backend: OpenCV does not start: ", error.what()));
-  }
+  RETURN_IF_ERROR(StartOpenCv("image", config.threads));
   return std::make_unique<ImageBackend>(options);
 }
 

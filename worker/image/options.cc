@@ -8,14 +8,13 @@
 #include "absl/status/status.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "worker/imaging/encoded.h"
 
 namespace tiffin::worker {
 namespace {
 
 using nlohmann::json;
 
-// OpenCV decodes no image beyond this, whatever the option says.
-constexpr int64_t kMostPixels = int64_t{1} << 30;
 constexpr int64_t kLongestSide = 16384;
 
 absl::Status Wrong(std::string_view option, const json& value, std::string_view wanted) {

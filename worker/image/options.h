@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
+#include "worker/imaging/encoded.h"
 
 namespace tiffin::worker {
 
@@ -27,7 +28,7 @@ struct ImageOptions {
   // `layout: flat | hwc | chw`; flat is hwc in one dimension.
   ImageLayout layout = ImageLayout::kHwc;
   // `max_pixels`: an encoded image of more is refused before it is decoded.
-  int64_t max_pixels = int64_t{1} << 25;
+  int64_t max_pixels = kDefaultMaxPixels;
 
   int64_t channels() const { return color == ImageColor::kGray ? 1 : 3; }
 };

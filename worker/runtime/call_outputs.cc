@@ -1,19 +1,38 @@
 #include "worker/runtime/call_outputs.h"
 
+#include <algorithm>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "common/session/frames.h"
+#include "common/shm/reference.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 
 namespace tiffin::worker {
-CallOutputs::CallOutputs(const QueuedCall& call)
-    : call_(call), outputs_(call.signature->outputs.size()) {}
+
+CallOutputs::CallOutputs(std::span<const std::shared_ptr<QueuedCall>> calls)
+    : calls_(calls), signature_(*calls.front()->signature), outputs_(signature_.outputs.size()) {
+  for (const auto& call : calls) rows_ += call->rows;
+}
 
 CallOutputs::~CallOutputs() {
   for (const Output& output : outputs_) {
-    if (output.allocation.has_value()) call_.peer->Free(*output.allocation);
+    for (size_t i = 0; i < output.holders; ++i) calls_.front()->peer->Free(*output.allocation);
   }
+}
+
+bool CallOutputs::CanBeShared(uint64_t row_size) const {
+  uint64_t start = 0;
+  bool all_inline = true;
+  for (const auto& call : calls_) {
+    if (call->peer != calls_.front()->peer || start % shm::kAlignment != 0) return false;
+    const uint64_t size = static_cast<uint64_t>(call->rows) * row_size;
+    all_inline = all_inline && size <= session::kInlineLimit;
+    start += size;
+  }
+  return !all_inline;
 }
 
 absl::StatusOr<std::span<std::byte>> CallOutputs::Allocate(size_t index, DataType dtype,
@@ -34,46 +53,106 @@ absl::StatusOr<std::span<std::byte>> CallOutputs::Allocate(size_t index, DataTyp
                                         " bytes for a shape of ", expected));
     }
   }
-  if (byte_size <= session::kInlineLimit) {
+  bool in_segment = byte_size > session::kInlineLimit;
+  if (calls_.size() > 1) {
+    if (shape.empty() || shape[0] != rows_) {
+      return absl::InternalError(StrCat("the backend gave output ", index, " the shape ",
+                                        ShapeToString(shape), " for ", rows_, " rows"));
+    }
+    const uint64_t row_size = byte_size / static_cast<uint64_t>(rows_);
+    in_segment = dtype != DataType::kBytes && CanBeShared(row_size);
+  }
+  if (in_segment) {
+    ASSIGN_OR_RETURN(output.allocation, calls_.front()->peer->Allocate(byte_size, calls_.size()));
+    output.bytes = output.allocation->bytes;
+    output.holders = calls_.size();
+  } else {
     output.memory = AlignedBuffer(byte_size);
     output.bytes = output.memory.bytes();
-  } else {
-    ASSIGN_OR_RETURN(output.allocation, call_.peer->Allocate(byte_size));
-    output.bytes = output.allocation->bytes;
   }
   output.dtype = dtype;
   output.shape.assign(shape.begin(), shape.end());
   return output.bytes;
 }
 
-absl::Status CallOutputs::CheckComplete() const {
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    if (outputs_[i].dtype == DataType::kInvalid) {
-      return absl::InternalError(
-          StrCat("the backend left output '", call_.signature->outputs[i].name, "' empty"));
+absl::Status CallOutputs::Divide(Output& output, const TensorSpec& spec) const {
+  if (calls_.size() == 1) {
+    output.ends.push_back(output.bytes.size());
+    return absl::OkStatus();
+  }
+  uint64_t end = 0;
+  if (output.dtype != DataType::kBytes) {
+    const uint64_t row_size = output.bytes.size() / static_cast<uint64_t>(rows_);
+    for (const auto& call : calls_) {
+      end += static_cast<uint64_t>(call->rows) * row_size;
+      output.ends.push_back(end);
     }
+    return absl::OkStatus();
+  }
+  const absl::Status valid =
+      ValidateTensor({.dtype = output.dtype, .shape = output.shape, .bytes = output.bytes});
+  if (!valid.ok()) {
+    return absl::InternalError(StrCat("the backend's output '", spec.name, "': ", valid.message()));
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string_view> elements, ParseBytesElements(output.bytes));
+  const size_t elements_per_row = elements.size() / static_cast<size_t>(rows_);
+  auto element = elements.begin();
+  for (const auto& call : calls_) {
+    const size_t count = static_cast<size_t>(call->rows) * elements_per_row;
+    for (size_t i = 0; i < count; ++i) end += kBytesElementHeader + (element++)->size();
+    output.ends.push_back(end);
   }
   return absl::OkStatus();
 }
 
-void CallOutputs::MoveTo(v1::Result& result) {
+absl::Status CallOutputs::Finish() {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const TensorSpec& spec = signature_.outputs[i];
+    if (outputs_[i].dtype == DataType::kInvalid) {
+      return absl::InternalError(StrCat("the backend left output '", spec.name, "' empty"));
+    }
+    RETURN_IF_ERROR(Divide(outputs_[i], spec));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CallOutputs::MoveTo(size_t call, v1::Result& result) {
+  Peer& peer = *calls_[call]->peer;
   std::vector<shm::Allocation> leased;
   for (Output& output : outputs_) {
+    const uint64_t start = call == 0 ? 0 : output.ends[call - 1];
+    const std::span<std::byte> bytes = output.bytes.subspan(start, output.ends[call] - start);
+    Shape shape = output.shape;
+    if (calls_.size() > 1) shape[0] = calls_[call]->rows;
     v1::Tensor& tensor = *result.add_outputs();
-    if (output.allocation.has_value()) {
-      session::SetReference({.segment = output.allocation->segment,
-                             .offset = output.allocation->offset,
-                             .size = output.bytes.size(),
-                             .dtype = output.dtype,
-                             .shape = output.shape},
-                            tensor);
-      leased.push_back(*std::exchange(output.allocation, std::nullopt));
-    } else {
-      session::SetInline({.dtype = output.dtype, .shape = output.shape, .bytes = output.bytes},
+    if (bytes.size() <= session::kInlineLimit) {
+      session::SetInline({.dtype = output.dtype, .shape = std::move(shape), .bytes = bytes},
                          tensor);
+      continue;
     }
+    uint64_t offset = 0;  // In the allocation.
+    if (output.allocation.has_value()) {
+      leased.push_back(*output.allocation);
+      --output.holders;
+      offset = start;
+    } else {
+      const auto copy = peer.Allocate(bytes.size());
+      if (!copy.ok()) {
+        for (const shm::Allocation& allocation : leased) peer.Free(allocation);
+        return copy.status();
+      }
+      std::memcpy(copy->bytes.data(), bytes.data(), bytes.size());
+      leased.push_back(*copy);
+    }
+    session::SetReference({.segment = leased.back().segment,
+                           .offset = leased.back().offset + offset,
+                           .size = bytes.size(),
+                           .dtype = output.dtype,
+                           .shape = std::move(shape)},
+                          tensor);
   }
-  if (!leased.empty()) call_.peer->Lease(call_.id, std::move(leased));
+  if (!leased.empty()) peer.Lease(calls_[call]->id, std::move(leased));
+  return absl::OkStatus();
 }
 
 }  // namespace tiffin::worker

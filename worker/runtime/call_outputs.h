@@ -1,21 +1,30 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "common/aligned_buffer.h"
 #include "worker/runtime/backend.h"
-#include "worker/runtime/call_queue.h"
+#include "worker/runtime/queued_call.h"
 
 namespace tiffin::worker {
 
-// The outputs of one execution: small ones in heap memory that ends up in the frame, others in the
-// peer's segments. What is not sent is given back by the destructor. On the model's thread.
+// The outputs of one execution, of one call or of several that ran together: each of these gets its
+// rows. What is small travels in the frame. Otherwise an output lies in the peer's segments, once:
+// calls are given references into it, and the last one to be released frees it. Where that can't be
+// (rows that don't start on the boundary that references need, BYTES, calls of several peers), rows
+// are copied to an allocation for each call. What is not sent is given back by the destructor. On
+// the model's thread; outlived by the calls.
 class CallOutputs : public Outputs {
  public:
-  explicit CallOutputs(const QueuedCall& call);
+  // At least one; several are of one batchable method.
+  explicit CallOutputs(std::span<const std::shared_ptr<QueuedCall>> calls);
   ~CallOutputs() override;
   CallOutputs(const CallOutputs&) = delete;
   CallOutputs& operator=(const CallOutputs&) = delete;
@@ -24,21 +33,32 @@ class CallOutputs : public Outputs {
                                                 std::span<const int64_t> shape,
                                                 uint64_t byte_size) override;
 
-  // An error if the backend left an output out.
-  absl::Status CheckComplete() const;
-  // Writes the outputs into `result`; those in segments are leased to the call from then on.
-  void MoveTo(v1::Result& result);
+  // To be called once the backend has run: an error if it left an output out, or made one whose
+  // rows can't be told apart.
+  absl::Status Finish();
+  // Writes the outputs of one of the calls into `result`; those in segments are leased to it from
+  // then on. RESOURCE_EXHAUSTED if its rows had to be copied and there is no room. Once for each.
+  absl::Status MoveTo(size_t call, v1::Result& result);
 
  private:
   struct Output {
     DataType dtype = DataType::kInvalid;
     Shape shape;
     std::span<std::byte> bytes;
-    std::optional<shm::Allocation> allocation;  // None: inline, in `memory`.
+    std::optional<shm::Allocation> allocation;  // None: in `memory`.
+    size_t holders = 0;                         // Calls that have not been given the allocation.
     AlignedBuffer memory;
+    absl::InlinedVector<uint64_t, 2> ends;  // In bytes: where each call's rows end.
   };
 
-  const QueuedCall& call_;
+  // True if calls can be given references into one allocation, and not all are small.
+  bool CanBeShared(uint64_t row_size) const;
+  // Fills `ends`.
+  absl::Status Divide(Output& output, const TensorSpec& spec) const;
+
+  const std::span<const std::shared_ptr<QueuedCall>> calls_;
+  const MethodSignature& signature_;
+  int64_t rows_ = 0;
   std::vector<Output> outputs_;
 };
 

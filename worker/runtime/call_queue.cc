@@ -4,32 +4,56 @@
 
 namespace tiffin::worker {
 
-void EndCall(QueuedCall& call, const absl::Status& status) {
-  call.peer->RemoveCall(call.id);
-  call.peer->calls().Add([&](v1::Frame& frame) {
-    v1::Result& result = *frame.mutable_result();
-    result.set_call(call.id);
-    result.set_code(static_cast<uint32_t>(status.code()));
-    result.set_message(std::string(status.message()));
-  });
-  call.peer->calls().Flush();
-}
-
 void CallQueue::Push(std::shared_ptr<QueuedCall> call) {
+  const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mutex_);
-  calls_.push_back(std::move(call));
+  batcher_.Add(std::move(call), now);
+  // A thread that may wait longer is not woken for that: it asks again when its time is up.
+  if (waits_for_more_) start_now_ = batcher_.StartAt(now) <= now;
 }
 
-std::shared_ptr<QueuedCall> CallQueue::Pop() {
+std::optional<Batch> CallQueue::Pop() {
   absl::MutexLock lock(&mutex_);
+  ++idle_;
   const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !calls_.empty();
+    return closed_ || batcher_.size() > 0;
   };
-  mutex_.Await(absl::Condition(&something));
-  if (calls_.empty()) return nullptr;
-  std::shared_ptr<QueuedCall> call = std::move(calls_.front());
-  calls_.pop_front();
-  return call;
+  std::optional<absl::Time> waits_since;
+  std::optional<Batch> batch;
+  while (true) {
+    if (batcher_.size() == 0) {
+      waits_since.reset();  // Another thread took what this one waited with.
+      mutex_.Await(absl::Condition(&something));
+      if (batcher_.size() == 0) break;
+    }
+    const absl::Time now = clock_.Now();
+    const absl::Time start_at = idle_ > 1 || closed_ ? now : batcher_.StartAt(now);
+    if (batcher_.size() > 0 && start_at > now) {
+      if (!waits_since.has_value()) waits_since = now;
+      WaitForMore(start_at, now);
+      continue;
+    }
+    batch = batcher_.Take(now);
+    if (batch->calls.empty() && batch->expired.empty()) continue;  // All were dropped.
+    if (waits_since.has_value()) batch->waited = now - *waits_since;
+    break;
+  }
+  --idle_;
+  return batch;
+}
+
+void CallQueue::WaitForMore(absl::Time start_at, absl::Time now) {
+  const auto start = [this]()
+                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || start_now_; };
+  waits_for_more_ = true;
+  mutex_.AwaitWithTimeout(absl::Condition(&start), start_at - now);
+  waits_for_more_ = false;
+  start_now_ = false;
+}
+
+void CallQueue::Learn(const QueuedCall& call, int64_t rows, absl::Duration took) {
+  absl::MutexLock lock(&mutex_);
+  if (batcher_.Batches(call)) batcher_.Learn(call, rows, took);
 }
 
 void CallQueue::Close() {
@@ -39,7 +63,7 @@ void CallQueue::Close() {
 
 size_t CallQueue::size() const {
   absl::MutexLock lock(&mutex_);
-  return calls_.size();
+  return batcher_.size();
 }
 
 }  // namespace tiffin::worker

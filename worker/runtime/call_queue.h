@@ -1,64 +1,44 @@
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <deque>
+#include <cstddef>
 #include <memory>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/shm/segment.h"
-#include "common/signature.h"
-#include "common/tensor.h"
-#include "worker/runtime/peer.h"
+#include "common/clock.h"
+#include "worker/runtime/batcher.h"
+#include "worker/runtime/queued_call.h"
 
 namespace tiffin::worker {
 
-// A call from its frame to its result.
-struct QueuedCall {
-  // kWaiting -> kExecuting -> ended (removed from its peer)
-  // kWaiting -> kDropped: cancelled or expired; answered by who dropped it, and never executed
-  enum class State { kWaiting, kExecuting, kDropped };
-
-  std::shared_ptr<Peer> peer;
-  uint64_t id = 0;
-  std::string method;
-  const MethodSignature* signature = nullptr;  // The backend's.
-  std::vector<TensorView> inputs;
-  // What the inputs' bytes lie in: copies of inline ones, and the segments of others.
-  std::vector<std::shared_ptr<const void>> holds;
-  int64_t rows = 1;
-  absl::Time received;
-  absl::Time deadline;
-  std::atomic<State> state = State::kWaiting;
-  // Nobody waits for the result any more. Of use while it executes.
-  std::atomic<bool> cancelled = false;
-
-  // True for the one who takes it out of kWaiting.
-  bool Take(State to) {
-    State expected = State::kWaiting;
-    return state.compare_exchange_strong(expected, to);
-  }
-};
-
-// Ends a call without executing it or after it failed: sends its result and forgets it.
-void EndCall(QueuedCall& call, const absl::Status& status);
-
-// First in, first out, from the loop to the model's thread. Thread-safe.
+// From the loop to the model's threads, in batches. Thread-safe.
 class CallQueue {
  public:
+  // By default every call runs alone. `clock` outlives the queue.
+  explicit CallQueue(const Clock& clock, BatchingLimits limits = {})
+      : clock_(clock), batcher_(limits) {}
+
   void Push(std::shared_ptr<QueuedCall> call);
-  // Waits for a call. Null after Close, when what was queued has been taken.
-  std::shared_ptr<QueuedCall> Pop();
+  // Waits for calls, and for more to come while the batcher says that it pays and no other thread
+  // is idle. nullopt after Close, when what was queued has been taken.
+  std::optional<Batch> Pop();
+  // An execution of calls like `call`, of that many rows together, took that long.
+  void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
   void Close();
   size_t size() const;
 
  private:
+  // Until `start_at`, unless it comes out before that the batch should start now.
+  void WaitForMore(absl::Time start_at, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Clock& clock_;
   mutable absl::Mutex mutex_;
-  std::deque<std::shared_ptr<QueuedCall>> calls_ ABSL_GUARDED_BY(mutex_);
+  Batcher batcher_ ABSL_GUARDED_BY(mutex_);
+  int idle_ ABSL_GUARDED_BY(mutex_) = 0;                 // Threads in Pop.
+  bool waits_for_more_ ABSL_GUARDED_BY(mutex_) = false;  // One of them, and with a time limit.
+  bool start_now_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

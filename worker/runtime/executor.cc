@@ -1,8 +1,11 @@
 #include "worker/runtime/executor.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "worker/runtime/call_outputs.h"
+#include "worker/runtime/batch_inputs.h"
 
 namespace tiffin::worker {
 
@@ -17,17 +20,11 @@ Executor::~Executor() {
 }
 
 void Executor::Run() {
-  while (const std::shared_ptr<QueuedCall> call = queue_.Pop()) {
-    const bool expired = clock_.Now() >= call->deadline;
-    if (!call->Take(expired ? QueuedCall::State::kDropped : QueuedCall::State::kExecuting))
-      continue;
-    if (expired) {
-      EndCall(*call, absl::DeadlineExceededError("the deadline passed while the call was queued"));
-      continue;
-    }
-    ++executing_;
-    Execute(*call);
-    --executing_;
+  while (std::optional<Batch> batch = queue_.Pop()) {
+    const auto calls = static_cast<int>(batch->calls.size());
+    executing_ += calls;
+    Execute(*std::move(batch));
+    executing_ -= calls;
   }
 }
 
@@ -44,33 +41,83 @@ absl::Status ValidateInputs(const QueuedCall& call) {
   return absl::OkStatus();
 }
 
+uint64_t Microseconds(absl::Duration duration) {
+  return static_cast<uint64_t>(absl::ToInt64Microseconds(duration));
+}
+
 }  // namespace
 
-void Executor::Execute(QueuedCall& call) {
+void Executor::Execute(Batch batch) {
+  for (const auto& call : batch.expired) {
+    EndCall(*call, absl::DeadlineExceededError("the deadline passed while the call was queued"));
+  }
+  std::erase_if(batch.calls, [](const std::shared_ptr<QueuedCall>& call) {
+    const absl::Status valid = ValidateInputs(*call);
+    if (!valid.ok()) EndCall(*call, valid);
+    return !valid.ok();
+  });
+  if (batch.calls.empty()) return;
+  const absl::Status ran = ExecuteTogether(batch.calls, batch.waited);
+  if (ran.ok()) return;
+  if (batch.calls.size() == 1 || absl::IsCancelled(ran)) {
+    for (const auto& call : batch.calls) EndCall(*call, ran);
+  } else {
+    ExecuteOneByOne(batch.calls, batch.waited);
+  }
+}
+
+void Executor::ExecuteOneByOne(Calls calls, absl::Duration waited) {
+  for (const std::shared_ptr<QueuedCall>& call : calls) {
+    absl::Status ran = absl::CancelledError("nobody waits for the call any more");
+    if (!IsAbandoned(*call)) ran = ExecuteTogether(Calls(&call, 1), waited);
+    if (!ran.ok()) EndCall(*call, ran);
+  }
+}
+
+absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
   const absl::Time started = clock_.Now();
-  if (const absl::Status valid = ValidateInputs(call); !valid.ok()) {
-    EndCall(call, valid);
-    return;
-  }
-  CallOutputs outputs(call);
-  const auto abandoned = [&] { return call.cancelled || clock_.Now() >= call.deadline; };
-  const Invocation invocation{
-      .method = call.method, .inputs = call.inputs, .rows = call.rows, .abandoned = abandoned};
-  absl::Status status = backend_.Run(invocation, outputs);
-  if (status.ok()) status = outputs.CheckComplete();
-  if (!status.ok()) {
-    EndCall(call, status);
-    return;
-  }
+  const BatchInputs inputs(calls);
+  CallOutputs outputs(calls);
+  const auto abandoned = [&] {
+    return std::all_of(calls.begin(), calls.end(),
+                       [&](const auto& call) { return IsAbandoned(*call); });
+  };
+  const Invocation invocation{.method = calls.front()->method,
+                              .inputs = inputs.views(),
+                              .rows = inputs.rows(),
+                              .abandoned = abandoned};
+  RETURN_IF_ERROR(backend_.Run(invocation, outputs));
+  RETURN_IF_ERROR(outputs.Finish());
   const absl::Time ended = clock_.Now();
-  v1::Result result;
-  result.set_call(call.id);
-  result.set_queue_us(static_cast<uint64_t>(absl::ToInt64Microseconds(started - call.received)));
-  result.set_compute_us(static_cast<uint64_t>(absl::ToInt64Microseconds(ended - started)));
-  outputs.MoveTo(result);
-  call.peer->RemoveCall(call.id);
-  call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
-  call.peer->calls().Flush();
+  Answer(calls, outputs, {.started = started, .ended = ended, .waited = waited});
+  queue_.Learn(*calls.front(), inputs.rows(), ended - started);
+  return absl::OkStatus();
+}
+
+void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    QueuedCall& call = *calls[i];
+    v1::Result result;
+    result.set_call(call.id);
+    // Of the time from its arrival on, the last part passed because the model waited for others.
+    const absl::Duration queued = times.started - call.received;
+    const absl::Duration waited = std::min(times.waited, queued);
+    result.set_queue_us(Microseconds(queued - waited));
+    result.set_batch_us(Microseconds(waited));
+    result.set_compute_us(Microseconds(times.ended - times.started));
+    if (const absl::Status moved = outputs.MoveTo(i, result); !moved.ok()) {
+      EndCall(call, moved);
+      continue;
+    }
+    call.peer->RemoveCall(call.id);
+    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
+  }
+  // The answers of a batch go in one message.
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (i + 1 == calls.size() || calls[i]->peer != calls[i + 1]->peer) {
+      calls[i]->peer->calls().Flush();
+    }
+  }
 }
 
 }  // namespace tiffin::worker

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <random>
@@ -82,10 +83,11 @@ absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
 }
 
 // Serves until a signal comes.
-absl::Status Serve(const WorkerOptions& options, const std::string& path, Backend& backend,
-                   const WorkerDescription& description, Surroundings& surroundings) {
+absl::Status Serve(const WorkerOptions& options, const std::string& path, BatchingLimits batching,
+                   Backend& backend, const WorkerDescription& description,
+                   Surroundings& surroundings) {
   const Clock& clock = Clock::Monotonic();
-  CallQueue queue;
+  CallQueue queue(clock, batching);
   RpcServer rpc_server;
   Loop loop(rpc_server.queue(), clock);
   std::random_device random;
@@ -119,7 +121,17 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path, Backen
 absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
                                               const WorkerSubject& subject) {
   ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, factory(subject.config));
-  if (backend->signature().empty()) return absl::InternalError("the backend has no method");
+  const Signature& methods = backend->signature();
+  if (methods.empty()) return absl::InternalError("the backend has no method");
+  // A batch that fails is run again, call by call, so one that must not be is never made.
+  const bool batches = std::any_of(methods.begin(), methods.end(), [](const auto& method) {
+    return method.second.batchable && method.second.retry_safe;
+  });
+  if (subject.asks_for_batching && !batches) {
+    return absl::InvalidArgumentError(
+        "'batching' is written, but the runner takes one row at a time, or is not safe to run "
+        "again; remove it, or write batching: off");
+  }
   return backend;
 }
 
@@ -154,8 +166,8 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
   if (!surroundings.ok()) return Report(program, surroundings.status(), kExitUsage);
   const auto backend = Load(factory, subject);
   if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
-  const absl::Status served =
-      Serve(options, *path, **backend, DescriptionOf(subject, **backend), **surroundings);
+  const absl::Status served = Serve(options, *path, subject.batching, **backend,
+                                    DescriptionOf(subject, **backend), **surroundings);
   return served.ok() ? 0 : Report(program, served, kExitFailed);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "common/model/store.h"
 #include "worker/runtime/backend.h"
+#include "worker/runtime/batcher.h"
 
 namespace tiffin::worker {
 
@@ -38,6 +39,9 @@ struct WorkerSubject {
   std::string model;    // Empty without a store model.
   int64_t model_version = 1;
   std::string model_digest;
+  BatchingLimits batching;
+  // Set to batch, so that a backend which can't is an error.
+  bool asks_for_batching = false;
   // model.yaml's, and whether it is run: for a model's folder, which is about to be imported.
   nlohmann::json example = nlohmann::json::object();
   bool runs_example = false;

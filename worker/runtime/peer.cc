@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/status_macros.h"
-#include "worker/runtime/call_queue.h"
+#include "worker/runtime/queued_call.h"
 
 namespace tiffin::worker {
 
@@ -13,9 +13,10 @@ Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
       stream_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
       pool_(limits, clock) {}
 
-absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size) {
+absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(shm::Allocation allocation, pool_.Allocate(size));
+  if (holders > 1) holders_[{allocation.segment, allocation.offset}] = holders;
   AnnounceNewSegments();
   return allocation;
 }
@@ -30,7 +31,16 @@ void Peer::AnnounceNewSegments() {
 
 void Peer::Free(const shm::Allocation& allocation) {
   absl::MutexLock lock(&mutex_);
-  if (!closed_) pool_.Free(allocation);
+  if (!closed_) FreeLocked(allocation);
+}
+
+void Peer::FreeLocked(const shm::Allocation& allocation) {
+  if (const auto held = holders_.find({allocation.segment, allocation.offset});
+      held != holders_.end()) {
+    if (--held->second > 0) return;
+    holders_.erase(held);
+  }
+  pool_.Free(allocation);
 }
 
 void Peer::Lease(uint64_t call, std::vector<shm::Allocation> outputs) {
@@ -42,7 +52,7 @@ void Peer::Release(uint64_t call) {
   absl::MutexLock lock(&mutex_);
   const auto lease = leases_.find(call);
   if (lease == leases_.end() || closed_) return;
-  for (const shm::Allocation& allocation : lease->second) pool_.Free(allocation);
+  for (const shm::Allocation& allocation : lease->second) FreeLocked(allocation);
   leases_.erase(lease);
 }
 

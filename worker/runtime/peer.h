@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -34,10 +35,11 @@ class Peer {
   // Nothing has to be said before: calls come by it too.
   session::FrameWriter& calls() { return *call_frames_; }
 
-  // Memory for an output. A new segment is announced first. RESOURCE_EXHAUSTED when full.
-  absl::StatusOr<shm::Allocation> Allocate(uint64_t size);
+  // Memory for an output, free again when it was given back `holders` times. A new segment is
+  // announced first. RESOURCE_EXHAUSTED when full.
+  absl::StatusOr<shm::Allocation> Allocate(uint64_t size, size_t holders = 1);
   void Free(const shm::Allocation& allocation);
-  // The outputs of a call stay until the gateway releases it.
+  // The outputs of a call stay until the gateway releases it: that gives them back.
   void Lease(uint64_t call, std::vector<shm::Allocation> outputs);
   void Release(uint64_t call);
   // Segments without use for a while are dropped, and the gateway is told.
@@ -58,6 +60,7 @@ class Peer {
 
  private:
   void AnnounceNewSegments() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeLocked(const shm::Allocation& allocation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t session_;
   session::FrameWriter stream_;
@@ -67,6 +70,8 @@ class Peer {
   shm::SegmentPool pool_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<session::DescriptorChannel> descriptors_ ABSL_GUARDED_BY(mutex_);
+  // By segment and offset: how many hold an allocation, where that is more than one.
+  absl::flat_hash_map<std::pair<uint64_t, uint64_t>, size_t> holders_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, std::vector<shm::Allocation>> leases_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, std::shared_ptr<QueuedCall>> calls_ ABSL_GUARDED_BY(mutex_);
 };

@@ -33,7 +33,7 @@ MethodSignature MakeMethod(const TestingOptions& options) {
   method.inputs = {{"INPUT0", type}};
   method.outputs = {{"OUTPUT0", type}};
   method.retry_safe = options.retry_safe;
-  if (options.behavior == Behavior::kIdentity) method.batchable = true;
+  method.batchable = options.batchable || options.behavior == Behavior::kIdentity;
   if (options.behavior == Behavior::kProduce) {
     method.outputs[0].type = TensorType(DataType::kFp32, {options.bytes / 4});
   }
@@ -170,12 +170,12 @@ class TestingBackend final : public Backend {
         return CopyInput(invocation, outputs);
       case Behavior::kFail:
         RETURN_IF_ERROR(Delay());
-        if (options_.times < 0 || executions_ <= options_.times) {
+        if ((options_.times < 0 || executions_ <= options_.times) && HasContent(invocation)) {
           return absl::Status(options_.code, "failed, as the option 'behavior' asks for");
         }
         return CopyInput(invocation, outputs);
       case Behavior::kCrash:
-        if (IsDeadly(invocation)) std::abort();
+        if (HasContent(invocation)) std::abort();
         return CopyInput(invocation, outputs);
       case Behavior::kProduce:
         return Produce(invocation, options_.bytes, outputs);
@@ -216,7 +216,8 @@ class TestingBackend final : public Backend {
                         });
   }
 
-  bool IsDeadly(const Invocation& invocation) const {
+  // True if an element is the option `content`, and without that option.
+  bool HasContent(const Invocation& invocation) const {
     if (options_.content.is_null()) return true;
     const std::string content = options_.content.is_string()
                                     ? options_.content.get<std::string>()

@@ -17,8 +17,8 @@ namespace tiffin::worker {
 //   add_sub    Batchable. INPUT0 and INPUT1, int32[16] each; OUTPUT0 is the sum, OUTPUT1 the
 //              difference, both modulo 2^32.
 //   delay      Takes `ms`; or, with `until`, as long as that file does not exist, at most `ms`.
-//   fail       Takes `ms`, then fails with `code`; with `times: n` only the first n executions of
-//              the process do.
+//   fail       Takes as long as `delay`, then fails with `code`; with `times: n` only the first n
+//              executions of the process do; with `content` only those with such an element.
 //   crash      Ends its process (abort) when an input has an element equal to `content`, a number
 //              or, for BYTES, a text; without `content`, always.
 //   produce    OUTPUT0 is fp32[bytes / 4]: element i is the input's first byte plus i mod 64.
@@ -31,6 +31,7 @@ namespace tiffin::worker {
 //   ms         Milliseconds; default 0, and 10000 where it is the bound of a wait, which then ends
 //              with DEADLINE_EXCEEDED.
 //   until      A file in a folder that exists.
+//   batchable  Of `delay` and `fail`: whether they take several rows; default false.
 //   code       A gRPC status code by name, such as UNAVAILABLE; default INTERNAL.
 //   times, content, bytes (default 256, a multiple of 4), path, parties (default 2): as above.
 //   journal    Of any behavior: a file that gets one line an execution, before it does anything:

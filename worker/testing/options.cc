@@ -29,8 +29,10 @@ const std::vector<BehaviorOptions>& Behaviors() {
   static const auto* behaviors = new std::vector<BehaviorOptions>{
       {"identity", Behavior::kIdentity, {"dtype", "shape"}},
       {"add_sub", Behavior::kAddSub, {}},
-      {"delay", Behavior::kDelay, {"dtype", "shape", "ms", "until"}},
-      {"fail", Behavior::kFail, {"dtype", "shape", "ms", "code", "times"}},
+      {"delay", Behavior::kDelay, {"dtype", "shape", "ms", "until", "batchable"}},
+      {"fail",
+       Behavior::kFail,
+       {"dtype", "shape", "ms", "until", "code", "times", "content", "batchable"}},
       {"crash", Behavior::kCrash, {"dtype", "shape", "content"}},
       {"produce", Behavior::kProduce, {"dtype", "shape", "bytes"}},
       {"consume", Behavior::kConsume, {"shape"}},
@@ -145,6 +147,9 @@ absl::Status SetOption(const std::string& option, const json& value, TestingOpti
     ASSIGN_OR_RETURN(parsed.parties, Count(option, value, 1));
   } else if (option == "journal") {
     ASSIGN_OR_RETURN(parsed.journal, Text(option, value, "the name of a file"));
+  } else if (option == "batchable") {
+    if (!value.is_boolean()) return Wrong(option, value, "true or false");
+    parsed.batchable = value.get<bool>();
   } else if (option == "retry_safe") {
     if (!value.is_boolean()) return Wrong(option, value, "true or false");
     parsed.retry_safe = value.get<bool>();

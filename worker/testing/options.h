@@ -24,6 +24,7 @@ struct TestingOptions {
   std::filesystem::path until;
   absl::StatusCode code = absl::StatusCode::kInternal;
   int64_t times = -1;  // -1: always.
+  bool batchable = false;
   nlohmann::json content;
   int64_t bytes = 256;
   std::filesystem::path path;

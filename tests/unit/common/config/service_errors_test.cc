@@ -65,7 +65,8 @@ TEST(ServiceErrorsTest, OfTheWholeFile) {
 }
 
 TEST(ServiceErrorsTest, OfARunner) {
-  const std::string known = "known here: model, backend, options, replicas, queue, resources";
+  const std::string known =
+      "known here: model, backend, options, replicas, queue, resources, batching";
   const Cases cases = {
       {"{}", "f:3:3: runner 'r' has neither 'model' nor 'backend'; add one of them"},
       {"{model: \"m:1\", backend: image}",
@@ -73,7 +74,7 @@ TEST(ServiceErrorsTest, OfARunner) {
        "backend)"},
       {"image",
        "f:3:6: runner 'r' must be a mapping with the keys model, backend, options, "
-       "replicas, queue, resources, not 'image'"},
+       "replicas, queue, resources, batching, not 'image'"},
       {"{model: digits}",
        "f:3:14: model 'digits' names no version; write \"digits:latest\", or a "
        "number such as \"digits:1\""},
@@ -104,8 +105,16 @@ TEST(ServiceErrorsTest, OfARunner) {
       {"{backend: image, options: {a: .nan}}",
        "f:3:36: the number '.nan' is not finite; write a finite one, or put it in quotes if it is "
        "text"},
-      {"{backend: image, batching: {max_batch_size: 32}}",
-       "f:3:23: unknown key 'batching' in runner 'r'; " + known},
+      {"{backend: image, batching: {max_batch_size: 0}}",
+       "f:3:50: 'max_batch_size' must be a whole number from 1 to 65536, not '0'"},
+      {"{backend: image, batching: {max_delay: 2}}",
+       "f:3:45: 'max_delay' must be a number with its unit (us, ms, s, m, h), such as 10s or 50ms, "
+       "not '2'"},
+      {"{backend: image, batching: on}",
+       "f:3:33: 'batching' must be off, or a mapping such as {max_batch_size: 32, max_delay: 2ms}, "
+       "not 'on'"},
+      {"{backend: image, batching: {size: 3}}",
+       "f:3:34: unknown key 'size' in 'batching'; known here: max_batch_size, max_delay"},
       {"{backend: image, device: cpu}", "f:3:23: unknown key 'device' in runner 'r'; " + known},
       {"{backend: image, endpoints: []}",
        "f:3:23: unknown key 'endpoints' in runner 'r'; " + known},
@@ -201,7 +210,7 @@ TEST(ServiceErrorsTest, AllAreFoundInOneRun) {
       "f:1:10: 'S' is no name for a service; write lower-case letters, digits and '_', a "
       "letter first\n"
       "f:3:25: unknown key 'device' in runner 'pre'; known here: model, backend, options, "
-      "replicas, queue, resources\n"
+      "replicas, queue, resources, batching\n"
       "f:4:14: model 'digits' names no version; write \"digits:latest\", or a number such as "
       "\"digits:1\"\n"
       "f:4:32: 'replicas' must be a whole number from 1 to 64, not '65'\n"

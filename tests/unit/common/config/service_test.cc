@@ -71,7 +71,24 @@ TEST(ServiceTest, ReadsTheRunnersOfTheExample) {
   EXPECT_EQ(model_b->backend, "");
   EXPECT_EQ(model_b->cpu, 1.0);
   EXPECT_EQ(model_b->queue_max, 1024);
+  EXPECT_EQ(preprocess->batching.has_value(), false);
+  ASSERT_TRUE(model_b->batching.has_value());
+  EXPECT_EQ(model_b->batching->max_batch_size, 32);
+  EXPECT_EQ(model_b->batching->max_delay, absl::Milliseconds(2));
   EXPECT_EQ(service->FindRunner("model_c"), nullptr);
+}
+
+TEST(ServiceTest, BatchingIsOffOrHasLimits) {
+  const auto batching = [](const std::string& written) {
+    return Parse("service: s\nrunners: {r: {backend: image, batching: " + written + "}}\n")
+        .runners.at(0)
+        .batching.value();
+  };
+  EXPECT_EQ(batching("off").max_batch_size, 1);
+  EXPECT_EQ(batching("{max_batch_size: 8}").max_batch_size, 8);
+  EXPECT_EQ(batching("{max_batch_size: 8}").max_delay, kDefaultMaxDelay);
+  EXPECT_EQ(batching("{max_delay: 500us}").max_batch_size, kDefaultMaxBatchSize);
+  EXPECT_EQ(batching("{max_delay: 500us}").max_delay, absl::Microseconds(500));
 }
 
 TEST(ServiceTest, ReadsTheGraphOfTheExample) {

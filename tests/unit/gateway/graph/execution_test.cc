@@ -245,10 +245,11 @@ TEST_F(ExecutionTest, TimelineTellsWhenEachStepRan) {
   BuildFanOut(builder);
   Start({Numbers({1})});
   clock.Advance(absl::Milliseconds(3));
-  FakeRunner::End(
-      *runner("runner_pre").calls()[0],
-      CallResult{.outputs = {Numbers({2})},
-                 .timings = {.queue = absl::Milliseconds(1), .compute = absl::Milliseconds(2)}});
+  FakeRunner::End(*runner("runner_pre").calls()[0],
+                  CallResult{.outputs = {Numbers({2})},
+                             .timings = {.queue = absl::Milliseconds(1),
+                                         .batch = absl::Microseconds(500),
+                                         .compute = absl::Milliseconds(2)}});
   clock.Advance(absl::Milliseconds(4));
   runner("runner_b").End(0, {Numbers({2})});
   clock.Advance(absl::Milliseconds(1));
@@ -261,6 +262,7 @@ TEST_F(ExecutionTest, TimelineTellsWhenEachStepRan) {
   EXPECT_EQ(timeline[0].runner, "runner_pre");
   EXPECT_EQ(timeline[0].end, absl::Milliseconds(3));
   EXPECT_EQ(timeline[0].queue, absl::Milliseconds(1));
+  EXPECT_EQ(timeline[0].batch, absl::Microseconds(500));
   EXPECT_EQ(timeline[0].compute, absl::Milliseconds(2));
   EXPECT_EQ(timeline[1].name, "a");
   EXPECT_EQ(timeline[1].start, absl::Milliseconds(3));

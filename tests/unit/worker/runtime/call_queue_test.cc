@@ -2,10 +2,13 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/unit/worker/runtime/asked_clock.h"
 #include "tests/unit/worker/runtime/controlled_backend.h"
 #include "tests/unit/worker/runtime/test_peer.h"
 
@@ -15,23 +18,24 @@ namespace {
 std::shared_ptr<QueuedCall> CallNumber(uint64_t id) {
   auto call = std::make_shared<QueuedCall>();
   call->id = id;
+  call->deadline = absl::InfiniteFuture();
   return call;
 }
 
 TEST(CallQueueTest, GivesCallsInTheOrderTheyCame) {
-  CallQueue queue;
+  CallQueue queue(Clock::Monotonic());
   for (uint64_t id = 1; id <= 3; ++id) queue.Push(CallNumber(id));
   EXPECT_EQ(queue.size(), 3U);
 
-  for (uint64_t id = 1; id <= 3; ++id) EXPECT_EQ(queue.Pop()->id, id);
+  for (uint64_t id = 1; id <= 3; ++id) EXPECT_EQ(queue.Pop()->calls.at(0)->id, id);
 
   EXPECT_EQ(queue.size(), 0U);
 }
 
 TEST(CallQueueTest, PopWaitsForACall) {
-  CallQueue queue;
+  CallQueue queue(Clock::Monotonic());
   std::atomic<uint64_t> popped = 0;
-  std::thread model([&] { popped = queue.Pop()->id; });
+  std::thread model([&] { popped = queue.Pop()->calls.at(0)->id; });
   EXPECT_EQ(popped, 0U);
 
   queue.Push(CallNumber(5));
@@ -41,23 +45,97 @@ TEST(CallQueueTest, PopWaitsForACall) {
 }
 
 TEST(CallQueueTest, CloseEndsAWaitingPop) {
-  CallQueue queue;
-  std::shared_ptr<QueuedCall> popped = CallNumber(1);
+  CallQueue queue(Clock::Monotonic());
+  std::optional<Batch> popped = Batch{};
   std::thread model([&] { popped = queue.Pop(); });
 
   queue.Close();
   model.join();
 
-  EXPECT_EQ(popped, nullptr);
+  EXPECT_EQ(popped.has_value(), false);
 }
 
 TEST(CallQueueTest, WhatWasQueuedBeforeCloseIsStillTaken) {
-  CallQueue queue;
+  CallQueue queue(Clock::Monotonic());
   queue.Push(CallNumber(1));
   queue.Close();
 
-  ASSERT_NE(queue.Pop(), nullptr);
-  EXPECT_EQ(queue.Pop(), nullptr);
+  ASSERT_TRUE(queue.Pop().has_value());
+  EXPECT_FALSE(queue.Pop().has_value());
+}
+
+// A queue whose calls come in bursts, for a model that takes 1 ms an execution.
+class WaitingQueueTest : public ::testing::Test {
+ protected:
+  WaitingQueueTest() {
+    for (int64_t burst = 0; burst < 20; ++burst) {
+      for (int i = 0; i < 8; ++i) {
+        clock_.Advance(absl::Microseconds(5));
+        Push();
+      }
+      queue_.Learn(*queue_.Pop()->calls.front(), 1 + burst % 4, absl::Milliseconds(1));
+      clock_.Advance(absl::Milliseconds(20));
+    }
+  }
+  ~WaitingQueueTest() override { queue_.Close(); }
+
+  void Push() {
+    auto call = CallNumber(1);
+    call->signature = &signature_.at("run");
+    call->inputs.push_back({.dtype = DataType::kUint8, .shape = {1, 1}, .bytes = {}});
+    call->received = clock_.Now();
+    queue_.Push(std::move(call));
+  }
+  // Pops on a thread of its own, and returns when that waits for more than the call there is.
+  std::thread PopThatWaits() {
+    Push();
+    std::thread model([this] { popped_ = queue_.Pop(); });
+    clock_.Await(1);
+    EXPECT_EQ(queue_.size(), 1U) << "did not wait";
+    return model;
+  }
+
+  const Signature signature_ = BytesSignature(/*batchable=*/true);
+  AskedClock clock_;
+  CallQueue queue_{clock_, {.max_batch_size = 8, .max_delay = absl::Milliseconds(2)}};
+  std::optional<Batch> popped_;
+};
+
+TEST_F(WaitingQueueTest, AFullBatchEndsTheWait) {
+  std::thread model = PopThatWaits();
+  for (int i = 0; i < 7; ++i) Push();
+  model.join();
+
+  EXPECT_EQ(popped_->calls.size(), 8U);
+}
+
+TEST_F(WaitingQueueTest, SoDoesTime) {
+  std::thread model = PopThatWaits();
+  clock_.Advance(absl::Milliseconds(2));
+  model.join();
+
+  EXPECT_EQ(popped_->calls.size(), 1U);
+  EXPECT_EQ(popped_->waited, absl::Milliseconds(2));
+}
+
+TEST_F(WaitingQueueTest, SoDoesAnotherIdleThread) {
+  std::thread model = PopThatWaits();
+
+  const std::optional<Batch> batch = queue_.Pop();
+
+  EXPECT_EQ(batch->calls.size(), 1U);
+  EXPECT_EQ(batch->waited, absl::ZeroDuration());
+  queue_.Close();
+  model.join();
+  EXPECT_FALSE(popped_.has_value());
+}
+
+TEST_F(WaitingQueueTest, SoDoesCloseAndTheCallIsStillTaken) {
+  std::thread model = PopThatWaits();
+  queue_.Close();
+  model.join();
+
+  EXPECT_EQ(popped_->calls.size(), 1U);
 }
 
 TEST(QueuedCallTest, OnlyOneMayTakeACall) {

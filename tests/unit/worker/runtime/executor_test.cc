@@ -50,7 +50,7 @@ class ExecutorTest : public ::testing::Test {
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();  // Shared with the backend.
   TestPeer peer_;
   ControlledBackend backend_{BytesSignature(), Identity};
-  CallQueue queue_;
+  CallQueue queue_{peer_.clock()};
   std::optional<Executor> executor_;
 };
 
@@ -70,6 +70,7 @@ TEST_F(ExecutorTest, SendsTheOutputsAndTheTimes) {
   ASSERT_EQ(result.outputs_size(), 1);
   EXPECT_EQ(result.outputs(0).inline_bytes(), "hello");
   EXPECT_EQ(result.queue_us(), 2000U);
+  EXPECT_EQ(result.batch_us(), 0U);
   EXPECT_EQ(result.compute_us(), 3000U);
   EXPECT_EQ(peer_.peer()->FindCall(4), nullptr);
 }
@@ -89,7 +90,7 @@ TEST_F(ExecutorTest, ExecutesOneAtATimeAndInOrder) {
 
 TEST_F(ExecutorTest, ExecutesAsManyAtATimeAsTheBackendAllows) {
   ControlledBackend pair(BytesSignature(), IdentityBehind(gate_), /*concurrency=*/2);
-  CallQueue queue;
+  CallQueue queue(peer_.clock());
   Executor executor(pair, queue, peer_.clock());
   for (const uint64_t id : {1U, 2U, 3U}) {
     queue.Push(peer_.MakeCall(id, pair.signature().at("run"), "in"));
@@ -118,7 +119,7 @@ std::vector<bool> Answers(TestPeer& peer, const std::function<void(QueuedCall&)>
                             });
   call = peer.MakeCall(1, backend.signature().at("run"), "in");
   call->deadline = peer.clock().Now() + absl::Seconds(1);
-  CallQueue queue;
+  CallQueue queue(peer.clock());
   queue.Push(call);
   { const Executor executor(backend, queue, peer.clock()); }
   return answers;

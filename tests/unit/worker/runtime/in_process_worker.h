@@ -57,7 +57,7 @@ class InProcessWorker {
 
  private:
   Watcher watcher_;
-  CallQueue queue_;
+  CallQueue queue_{Clock::Monotonic()};
   RpcServer rpc_server_;
   LoopThread loop_;
   const WorkerDescription description_;

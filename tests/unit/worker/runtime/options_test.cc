@@ -31,6 +31,8 @@ class ResolveSubjectTest : public ::testing::Test {
 runners:
   plain: {backend: testing, options: {behavior: identity}}
   stored: {model: "digits:latest", options: {b: 20, c: 30}}
+  batched: {backend: testing, batching: {max_batch_size: 7, max_delay: 5ms}}
+  one_by_one: {backend: testing, batching: off}
   missing: {model: "nowhere:latest"}
 apis:
   all:
@@ -67,6 +69,27 @@ apis:
   TemporaryFolder folder_;
   WorkerOptions options_;
 };
+
+TEST_F(ResolveSubjectTest, BatchingIsAsTheRunnerSaysAndOnWhereItSaysNothing) {
+  const auto plain = ResolveSubject(options_, "testing");
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->batching.max_batch_size, 32);
+  EXPECT_EQ(plain->batching.max_delay, absl::Milliseconds(2));
+  EXPECT_FALSE(plain->asks_for_batching);
+
+  options_.runner = "batched";
+  const auto batched = ResolveSubject(options_, "testing");
+  ASSERT_TRUE(batched.ok()) << batched.status();
+  EXPECT_EQ(batched->batching.max_batch_size, 7);
+  EXPECT_EQ(batched->batching.max_delay, absl::Milliseconds(5));
+  EXPECT_TRUE(batched->asks_for_batching);
+
+  options_.runner = "one_by_one";
+  const auto off = ResolveSubject(options_, "testing");
+  ASSERT_TRUE(off.ok()) << off.status();
+  EXPECT_EQ(off->batching.max_batch_size, 1);
+  EXPECT_FALSE(off->asks_for_batching);
+}
 
 TEST_F(ResolveSubjectTest, ARunnerWithoutAModelHasItsOptions) {
   const auto subject = ResolveSubject(options_, "testing");

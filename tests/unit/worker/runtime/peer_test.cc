@@ -72,6 +72,21 @@ TEST_F(PeerTest, ASecondReleaseHasNoEffect) {
   peer().Free(again);
 }
 
+TEST_F(PeerTest, WhatSeveralHoldIsFreeWhenTheLastGaveItBack) {
+  const auto shared = peer().Allocate(4 * kSize, /*holders=*/3);
+  ASSERT_TRUE(shared.ok()) << shared.status();
+  peer().Lease(1, {*shared});
+  peer().Lease(2, {*shared});
+
+  peer().Release(1);
+  EXPECT_FALSE(peer().Allocate(kSize).ok());
+  peer().Free(*shared);  // Never sent.
+  EXPECT_FALSE(peer().Allocate(kSize).ok());
+  peer().Release(2);
+
+  for (int i = 0; i < 4; ++i) MustAllocate();
+}
+
 TEST_F(PeerTest, AReleaseOfAnUnknownCallHasNoEffect) {
   peer().Lease(1, {MustAllocate()});
 

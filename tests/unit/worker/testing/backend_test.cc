@@ -176,6 +176,18 @@ TEST(TestingBackendTest, FailFailsWithItsCodeAsOftenAsAsked) {
   EXPECT_THAT(outputs.Values<float>(0), ElementsAre(7));
 }
 
+TEST(TestingBackendTest, FailWithAContentFailsOnThatOnlyInWhicheverRow) {
+  const auto backend = Make({{"behavior", "fail"}, {"content", 13}, {"batchable", true}});
+  EXPECT_TRUE(backend->signature().at("run").batchable);
+  for (const float content : {12.0F, 13.0F}) {
+    ReadOnlyInputs inputs;
+    inputs.Add<float>(DataType::kFp32, {2, 1}, {1, content});
+    MemoryOutputs outputs;
+
+    EXPECT_EQ(inputs.Run(*backend, outputs, 2).ok(), content != 13.0F);
+  }
+}
+
 TEST(TestingBackendTest, CrashKillsTheProcessOnItsContentOnly) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto text =
@@ -286,6 +298,7 @@ TEST(TestingBackendTest, WrongOptionsAreNamedWithTheFix) {
   EXPECT_THAT(ErrorOf({{"behavior", "identity"}, {"shape", "x"}}), HasSubstr("'shape' is \"x\""));
   EXPECT_THAT(ErrorOf({{"behavior", "produce"}, {"bytes", 7}}), HasSubstr("a multiple of 4"));
   EXPECT_THAT(ErrorOf({{"behavior", "fail"}, {"code", "OK"}}), HasSubstr("status code"));
+  EXPECT_THAT(ErrorOf({{"behavior", "delay"}, {"batchable", 1}}), HasSubstr("true or false"));
   EXPECT_THAT(ErrorOf({{"behavior", "barrier"}}), HasSubstr("needs the option 'path'"));
   EXPECT_THAT(ErrorOf(json::array()), HasSubstr("mapping"));
 }

@@ -1,4 +1,4 @@
-#include "worker/image/encoded.h"
+#include "worker/imaging/encoded.h"
 
 #include <algorithm>
 #include <string>

@@ -8,6 +8,11 @@
 
 namespace tiffin::worker {
 
+// The most pixels that a backend decodes unless its option `max_pixels` says otherwise, and the
+// most that the option may say: OpenCV decodes no image beyond.
+inline constexpr int64_t kDefaultMaxPixels = int64_t{1} << 25;
+inline constexpr int64_t kMostPixels = int64_t{1} << 30;
+
 // What an encoded image says of itself, read without decoding a pixel: so that a limit on the
 // pixels holds before memory is spent on them.
 struct EncodedImage {

@@ -1,0 +1,156 @@
+"""The README's commands and snippets, run as they stand; only the server's address is another, for
+tests don't use fixed ports."""
+
+import os
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+import pytest
+
+import harness
+
+README = (harness.ROOT / "README.md").read_text()
+SVG = "{http://www.w3.org/2000/svg}"
+ADDRESS = "127.0.0.1:8001"
+EXAMPLES = (harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE)
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(block):
+    """(command, what is shown below it): a command starts with `$ ` and goes on while its lines
+    end with a pipe or a backslash."""
+    found = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append([line[2:], []])
+        elif found[-1][1] == [] and found[-1][0].endswith(("|", "\\")):
+            found[-1][0] += "\n" + line
+        else:
+            found[-1][1].append(line)
+    return [(command, "\n".join(shown)) for command, shown in found]
+
+
+@pytest.fixture(scope="module")
+def both():
+    with harness.Server(*EXAMPLES) as server:
+        yield server
+
+
+def run_here(command, address="", **env):
+    """In the clone, with the programs under test."""
+    command = command.replace(ADDRESS, address).replace("build/release/bin", str(harness.BIN))
+    return harness.run("bash", "-euo", "pipefail", "-c", command, cwd=harness.ROOT,
+                       env={**os.environ, **env})
+
+
+def test_every_block_is_of_a_kind_that_is_tested():
+    kinds = re.findall(r"^```(\w*)\n.*?^```$", README, re.MULTILINE | re.DOTALL)
+    assert set(kinds) == {"", "console", "python", "sh", "yaml"}
+
+
+def test_the_service_files_are_the_examples():
+    assert blocks("yaml") == [file.read_text() for file in EXAMPLES]
+
+
+@pytest.mark.parametrize("command, shown", [
+    pair for block in blocks("console") for pair in commands(block)])
+def test_a_command_shows_what_the_readme_says(command, shown, both):
+    made = run_here(command, both.address)
+    assert made.returncode == 0, made.stderr
+
+    def tidy(text):
+        """Without how many cores the machine has."""
+        text = re.sub(r"\d+ cores? \(affinity", "N cores (affinity", text)
+        text = re.sub(r"  \d+ threads in all, .*\n", "", text)
+        return re.sub(r"\d+ threads?\b", "N threads", text).strip()
+
+    assert tidy(made.stdout) == tidy(shown)
+
+
+@pytest.mark.parametrize("snippet", blocks("python"))
+def test_a_snippet_runs(snippet, both):
+    made = harness.run(sys.executable, "-c", snippet.replace(ADDRESS, both.address))
+    assert made.returncode == 0, made.stderr
+
+
+def shell_lines():
+    """The commands of the sh blocks, without their comments."""
+    text = "\n".join(blocks("sh")).replace("\\\n", " ")
+    lines = [re.sub(r"\s+#.*", "", line).strip() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+def stored(model, file):
+    return next((harness.MODELS / model).glob(f"*/{file}"))
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if "tiffin serve" in line])
+def test_a_line_that_serves_works(line):
+    files = [harness.ROOT / word for word in line.split() if word.endswith(".yaml")]
+    with harness.Server(*files):
+        pass
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if "import" in line])
+def test_a_line_that_imports_works(line, folder):
+    line = line.replace("NAME", "mine").replace(" DIR", " build/sentiment")
+    for file, model in (("model.ubj", "digits_xgboost"), ("model.pt", "digits_torch")):
+        line = line.replace(f" {file}", f" {stored(model, file)}")
+    if line.startswith("scripts/"):
+        line += " --tiffin build/release/bin/tiffin"
+    made = run_here(line, TIFFIN_STORE=str(folder))
+    assert made.returncode == 0, made.stderr
+    listed = run_here("build/release/bin/tiffin models list", TIFFIN_STORE=str(folder))
+    assert "mine" in listed.stdout
+
+
+def test_no_other_shell_line_goes_untested():
+    known = re.compile(r"scripts/(demo|test)$|.*tiffin (serve|models (import|list))\b|"
+                       r"scripts/import_transformers\b")
+    assert [line for line in shell_lines() if not known.match(line)] == []
+
+
+def content(picture):
+    """Nodes, arrows and words of an SVG; where they lie depends on the fonts of a machine."""
+    return sorted(element.text for element in xml.parse(picture).iter()
+                  if element.tag in (f"{SVG}title", f"{SVG}text"))
+
+
+def test_the_pictures_are_of_the_graphs(folder):
+    drawn = harness.run(harness.TIFFIN, "check", *EXAMPLES, "--store", harness.MODELS,
+                        "--graph", folder)
+    assert drawn.returncode == 0, drawn.stderr
+    pictures = [harness.ROOT / path for path in re.findall(r"^!\[.*\]\((.*)\)$", README, re.M)]
+    assert sorted(picture.name for picture in pictures) == sorted(
+        picture.name for picture in folder.iterdir())
+    for picture in pictures:
+        assert content(picture) == content(folder / picture.name)
+
+
+def test_the_demo_shows_what_the_readme_says(both, folder):
+    made = harness.run(
+        sys.executable, harness.ROOT / "scripts/demo_client.py", "--tiffin", harness.TIFFIN,
+        "--store", harness.MODELS, "--stubs", folder / "stubs", "--images",
+        harness.IMAGES.parent, both.address, *EXAMPLES)
+    assert made.returncode == 0, made.stderr
+
+    def form(text):
+        """Without what differs from run to run: times, and where the bars begin and end."""
+        text = re.sub(r"\[\d+\.\d\d ms\]", "[MS]", text)
+        text = re.sub(r"[.█#]{20,}", "BAR", text)
+        return re.sub(r" +\d+ us", " US", text)
+
+    shown = [block for block in blocks("") if "█" in block]
+    assert shown
+    for block in shown:
+        assert form(block) in form(made.stdout)
+    # Both services, every image.
+    images = [path.name for folder in (harness.IMAGES, harness.TEXT_IMAGES)
+              for path in pathlib.Path(folder).iterdir()]
+    for image in images:
+        assert f"\n{image}: " in made.stdout

@@ -1,0 +1,76 @@
+#include "worker/imaging/decode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "worker/imaging/encoded.h"
+
+// What is decoded, and what is refused, is tested through the image backend.
+namespace tiffin::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Image(const std::string& name) {
+  std::ifstream stream(std::string(TIFFIN_FIXTURES "/image/") + name, std::ios::binary);
+  if (!stream) ADD_FAILURE() << "no fixture " << name;
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+TEST(DecodeTest, SeveralThreadsMayDecodeAtTheSameTime) {
+  const std::string good = Image("gray.png");
+  const std::string half = Image("half.bmp");  // OpenCV complains on std::cerr.
+  std::atomic<int> decoded = 0;
+  std::atomic<int> refused = 0;
+
+  ::testing::internal::CaptureStderr();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) {
+        if (DecodeImage(good, kDefaultMaxPixels).ok()) ++decoded;
+        if (!DecodeImage(half, kDefaultMaxPixels).ok()) ++refused;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::cerr << "still here";
+
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "still here");
+  EXPECT_EQ(decoded, 200);
+  EXPECT_EQ(refused, 200);
+}
+
+TEST(DecodeTest, WhatIsThrownBecomesAStatus) {
+  const auto caught = [](const std::function<void()>& raise) {
+    return CatchOpenCv("ocr", [&] {
+      raise();
+      return absl::OkStatus();
+    });
+  };
+
+  EXPECT_TRUE(caught([] {}).ok());
+  const absl::Status no_memory = caught([] { throw std::bad_alloc(); });
+  EXPECT_EQ(no_memory.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(no_memory.ToString(), HasSubstr("ocr backend: no memory"));
+  const absl::Status too_large = caught([] { CV_Error(cv::Error::StsNoMem, "too large"); });
+  EXPECT_EQ(too_large.code(), absl::StatusCode::kResourceExhausted);
+  const absl::Status broken = caught([] { CV_Error(cv::Error::StsAssert, "broken"); });
+  EXPECT_EQ(broken.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(broken.ToString(), HasSubstr("broken"));
+  EXPECT_EQ(caught([] { throw std::runtime_error("odd"); }).code(), absl::StatusCode::kInternal);
+}
+
+}  // namespace
+}  // namespace tiffin::worker

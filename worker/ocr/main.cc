@@ -1,0 +1,6 @@
+#include "worker/ocr/backend.h"
+#include "worker/runtime/backend.h"
+
+int main(int argc, char** argv) {
+  return tiffin::worker::WorkerMain(argc, argv, "ocr", tiffin::worker::CreateOcrBackend);
+}

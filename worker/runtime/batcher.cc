@@ -1,0 +1,128 @@
+#include "worker/runtime/batcher.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tiffin::worker {
+namespace {
+
+// Buckets beyond these are forgotten when nothing waits in them: clients choose the shapes.
+constexpr size_t kKeptBuckets = 64;
+// A batch with a deadline starts that much before it would have to: timers are late, and
+// predictions are off.
+constexpr absl::Duration kMargin = absl::Milliseconds(1);
+
+bool Waits(const QueuedCall& call) { return call.state == QueuedCall::State::kWaiting; }
+
+}  // namespace
+
+Batcher::Bucket* Batcher::Find(const QueuedCall& call) {
+  const MethodSignature* signature = Batches(call) ? call.signature : nullptr;
+  const auto same_row = [](const TensorView& input, const Shape& row) {
+    return std::equal(input.shape.begin() + 1, input.shape.end(), row.begin(), row.end());
+  };
+  for (auto bucket = buckets_.begin(); bucket != buckets_.end(); ++bucket) {
+    if (bucket->signature != signature) continue;
+    if (signature != nullptr &&
+        !std::equal(call.inputs.begin(), call.inputs.end(), bucket->row_shapes.begin(),
+                    bucket->row_shapes.end(), same_row)) {
+      continue;
+    }
+    buckets_.splice(buckets_.begin(), buckets_, bucket);
+    return &*bucket;
+  }
+  return nullptr;
+}
+
+Batcher::Bucket& Batcher::FindOrMake(const QueuedCall& call) {
+  if (Bucket* bucket = Find(call); bucket != nullptr) return *bucket;
+  if (buckets_.size() >= kKeptBuckets) {
+    const auto unused = std::find_if(buckets_.rbegin(), buckets_.rend(),
+                                     [](const Bucket& bucket) { return bucket.waiting.empty(); });
+    if (unused != buckets_.rend()) buckets_.erase(std::next(unused).base());
+  }
+  Bucket& made = buckets_.emplace_front();
+  if (Batches(call)) {
+    made.signature = call.signature;
+    for (const TensorView& input : call.inputs) {
+      made.row_shapes.emplace_back(input.shape.begin() + 1, input.shape.end());
+    }
+  }
+  return made;
+}
+
+void Batcher::Add(std::shared_ptr<QueuedCall> call, absl::Time now) {
+  Bucket& bucket = FindOrMake(*call);
+  if (bucket.signature != nullptr) bucket.arrivals.Add(now, call->rows);
+  bucket.waiting.push_back({next_number_++, std::move(call)});
+  ++size_;
+}
+
+void Batcher::PopFront(Bucket& bucket) {
+  bucket.waiting.pop_front();
+  --size_;
+}
+
+Batcher::Bucket* Batcher::Oldest() {
+  Bucket* oldest = nullptr;
+  for (Bucket& bucket : buckets_) {
+    while (!bucket.waiting.empty() && !Waits(*bucket.waiting.front().call)) PopFront(bucket);
+    if (bucket.waiting.empty()) continue;
+    if (oldest == nullptr || bucket.waiting.front().number < oldest->waiting.front().number) {
+      oldest = &bucket;
+    }
+  }
+  return oldest;
+}
+
+absl::Time Batcher::StartAt(absl::Time now) {
+  const Bucket* bucket = Oldest();
+  if (bucket == nullptr) return absl::InfiniteFuture();
+  // Calls of another kind would wait for nothing.
+  if (bucket->signature == nullptr || bucket->waiting.size() < size_) return now;
+  int64_t rows = 0;
+  int64_t calls = 0;
+  absl::Time first_deadline = absl::InfiniteFuture();
+  for (const Entry& entry : bucket->waiting) {
+    if (!Waits(*entry.call)) continue;
+    ++calls;
+    rows += entry.call->rows;
+    if (rows >= limits_.max_batch_size) return now;
+    first_deadline = std::min(first_deadline, entry.call->deadline);
+  }
+  const absl::Duration wait = bucket->arrivals.BestWait(bucket->cost, calls, now);
+  if (wait == absl::ZeroDuration()) return now;
+  return std::min({now + wait, bucket->waiting.front().call->received + limits_.max_delay,
+                   first_deadline - bucket->cost.Predict(rows) - kMargin});
+}
+
+Batch Batcher::Take(absl::Time now) {
+  Batch batch;
+  int64_t rows = 0;
+  // After an expired or dropped one, the oldest may be in another bucket; then the batch is of one.
+  for (Bucket* bucket = Oldest(); bucket != nullptr && !bucket->waiting.empty();) {
+    std::shared_ptr<QueuedCall>& call = bucket->waiting.front().call;
+    if (now >= call->deadline) {
+      if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
+    } else if (Waits(*call)) {
+      if (rows > 0 && rows + call->rows > limits_.max_batch_size) break;
+      if (call->Take(QueuedCall::State::kExecuting)) {
+        rows += call->rows;
+        batch.calls.push_back(std::move(call));
+      }
+    }
+    PopFront(*bucket);
+    if (batch.calls.empty()) {
+      bucket = Oldest();
+    } else if (bucket->signature == nullptr) {
+      break;
+    }
+  }
+  return batch;
+}
+
+void Batcher::Learn(const QueuedCall& call, int64_t rows, absl::Duration took) {
+  if (Bucket* bucket = Find(call); bucket != nullptr) bucket->cost.Add(rows, took);
+}
+
+}  // namespace tiffin::worker

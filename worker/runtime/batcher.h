@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "worker/runtime/arrivals.h"
+#include "worker/runtime/cost_model.h"
+#include "worker/runtime/queued_call.h"
+
+namespace tiffin::worker {
+
+struct BatchingLimits {
+  // Rows of a batch; with 1, every call runs alone. A single call may have more, and runs alone.
+  int64_t max_batch_size = 1;
+  // The longest that a call waits, with an idle worker, for others to come.
+  absl::Duration max_delay = absl::Milliseconds(2);
+};
+
+// Calls to be run as one execution: of one method, their inputs alike but for the rows.
+struct Batch {
+  std::vector<std::shared_ptr<QueuedCall>> calls;  // In kExecuting.
+  // Found past their deadlines and in kDropped, to be answered.
+  std::vector<std::shared_ptr<QueuedCall>> expired;
+  // How long an idle worker waited for it to grow.
+  absl::Duration waited;
+};
+
+// Decides which calls run together, and when. Calls of batchable methods whose inputs have the same
+// shapes, apart from the rows, share a bucket; within it they stay in the order they came, and the
+// bucket whose first call is the oldest is next. So nothing is overtaken but by what joins an older
+// call's batch. Each bucket learns what its executions cost and how its calls arrive. Not
+// thread-safe, and without a clock: see CallQueue.
+class Batcher {
+ public:
+  explicit Batcher(BatchingLimits limits) : limits_(limits) {}
+
+  void Add(std::shared_ptr<QueuedCall> call, absl::Time now);
+
+  // Calls that wait, those that were dropped since included until they are come across.
+  size_t size() const { return size_; }
+  // When an idle worker should take a batch: `now` or before for at once, InfiniteFuture if nothing
+  // waits. To be asked again then, and when a call was added: it depends on both.
+  absl::Time StartAt(absl::Time now);
+  // The next batch. Without calls if all that waited were dropped or had expired.
+  Batch Take(absl::Time now);
+
+  // True if calls like this one run together. Those that must not run twice run alone: a batch that
+  // fails is run again, call by call.
+  bool Batches(const QueuedCall& call) const {
+    return limits_.max_batch_size > 1 && call.signature->batchable && call.signature->retry_safe;
+  }
+  // An execution of calls like `call`, which run together, took that long.
+  void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
+
+ private:
+  struct Entry {
+    uint64_t number;  // In the order of Add.
+    std::shared_ptr<QueuedCall> call;
+  };
+  struct Bucket {
+    // Of calls that are batched; null in the one bucket for all that run alone.
+    const MethodSignature* signature = nullptr;
+    std::vector<Shape> row_shapes;
+    std::deque<Entry> waiting;
+    CostModel cost;
+    Arrivals arrivals;
+  };
+
+  // The call's; nullptr if there is none.
+  Bucket* Find(const QueuedCall& call);
+  Bucket& FindOrMake(const QueuedCall& call);
+  // The one whose first call is the oldest, after leaving out dropped ones; nullptr if none waits.
+  Bucket* Oldest();
+  void PopFront(Bucket& bucket);
+
+  const BatchingLimits limits_;
+  std::list<Bucket> buckets_;  // The last one used first.
+  size_t size_ = 0;
+  uint64_t next_number_ = 0;
+};
+
+}  // namespace tiffin::worker

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/signature.h"
+#include "common/tensor.h"
+#include "worker/runtime/peer.h"
+
+namespace tiffin::worker {
+
+// A call from its frame to its result.
+struct QueuedCall {
+  // kWaiting -> kExecuting -> ended (removed from its peer)
+  // kWaiting -> kDropped: cancelled or expired; answered by who dropped it, and never executed
+  enum class State { kWaiting, kExecuting, kDropped };
+
+  std::shared_ptr<Peer> peer;
+  uint64_t id = 0;
+  std::string method;
+  const MethodSignature* signature = nullptr;  // The backend's.
+  std::vector<TensorView> inputs;
+  // What the inputs' bytes lie in: copies of inline ones, and the segments of others.
+  std::vector<std::shared_ptr<const void>> holds;
+  int64_t rows = 1;
+  absl::Time received;
+  absl::Time deadline;
+  std::atomic<State> state = State::kWaiting;
+  // Nobody waits for the result any more. Of use while it executes.
+  std::atomic<bool> cancelled = false;
+
+  // True for the one who takes it out of kWaiting.
+  bool Take(State to) {
+    State expected = State::kWaiting;
+    return state.compare_exchange_strong(expected, to);
+  }
+};
+
+// Ends a call without executing it or after it failed: sends its result and forgets it.
+void EndCall(QueuedCall& call, const absl::Status& status);
+
+}  // namespace tiffin::worker
