@@ -24,25 +24,49 @@ void Loop::Timer::Cancel() {
 }
 
 void Loop::Run() {
+  turn_.Lock();
   while (true) {
     RunDueTimers();
     RunReady();
-    const gpr_timespec deadline = timers_.empty()
-                                      ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
-                                      : MonotonicIn(timers_.begin()->first.first - clock_.Now());
+    wakes_at_ = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first.first;
+    const gpr_timespec deadline = timers_.empty() ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
+                                                  : MonotonicIn(wakes_at_ - clock_.Now());
+    EndTurn();
     void* tag = nullptr;
     bool ok = false;
-    switch (queue_.AsyncNext(&tag, &ok, deadline)) {
-      case grpc::CompletionQueue::GOT_EVENT:
-        static_cast<Completion*>(tag)->OnComplete(ok);
-        break;
-      case grpc::CompletionQueue::TIMEOUT:
-        break;
-      case grpc::CompletionQueue::SHUTDOWN:
-        RunReady();
-        return;
+    const grpc::CompletionQueue::NextStatus next = queue_.AsyncNext(&tag, &ok, deadline);
+    turn_.Lock();
+    if (next == grpc::CompletionQueue::GOT_EVENT) {
+      static_cast<Completion*>(tag)->OnComplete(ok);
+    } else if (next == grpc::CompletionQueue::SHUTDOWN) {
+      RunReady();
+      EndTurn();
+      return;
     }
   }
+}
+
+bool Loop::Enter(absl::FunctionRef<void()> task) {
+  turn_.Lock();
+  if (ended_) {
+    turn_.Unlock();
+    return false;
+  }
+  task();
+  RunReady();
+  if (!timers_.empty() && timers_.begin()->first.first < wakes_at_) {
+    wakes_at_ = timers_.begin()->first.first;
+    Post([] {});  // Run's thread sleeps until a later timer.
+  }
+  EndTurn();
+  return true;
+}
+
+void Loop::EndTurn() {
+  std::vector<Task> tasks;
+  tasks.swap(after_turn_);
+  turn_.Unlock();
+  for (Task& task : tasks) std::move(task)();
 }
 
 void Loop::RunReady() {

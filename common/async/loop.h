@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -24,8 +25,10 @@ class Completion {
   virtual void OnComplete(bool ok) = 0;
 };
 
-// One thread that polls one gRPC completion queue, whose tags are all `Completion*`. Runs in the
-// thread that calls Run. What belongs to a loop needs no locks; others reach it by Post.
+// Events one after the other, so that what belongs to a loop needs no locks. Most are those of one
+// gRPC completion queue, whose tags are all `Completion*`: the thread that calls Run polls it. A
+// thread that polls something else handles its events by Enter, in a turn of its own. "On the
+// loop's thread" means: in a turn, whichever thread has it. All others reach the loop by Post.
 class Loop {
  public:
   using Task = absl::AnyInvocable<void()>;
@@ -58,6 +61,13 @@ class Loop {
   // No Post will be taken any more: to be called, on the loop's thread, before the queue's
   // Shutdown.
   void Close();
+  // Handles an event of the calling thread's, at once: runs `task`, and what it makes ready, when
+  // no other event is being handled. Costs no wake-up of Run's thread. Not from inside a turn.
+  // False: the loop has ended, and nothing was run.
+  bool Enter(absl::FunctionRef<void()> task);
+  // On the loop's thread: runs `task` after the turn, in its thread, while others may have theirs:
+  // for what waits until another thread has had its turn.
+  void AfterTurn(Task task) { after_turn_.push_back(std::move(task)); }
   // On the loop's thread: runs `task` after the event that is being handled.
   void Defer(Task task) { ready_.push_back(std::move(task)); }
   // On the loop's thread. `when` may be in the past; the task still runs later.
@@ -78,14 +88,22 @@ class Loop {
     Loop& loop_;
   };
 
-  void RunReady();
-  void RunDueTimers();
+  void RunReady() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void RunDueTimers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  // Gives the turn back.
+  void EndTurn() ABSL_UNLOCK_FUNCTION(turn_);
 
   grpc::CompletionQueue& queue_;
   const Clock& clock_;
+  // Held by the thread whose turn it is. All that is not guarded otherwise belongs to it, but is
+  // also used before Run and after its end.
+  absl::Mutex turn_;
   std::vector<Task> ready_;
+  std::vector<Task> after_turn_;
   std::map<Timer::Key, Task> timers_;
   uint64_t next_timer_ = 0;
+  // When Run's thread looks at the timers by itself.
+  absl::Time wakes_at_ = absl::InfinitePast();
   bool ended_ = false;  // By Close.
 
   absl::Mutex mutex_;

@@ -1,123 +1,227 @@
 #include "common/session/descriptor_channel.h"
-#include "common/unique_fd.h"
 
 #include <fcntl.h>
 
-#include <optional>
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/session/frame_assembler.h"
+#include "common/tensor.h"
+#include "common/unique_fd.h"
+
 namespace tiffin::session {
+namespace {
+
+// Taken in one turn of the loop's, so that a peer that never stops doesn't keep it.
+constexpr int kPacketsPerTurn = 64;
+
+}  // namespace
 
 struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
-  Shared(shm::DescriptorSocket from, Watcher& watch_by, Loop& to, OnReceived received,
-         OnClosed closed)
+  Shared(shm::DescriptorSocket from, Watcher& watch_by, Loop& to, Events tell)
       : socket(std::move(from)),
         watcher(watch_by),
         loop(to),
-        on_received(std::move(received)),
-        on_closed(std::move(closed)) {}
+        events(std::move(tell)),
+        writer(FrameWriter::Initially::kWritable,
+               [this](const worker::v1::Frames& message) { return SendFrames(message); }) {}
 
+  // An announcement, or what is left of a message.
   struct Queued {
     shm::Announcement announcement;
     UniqueFd descriptor;
+    std::string message;
+    size_t sent = 0;
   };
 
-  // On the watcher's thread. Takes all there is; false ends the watching.
+  // On the watcher's thread. False ends the watching.
   bool Readable() {
-    while (true) {
+    bool goes_on = false;
+    loop.Enter([&] { goes_on = Receive(kPacketsPerTurn); });
+    return goes_on;
+  }
+
+  // In a turn. False: nothing is received any more.
+  bool Receive(int packets) {
+    for (; alive && packets > 0; --packets) {
       auto received = socket.Receive();
       if (!received.ok()) {
-        loop.Post([self = shared_from_this(), status = received.status()] {
-          if (self->alive) self->on_closed(status);
-        });
-        return false;
+        Close(received.status());
+      } else if (!received->has_value()) {
+        return true;
+      } else if ((*received)->total == 0) {
+        events.announced(**std::move(received));
+      } else if (events.frames == nullptr) {
+        Close(absl::InvalidArgumentError("frames on the socket of a session without express lane"));
+      } else {
+        const auto frames = assembler.Add((*received)->total, (*received)->piece);
+        if (!frames.ok()) {
+          Close(frames.status());
+        } else if (*frames != nullptr) {
+          events.frames(**frames);
+        }
       }
-      if (!received->has_value()) return true;
-      loop.Post([self = shared_from_this(), item = std::move(**received)]() mutable {
-        if (self->alive) self->on_received(std::move(item));
-      });
     }
+    return alive;
   }
 
-  // The wait for room in a full socket. A descriptor can be watched once at a time, so it has its
-  // own.
-  struct WaitForRoom {
-    UniqueFd descriptor;
-    std::unique_ptr<Watcher::Watch> watch;  // Ends before the descriptor is closed.
-  };
+  void Close(const absl::Status& status) {
+    alive = false;
+    events.closed(status);
+  }
 
-  // On the watcher's thread.
+  // Sends what fits of `item`. RESOURCE_EXHAUSTED: not all. Any other end: there is no more to do;
+  // if the peer is gone, the receiving side reports it.
+  absl::Status SendItem(Queued& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (item.message.empty()) {
+      return socket.Send(item.announcement, item.descriptor.valid()
+                                                ? std::optional<int>(item.descriptor.get())
+                                                : std::nullopt);
+    }
+    const std::span<const std::byte> bytes = AsBytes(item.message);
+    while (item.sent < bytes.size()) {
+      const size_t size = std::min(bytes.size() - item.sent, shm::DescriptorSocket::kMaxPiece);
+      const absl::Status status = socket.SendPiece(bytes.size(), bytes.subspan(item.sent, size));
+      if (!status.ok()) return status;
+      item.sent += size;
+    }
+    return absl::OkStatus();
+  }
+
+  // On the watcher's thread, when there is room. False ends the watching.
   bool SendBacklog() {
-    absl::MutexLock lock(&mutex);
-    while (!backlog.empty()) {
-      const Queued& next = backlog.front();
-      const std::optional<int> descriptor =
-          next.descriptor.valid() ? std::optional<int>(next.descriptor.get()) : std::nullopt;
-      const absl::Status sent = socket.Send(next.announcement, descriptor);
-      if (absl::IsResourceExhausted(sent)) return true;
-      backlog.pop_front();  // Sent, or the peer is gone, which the reading side reports.
+    std::unique_ptr<Watcher::Watch> ended;  // From inside its callback, which waits for nobody.
+    while (true) {
+      bool message_sent = false;
+      bool full = false;
+      {
+        absl::MutexLock lock(&mutex);
+        while (!backlog.empty() && !full) {
+          full = absl::IsResourceExhausted(SendItem(backlog.front()));
+          if (full) break;
+          message_sent = message_sent || !backlog.front().message.empty();
+          backlog.pop_front();
+        }
+        if (!full && !message_sent) {
+          waiting = false;
+          ended = std::move(room_watch);
+          return false;
+        }
+      }
+      // Without the lock, which the writer's next message takes; that one joins the backlog if it
+      // doesn't fit, so this goes round once more.
+      if (message_sent) writer.OnWritten(/*ok=*/true);
+      if (full) return true;
     }
-    waiting = false;
-    return false;
   }
 
-  void Send(const shm::Announcement& announcement, std::optional<int> descriptor) {
-    WaitForRoom ended;  // Destroyed without the lock, which its callback may be about to give back.
+  // Behind what waits already.
+  void Wait(Queued item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    backlog.push_back(std::move(item));
+    if (waiting) return;
+    // A descriptor can be watched once at a time, and the socket's own is watched for what arrives.
+    // Shared with the callback, so that it is open as long as it is watched.
+    auto room = std::make_shared<UniqueFd>(fcntl(socket.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!room->valid()) {
+      loop.Post([self = shared_from_this()] {
+        if (self->alive) {
+          self->Close(absl::ResourceExhaustedError(
+              "this process has too many open files; raise 'ulimit -n'"));
+        }
+      });
+      return;
+    }
+    waiting = true;
+    room_watch = watcher.Add(room->get(), Watcher::Interest::kWritable,
+                             [self = shared_from_this(), room] { return self->SendBacklog(); });
+  }
+
+  void Announce(const shm::Announcement& announcement, std::optional<int> descriptor) {
     absl::MutexLock lock(&mutex);
+    if (retired) return;
     if (backlog.empty() && !absl::IsResourceExhausted(socket.Send(announcement, descriptor))) {
       return;
     }
     // A copy: the caller may drop its descriptor before this one is sent.
-    backlog.push_back(
-        {announcement,
-         UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1)});
-    if (waiting) return;
-    ended = std::move(room);
-    room.descriptor = UniqueFd(fcntl(socket.fd(), F_DUPFD_CLOEXEC, 0));
-    if (!room.descriptor.valid()) return;  // Too many open files; the next Send tries again.
-    waiting = true;
-    room.watch = watcher.Add(room.descriptor.get(), Watcher::Interest::kWritable,
-                             [this] { return SendBacklog(); });
+    Wait({.announcement = announcement,
+          .descriptor =
+              UniqueFd(descriptor.has_value() ? fcntl(*descriptor, F_DUPFD_CLOEXEC, 0) : -1),
+          .message = {}});
   }
 
-  shm::DescriptorSocket socket;  // Received from on the watcher's thread, sent to under the mutex.
+  // From the writer, with its lock held; it sends the next one after OnWritten.
+  FrameWriter::Progress SendFrames(const worker::v1::Frames& frames) {
+    absl::MutexLock lock(&mutex);
+    if (retired) return FrameWriter::Progress::kWritten;
+    Queued item;
+    item.message = std::move(buffer);
+    item.message.clear();
+    frames.AppendToString(&item.message);
+    if (backlog.empty() && !absl::IsResourceExhausted(SendItem(item))) {
+      buffer = std::move(item.message);
+      return FrameWriter::Progress::kWritten;
+    }
+    Wait(std::move(item));
+    return FrameWriter::Progress::kStarted;
+  }
+
+  shm::DescriptorSocket socket;  // Received from in the loop's turns, sent to under the mutex.
   Watcher& watcher;
   Loop& loop;
-  OnReceived on_received;
-  OnClosed on_closed;
-  bool alive = true;  // Touched on the loop's thread only.
-  bool retired = false;
-
-  absl::Mutex mutex;
-  std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
-  WaitForRoom room ABSL_GUARDED_BY(mutex);
-  bool waiting ABSL_GUARDED_BY(mutex) = false;
+  // Touched in the loop's turns only.
+  Events events;
+  FrameAssembler assembler;
+  bool alive = true;
   std::unique_ptr<Watcher::Watch> readable;
+
+  absl::Mutex mutex;  // Taken after the writer's.
+  std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
+  bool waiting ABSL_GUARDED_BY(mutex) = false;
+  bool retired ABSL_GUARDED_BY(mutex) = false;
+  std::unique_ptr<Watcher::Watch> room_watch ABSL_GUARDED_BY(mutex);
+  std::string buffer ABSL_GUARDED_BY(mutex);  // Kept, so that its memory is used again.
+  FrameWriter writer;
 };
 
 DescriptorChannel::DescriptorChannel(shm::DescriptorSocket socket, Watcher& watcher, Loop& loop,
-                                     OnReceived on_received, OnClosed on_closed)
-    : shared_(std::make_shared<Shared>(std::move(socket), watcher, loop, std::move(on_received),
-                                       std::move(on_closed))) {
+                                     Events events)
+    : shared_(std::make_shared<Shared>(std::move(socket), watcher, loop, std::move(events))) {
   shared_->readable = watcher.Add(shared_->socket.fd(), Watcher::Interest::kReadable,
-                                  [shared = shared_.get()] { return shared->Readable(); });
+                                  [shared = shared_] { return shared->Readable(); });
 }
 
 DescriptorChannel::~DescriptorChannel() { Retire(); }
 
 void DescriptorChannel::Retire() {
-  if (std::exchange(shared_->retired, true)) return;
-  shared_->alive = false;
-  shared_->readable.reset();
-  Shared::WaitForRoom room;
+  std::unique_ptr<Watcher::Watch> room_watch;
   {
     absl::MutexLock lock(&shared_->mutex);
-    room = std::move(shared_->room);
+    if (std::exchange(shared_->retired, true)) return;
+    room_watch = std::move(shared_->room_watch);
+    shared_->backlog.clear();
   }
+  shared_->writer.Close();
+  shared_->alive = false;
+  // The watcher's thread may be waiting for its turn, in which it will find this retired.
+  shared_->loop.AfterTurn(
+      [readable = std::move(shared_->readable), room = std::move(room_watch)]() mutable {
+        readable.reset();
+        room.reset();
+      });
 }
 
-void DescriptorChannel::Send(const shm::Announcement& announcement, std::optional<int> descriptor) {
-  shared_->Send(announcement, descriptor);
+void DescriptorChannel::Announce(const shm::Announcement& announcement,
+                                 std::optional<int> descriptor) {
+  shared_->Announce(announcement, descriptor);
 }
+
+FrameWriter& DescriptorChannel::frames() { return shared_->writer; }
+
+void DescriptorChannel::ReceiveAll() { shared_->Receive(std::numeric_limits<int>::max()); }
 
 }  // namespace tiffin::session

@@ -1,7 +1,5 @@
 #include "common/session/frame_writer.h"
 
-#include "common/async/message.h"
-
 namespace tiffin::session {
 
 void FrameWriter::Add(absl::FunctionRef<void(worker::v1::Frame&)> fill) {
@@ -16,10 +14,8 @@ void FrameWriter::Flush() {
 
 void FrameWriter::FlushLocked() {
   if (in_flight_ || closed_ || outbox_.frames().empty()) return;
-  in_flight_ = true;
-  grpc::ByteBuffer message = ToByteBuffer(outbox_);
+  in_flight_ = start_(outbox_) == Progress::kStarted;
   outbox_.Clear();  // Keeps the frames' memory for the next ones.
-  start_(std::move(message));
 }
 
 void FrameWriter::OnWritten(bool ok) {

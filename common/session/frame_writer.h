@@ -4,19 +4,20 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
-#include "grpcpp/support/byte_buffer.h"
 #include "tiffin/worker/v1/worker.pb.h"
 
 namespace tiffin::session {
 
-// The sending half of a session's stream: keeps the order of frames, has one write in flight, and
-// gathers what is added meanwhile into the next. Thread-safe.
+// The sending half of a carrier, a session's stream or its socket: keeps the order of frames, has
+// one write in flight, and gathers what is added meanwhile into the next. Thread-safe.
 class FrameWriter {
  public:
-  // Starts writing one message; its completion is told by OnWritten. Called with the lock held.
-  using StartWrite = absl::AnyInvocable<void(grpc::ByteBuffer)>;
+  // kWritten: done. kStarted: its end is told by OnWritten.
+  enum class Progress { kWritten, kStarted };
+  // Writes one message. Called with the lock held.
+  using StartWrite = absl::AnyInvocable<Progress(const worker::v1::Frames&)>;
 
-  // kStarting: the stream can't write yet; the first OnWritten tells that it can.
+  // kStarting: nothing can be written yet; the first OnWritten tells that it can.
   enum class Initially { kWritable, kStarting };
   FrameWriter(Initially initially, StartWrite start)
       : start_(std::move(start)), in_flight_(initially == Initially::kStarting) {}

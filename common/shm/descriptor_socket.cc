@@ -20,6 +20,15 @@ namespace {
 static_assert(std::is_trivially_copyable_v<Announcement> && sizeof(Announcement) == 24,
               "an Announcement travels as its bytes, between processes of one machine");
 
+// Before a piece of a message.
+struct PieceHeader {
+  uint64_t no_session = kNoSession;  // Where an Announcement has its session.
+  uint64_t total = 0;
+};
+static_assert(std::is_trivially_copyable_v<PieceHeader> && sizeof(PieceHeader) == 16);
+
+constexpr size_t kMaxPacket = sizeof(PieceHeader) + DescriptorSocket::kMaxPiece;
+
 constexpr int kSocketType = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
 constexpr int kBacklog = 128;
 // Room for more than the one descriptor that a packet may carry: what arrives surplus is closed by
@@ -109,6 +118,22 @@ absl::Status DescriptorSocket::Send(const Announcement& announcement,
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &*descriptor, sizeof(int));
   }
+  return SendPacket(message);
+}
+
+absl::Status DescriptorSocket::SendPiece(uint64_t total, std::span<const std::byte> piece) {
+  PieceHeader header{.total = total};
+  std::array<iovec, 2> parts{};
+  parts[0] = {.iov_base = &header, .iov_len = sizeof(header)};
+  // The kernel only reads it.
+  parts[1] = {.iov_base = const_cast<std::byte*>(piece.data()), .iov_len = piece.size()};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return SendPacket(message);
+}
+
+absl::Status DescriptorSocket::SendPacket(msghdr& message) {
   while (true) {
     if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return absl::OkStatus();
     switch (errno) {
@@ -130,8 +155,8 @@ absl::Status DescriptorSocket::Send(const Announcement& announcement,
 }
 
 absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Receive() {
-  Announcement packet;
-  iovec data{.iov_base = &packet, .iov_len = sizeof(packet)};
+  packet_.resize(kMaxPacket);
+  iovec data{.iov_base = packet_.data(), .iov_len = packet_.size()};
   alignas(cmsghdr) std::array<char, kControlSpace> control{};
   msghdr message{};
   ssize_t received = -1;
@@ -154,9 +179,23 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
   if (received == 0 && descriptors.empty() && HungUp(fd_.get())) {
     return absl::UnavailableError("the peer has closed its descriptor socket");
   }
-  if (received != sizeof(packet) || (message.msg_flags & MSG_TRUNC) != 0) {
+  const auto size = static_cast<size_t>(received);
+  PieceHeader header;
+  if (size > sizeof(header)) std::memcpy(&header, packet_.data(), sizeof(header));
+  const bool is_piece = size > sizeof(header) && header.no_session == kNoSession;
+  if ((!is_piece && size != sizeof(Announcement)) || (message.msg_flags & MSG_TRUNC) != 0) {
     return absl::InvalidArgumentError(StrCat(
-        "a packet of the wrong size on the descriptor socket (", sizeof(packet), " is right)"));
+        "a packet of ", size, " bytes on the descriptor socket, which is neither a segment's ",
+        "announcement (", sizeof(Announcement), " bytes) nor a piece of a message"));
+  }
+  if (is_piece) {
+    if (header.total < size - sizeof(header) || !descriptors.empty()) {
+      return absl::InvalidArgumentError("a malformed piece of a message on the descriptor socket");
+    }
+    return Received{.announcement = {},
+                    .descriptor = UniqueFd(),
+                    .total = header.total,
+                    .piece = std::span(packet_).subspan(sizeof(header), size - sizeof(header))};
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0 && descriptors.empty()) {
     return absl::ResourceExhaustedError(
@@ -165,7 +204,8 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
   if (descriptors.size() > 1 || (message.msg_flags & MSG_CTRUNC) != 0) {
     return absl::InvalidArgumentError("more than one descriptor came with an announcement");
   }
-  Received result{.announcement = packet, .descriptor = UniqueFd()};
+  Received result;
+  std::memcpy(&result.announcement, packet_.data(), sizeof(Announcement));
   if (!descriptors.empty()) result.descriptor = std::move(descriptors.front());
   return result;
 }

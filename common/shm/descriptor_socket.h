@@ -1,7 +1,11 @@
 #pragma once
 
+#include <sys/socket.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,19 +15,26 @@
 
 namespace tiffin::shm {
 
+// Marks a packet that is no Announcement.
+inline constexpr uint64_t kNoSession = ~uint64_t{0};
+
 // What travels beside a descriptor: which segment it is. With no descriptor, the greeting that ties
 // the socket to its session.
 struct Announcement {
-  uint64_t session = 0;
+  uint64_t session = 0;  // Never kNoSession.
   uint64_t segment = 0;  // 0 in the greeting.
   uint64_t size = 0;
 };
 
 // One end of a session's SOCK_SEQPACKET Unix socket: each packet is one Announcement with at most
-// one descriptor (SCM_RIGHTS). Non-blocking.Held open until nothing of the session is read any
-// more: its end of file proves that, or that the peer is dead. One thread at a time.
+// one descriptor (SCM_RIGHTS), or a piece of a message; all of them in one order. Non-blocking.
+// Held open until nothing of the session is read any more: its end of file proves that, or that the
+// peer is dead. One thread sends, one receives, at a time.
 class DescriptorSocket {
  public:
+  // Of a message, in one packet; a few of them fit into a socket's buffer.
+  static constexpr size_t kMaxPiece = 32768;
+
   explicit DescriptorSocket(UniqueFd fd) : fd_(std::move(fd)) {}
   // Connects to the listener at `path`. UNAVAILABLE if nobody listens there.
   static absl::StatusOr<DescriptorSocket> Connect(const std::string& path);
@@ -32,10 +43,15 @@ class DescriptorSocket {
   // UNAVAILABLE: the peer is gone. RESOURCE_EXHAUSTED: the socket's buffer is full; nothing was
   // sent. `descriptor` stays the caller's.
   absl::Status Send(const Announcement& announcement, std::optional<int> descriptor);
+  // The next `piece`, of at most kMaxPiece bytes, of a message that has `total`. Errors as above.
+  absl::Status SendPiece(uint64_t total, std::span<const std::byte> piece);
 
+  // An announcement, or, where `total` is not 0, a piece of a message that has so many bytes.
   struct Received {
     Announcement announcement;
     UniqueFd descriptor;  // Invalid in the greeting.
+    uint64_t total = 0;
+    std::span<const std::byte> piece = {};  // Never empty. Valid until the next Receive.
   };
   // nullopt: nothing there yet. UNAVAILABLE: end of file, after all that the peer sent before it.
   // INVALID_ARGUMENT: a packet of the wrong form; all its descriptors are closed.
@@ -44,7 +60,10 @@ class DescriptorSocket {
   absl::StatusOr<std::optional<Received>> Receive();
 
  private:
+  absl::Status SendPacket(msghdr& message);
+
   UniqueFd fd_;
+  std::vector<std::byte> packet_;  // The last one received.
 };
 
 // Where sessions' sockets come in. Destruction closes it and removes its path.

@@ -16,12 +16,16 @@
 namespace tiffin::gateway {
 namespace {
 
+constexpr char kExpress[] = "express";
+constexpr char kGrpc[] = "grpc";
+
 struct ServeOptions {
   std::vector<std::string> files;
   std::string store = model::Store::DefaultRoot().native();
   std::string grpc_address = "127.0.0.1:8001";
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
+  std::string worker_transport = kExpress;
 };
 
 int Serve(const ServeOptions& options) {
@@ -38,6 +42,8 @@ int Serve(const ServeOptions& options) {
   server.runtime_base = options.runtime_dir;
   server.serving.grpc_address = options.grpc_address;
   server.serving.segment_limit = options.segment_limit;
+  server.serving.worker_transport =
+      options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
   for (PlannedWorker& worker : plan->workers) {
     worker.arguments.insert(worker.arguments.end(),
                             {"--segment-limit", std::to_string(options.segment_limit)});
@@ -69,6 +75,12 @@ void AddServe(CLI::App& app, Command& chosen) {
   serve
       ->add_option("--segment-limit", options->segment_limit,
                    "Bytes of shared memory for the gateway, and for each worker")
+      ->capture_default_str();
+  serve
+      ->add_option("--worker-transport", options->worker_transport,
+                   "What calls travel on between the gateway and its workers: express (Unix "
+                   "sockets), or grpc (streams; slower)")
+      ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }

@@ -32,10 +32,12 @@ class AttachStream::Call {
       : on_frames_(std::move(on_frames)),
         on_ended_(std::move(on_ended)),
         stub_(MakeChannel(address)),
-        writer_(session::FrameWriter::Initially::kStarting, [this](grpc::ByteBuffer message) {
-          ++pending_;
-          stream_->Write(message, &on_written_);
-        }) {
+        writer_(session::FrameWriter::Initially::kStarting,
+                [this](const worker::v1::Frames& message) {
+                  ++pending_;
+                  stream_->Write(ToByteBuffer(message), &on_written_);
+                  return session::FrameWriter::Progress::kStarted;
+                }) {
     stream_ = stub_.PrepareCall(&context_, session::kAttachMethod, &loop.queue());
     pending_ = 1;
     stream_->StartCall(&on_started_);

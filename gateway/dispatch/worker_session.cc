@@ -20,7 +20,8 @@ constexpr absl::Duration kLate = absl::Milliseconds(500);
 
 uint64_t RandomId() {
   std::random_device random;
-  return (uint64_t{random()} << 32 | random()) | 1;  // 0 is no session.
+  // Neither 0, which is no session, nor shm::kNoSession.
+  return (uint64_t{random()} << 32 | random()) >> 1 | 1;
 }
 
 // The shape in a frame: no row dimension for a method that is not batchable, but [1] for the kinds
@@ -40,13 +41,21 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Even
       self_(std::make_shared<WorkerSession*>(this)),
       stream_(
           StrCat("unix:", path), parts.loop,
-          [this](worker::v1::Frames frames) { OnFrames(std::move(frames)); },
-          [this](absl::Status status) { Lose(std::move(status)); }) {
+          [this](worker::v1::Frames frames) { OnStreamFrames(std::move(frames)); },
+          [this](absl::Status status) { OnStreamEnded(std::move(status)); }) {
   stream_.writer().Add([&](worker::v1::Frame& frame) {
     frame.mutable_attach()->set_protocol_version(session::kProtocolVersion);
     frame.mutable_attach()->set_session(id_);
+    frame.mutable_attach()->set_express(parts_.transport == WorkerTransport::kExpress);
   });
   stream_.writer().Flush();
+  OpenSocket(path);
+  CheckSilence(parts_.loop.now());
+}
+
+WorkerSession::~WorkerSession() { *self_ = nullptr; }
+
+void WorkerSession::OpenSocket(const std::string& path) {
   auto socket = shm::DescriptorSocket::Connect(StrCat(path, ".fd"));
   if (!socket.ok()) {
     parts_.loop.Defer([self = self_, status = socket.status()] {
@@ -54,21 +63,23 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Even
     });
     return;
   }
-  descriptors_ = std::make_unique<session::DescriptorChannel>(
-      *std::move(socket), parts_.watcher, parts_.loop,
-      [this](shm::DescriptorSocket::Received received) { OnSegment(std::move(received)); },
-      [this](const absl::Status& status) {
-        const bool at_end = absl::IsUnavailable(status);
-        Lose(at_end ? absl::UnavailableError("it closed the session") : status);
-        // A worker keeps its end open as long as a call of the session executes, a dead one does
-        // not.
-        if (at_end) Bury();
-      });
-  descriptors_->Send({.session = id_}, std::nullopt);
-  CheckSilence(parts_.loop.now());
+  session::DescriptorChannel::Events events;
+  events.announced = [this](shm::DescriptorSocket::Received received) {
+    OnSegment(std::move(received));
+  };
+  if (parts_.transport == WorkerTransport::kExpress) {
+    events.frames = [this](worker::v1::Frames& frames) { OnSocketFrames(frames); };
+  }
+  events.closed = [this](const absl::Status& status) {
+    const bool at_end = absl::IsUnavailable(status);
+    Lose(at_end ? absl::UnavailableError("it closed the session") : status);
+    // A worker keeps its end open as long as a call of the session executes, a dead one does not.
+    if (at_end) Bury();
+  };
+  descriptors_ = std::make_unique<session::DescriptorChannel>(*std::move(socket), parts_.watcher,
+                                                              parts_.loop, std::move(events));
+  descriptors_->Announce({.session = id_}, std::nullopt);
 }
-
-WorkerSession::~WorkerSession() { *self_ = nullptr; }
 
 absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done) {
   Record record{.signature = call.signature, .rows = call.rows, .inputs = {}, .done = nullptr};
@@ -92,8 +103,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done)
   record.done = std::move(done);
   calls_.emplace(id, std::move(record));
   AddReleases();  // Before the call, which may then use the memory that is still in the cache.
-  stream_.writer().Add(
-      [&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
+  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
   FlushLater();
   return id;
 }
@@ -126,13 +136,12 @@ absl::Status WorkerSession::FillInput(DataType dtype, const Shape& shape, const 
 
 void WorkerSession::Announce(const SegmentName& segment) {
   if (!announced_.insert(segment.id).second) return;
-  descriptors_->Send({.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
+  descriptors_->Announce({.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
 }
 
 void WorkerSession::ForgetSegment(uint64_t id) {
   if (announced_.erase(id) == 0 || state_ != State::kReady) return;
-  stream_.writer().Add(
-      [&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
+  calls().Add([&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
   FlushLater();
 }
 
@@ -140,7 +149,7 @@ void WorkerSession::Abandon(uint64_t call) {
   const auto record = calls_.find(call);
   if (record == calls_.end()) return;
   record->second.done = nullptr;
-  stream_.writer().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
+  calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
   FlushLater();
 }
 
@@ -155,50 +164,80 @@ void WorkerSession::FlushLater() {
 void WorkerSession::Flush() {
   flush_scheduled_ = false;
   AddReleases();
-  stream_.writer().Flush();
+  calls().Flush();
 }
 
 void WorkerSession::AddReleases() {
   if (releases_.empty()) return;
-  stream_.writer().Add([&](worker::v1::Frame& frame) {
+  calls().Add([&](worker::v1::Frame& frame) {
     frame.mutable_release()->mutable_calls()->Assign(releases_.begin(), releases_.end());
   });
   releases_.clear();
   release_bytes_ = 0;
-  release_timer_.Cancel();
 }
 
 void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {
   if (state_ != State::kReady) return;
-  if (releases_.empty()) {
-    release_timer_ = parts_.loop.At(parts_.loop.now() + kReleaseDelay, [this] { FlushLater(); });
+  // Left as it is when a frame takes the releases along: under load most do, and setting a timer
+  // for each may cost a wake-up.
+  if (!std::exchange(release_timer_runs_, true)) {
+    release_timer_ = parts_.loop.At(parts_.loop.now() + kReleaseDelay, [this] {
+      release_timer_runs_ = false;
+      if (!releases_.empty()) FlushLater();
+    });
   }
   releases_.push_back(call);
   release_bytes_ += bytes;
   if (release_bytes_ >= kReleaseBytes) FlushLater();
 }
 
-void WorkerSession::OnFrames(worker::v1::Frames frames) {
+void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
   last_sign_of_life_ = parts_.loop.now();
   for (worker::v1::Frame& frame : *frames.mutable_frames()) {
     if (state_ == State::kLost) return;
-    switch (frame.kind_case()) {
-      case worker::v1::Frame::kHello:
-        OnHello(frame.hello());
-        break;
-      case worker::v1::Frame::kResult:
-        OnResult(std::move(*frame.mutable_result()));
-        break;
-      case worker::v1::Frame::kState:
-        break;  // A sign of life.
-      case worker::v1::Frame::kSegmentGone:
-        segments_.erase(frame.segment_gone().segment());
-        break;
-      default:
-        Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case())));
-        return;
+    if (frame.has_hello()) {
+      OnHello(frame.hello());
+    } else if (frame.has_state()) {
+      continue;  // A sign of life.
+    } else if (express_) {
+      // Its order among those on the socket would be lost.
+      Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case(),
+                                      " on the stream of a session with express lane")));
+    } else {
+      OnCallFrame(frame);
     }
   }
+}
+
+void WorkerSession::OnSocketFrames(worker::v1::Frames& frames) {
+  last_sign_of_life_ = parts_.loop.now();
+  if (!express_) {
+    Lose(absl::InternalError("the worker sent frames on its socket without the express lane"));
+  }
+  for (worker::v1::Frame& frame : *frames.mutable_frames()) {
+    if (state_ == State::kLost) return;
+    OnCallFrame(frame);
+  }
+}
+
+void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
+  switch (frame.kind_case()) {
+    case worker::v1::Frame::kResult:
+      OnResult(std::move(*frame.mutable_result()));
+      break;
+    case worker::v1::Frame::kSegmentGone:
+      segments_.erase(frame.segment_gone().segment());
+      break;
+    default:
+      Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case())));
+  }
+}
+
+// What the worker sent on the socket before it ended the stream, or died, may not have been read
+// yet: its results count.
+void WorkerSession::OnStreamEnded(absl::Status status) {
+  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
+  Lose(std::move(status));
 }
 
 void WorkerSession::OnHello(const worker::v1::Hello& hello) {
@@ -215,6 +254,11 @@ void WorkerSession::OnHello(const worker::v1::Hello& hello) {
   auto description = WorkerDescriptionFromJson(hello.description());
   if (!description.ok()) {
     Lose(description.status());
+    return;
+  }
+  express_ = hello.express();
+  if (express_ && parts_.transport != WorkerTransport::kExpress) {
+    Lose(absl::InternalError("the worker chose the express lane, which it was not offered"));
     return;
   }
   state_ = State::kReady;
@@ -241,7 +285,8 @@ void WorkerSession::OnResult(worker::v1::Result result) {
       if (*self != nullptr) (*self)->DeliverResults();
     });
   }
-  deliveries_.push_back({result.call(), TakeResult(result, record->second)});
+  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
+  deliveries_.push_back({result.call(), TakeResult(result, form, segments_, self_)});
 }
 
 void WorkerSession::DeliverResults() {
@@ -257,71 +302,6 @@ void WorkerSession::DeliverResults() {
     calls_.erase(record);
     if (done != nullptr) std::move(done)(std::move(delivery.result));
   }
-}
-
-absl::StatusOr<CallResult> WorkerSession::TakeResult(const worker::v1::Result& result,
-                                                     const Record& record) {
-  if (result.code() != 0) {
-    if (result.outputs_size() > 0 || result.code() > 16) {
-      return absl::InternalError("the worker sent a malformed error");
-    }
-    return absl::Status(static_cast<absl::StatusCode>(result.code()), result.message());
-  }
-  auto lease = std::make_shared<ResultLease>(self_, result.call());
-  for (const worker::v1::Tensor& tensor : result.outputs()) {
-    if (tensor.segment() != 0) lease->AddBytes(std::max<uint64_t>(tensor.size(), 1));
-  }
-  const auto& specs = record.signature->outputs;
-  if (static_cast<size_t>(result.outputs_size()) != specs.size()) {
-    return absl::InternalError(
-        StrCat("the worker sent ", result.outputs_size(), " outputs instead of ", specs.size()));
-  }
-  CallResult taken;
-  taken.timings = {
-      .queue = absl::Microseconds(static_cast<int64_t>(result.queue_us())),
-      .batch = absl::Microseconds(static_cast<int64_t>(result.batch_us())),
-      .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
-  };
-  for (int i = 0; i < result.outputs_size(); ++i) {
-    const TensorSpec& spec = specs[static_cast<size_t>(i)];
-    const worker::v1::Tensor& tensor = result.outputs(i);
-    auto value = TakeOutput(tensor, spec, record, tensor.segment() != 0 ? lease : nullptr);
-    if (!value.ok()) {
-      return absl::InternalError(
-          StrCat("the worker's output '", spec.name, "': ", value.status().message()));
-    }
-    taken.outputs.push_back(*std::move(value));
-  }
-  return taken;
-}
-
-absl::StatusOr<Value> WorkerSession::TakeOutput(const worker::v1::Tensor& tensor,
-                                                const TensorSpec& spec, const Record& record,
-                                                std::shared_ptr<const ResultLease> lease) {
-  Value value;
-  if (tensor.segment() != 0) {
-    const std::shared_ptr<WorkerSegment>& segment = segments_.at(tensor.segment());
-    shm::Reference reference = session::ToReference(tensor);
-    RETURN_IF_ERROR(shm::CheckReference(reference, segment->name().size));
-    value.dtype = reference.dtype;
-    value.shape = reference.shape;
-    value.buffer =
-        std::make_shared<const WorkerBuffer>(segment, std::move(lease), std::move(reference));
-  } else {
-    ASSIGN_OR_RETURN(const TensorView view, session::InlineView(tensor));
-    value = HeapValue(view.dtype, view.shape, tensor.inline_bytes());
-  }
-  // Inside the graph rows always come first.
-  Shape expected = spec.type.shape;
-  const bool is_single = spec.type.kind != ValueKind::kTensor;
-  if (record.signature->batchable || is_single) expected.insert(expected.begin(), record.rows);
-  if (value.dtype != spec.type.dtype || !ShapeMatches(value.shape, expected)) {
-    return absl::InternalError(StrCat("is ", DataTypeName(value.dtype), ShapeToString(value.shape),
-                                      ", but the signature says ", DataTypeName(spec.type.dtype),
-                                      ShapeToString(expected)));
-  }
-  if (!record.signature->batchable && !is_single) value.shape.insert(value.shape.begin(), 1);
-  return value;
 }
 
 void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
@@ -365,6 +345,7 @@ void WorkerSession::Lose(absl::Status status) {
   release_timer_.Cancel();
   releases_.clear();
   stream_.Cancel();
+  if (descriptors_ != nullptr) descriptors_->frames().Close();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead.
   for (auto& [id, record] : calls_) {

@@ -9,18 +9,20 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
-#include "common/session/frame_writer.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/segments.h"
-#include "gateway/dispatch/worker_buffer.h"
+#include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
 
 namespace tiffin::gateway {
+
+// What frames that name calls and segments travel on: the session's Unix socket (the express lane),
+// or its gRPC stream, which carries the others in any case.
+enum class WorkerTransport { kExpress, kGrpc };
 
 // What all sessions of a loop share. All outlive the sessions.
 struct DispatchParts {
@@ -28,6 +30,7 @@ struct DispatchParts {
   Watcher& watcher;
   SegmentNames& names;
   GatewayMemory& memory;
+  WorkerTransport transport = WorkerTransport::kExpress;
 };
 
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
@@ -86,16 +89,17 @@ class WorkerSession {
   void Flush();
   void AddReleases();
   void FlushLater();
-  void OnFrames(worker::v1::Frames frames);
+  void OnStreamFrames(worker::v1::Frames frames);
+  void OnSocketFrames(worker::v1::Frames& frames);
+  void OnCallFrame(worker::v1::Frame& frame);
+  void OnStreamEnded(absl::Status status);
+  void OpenSocket(const std::string& path);
+  // For frames that name calls or segments.
+  session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
   void OnHello(const worker::v1::Hello& hello);
   void OnResult(worker::v1::Result result);
   // From the ready list: tells the callers.
   void DeliverResults();
-  // The call's outputs, checked against its signature. The lease is made first, so that a refused
-  // result is released too.
-  absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Record& record);
-  absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
-                                   const Record& record, std::shared_ptr<const ResultLease> lease);
   void OnSegment(shm::DescriptorSocket::Received received);
   // What the input will lie in while the call runs; in a segment, unless it is small.
   absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
@@ -113,6 +117,7 @@ class WorkerSession {
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;
+  bool express_ = false;  // By Hello.
   std::unique_ptr<session::DescriptorChannel> descriptors_;
   absl::flat_hash_map<uint64_t, Record> calls_;
   uint64_t next_call_ = 1;
@@ -120,7 +125,7 @@ class WorkerSession {
   std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
 
   // By the worker's index.
-  absl::flat_hash_map<uint64_t, std::shared_ptr<WorkerSegment>> segments_;
+  WorkerSegments segments_;
   // Results that name a segment whose descriptor is still on its way.
   std::vector<worker::v1::Result> parked_;
   absl::flat_hash_set<uint64_t> announced_;
@@ -128,6 +133,7 @@ class WorkerSession {
   std::vector<uint64_t> releases_;
   uint64_t release_bytes_ = 0;
   Loop::Timer release_timer_;
+  bool release_timer_runs_ = false;
   bool flush_scheduled_ = false;
   struct Delivery {
     uint64_t call;

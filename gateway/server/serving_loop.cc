@@ -92,7 +92,11 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server,
       options_(std::move(options)),
       started_(std::move(started)),
       memory_({.total = shm::LimitByCgroup(options_.segment_limit)}, loop.clock(), names_),
-      parts_{.loop = loop_, .watcher = watcher_, .names = names_, .memory = memory_} {}
+      parts_{.loop = loop_,
+             .watcher = watcher_,
+             .names = names_,
+             .memory = memory_,
+             .transport = options_.worker_transport} {}
 
 ServingLoop::~ServingLoop() = default;
 

@@ -38,6 +38,7 @@ struct ServingOptions {
   std::string grpc_address;
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
+  WorkerTransport worker_transport = WorkerTransport::kExpress;
 };
 
 // Everything of a server that lives on one loop: the workers of its services, their graphs, and the

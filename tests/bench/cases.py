@@ -39,6 +39,11 @@ class Case:
     payload: bytes  # The tensor's raw contents; the echo gets the same bytes.
     expect: bytes | None = None  # Of the reply; None: like the first one.
     needs_models: bool = False
+    worker_transport: str = "express"  # Of `tiffin serve --worker-transport`.
+
+    def over_grpc(self) -> "Case":
+        """The same, with calls on gRPC streams between the gateway and its workers."""
+        return dataclasses.replace(self, name=f"{self.name}_grpc", worker_transport="grpc")
 
 
 def floats(count: int) -> bytes:
@@ -85,18 +90,22 @@ def batching(name: str, api: str) -> Case:
 
 
 def all_cases() -> dict[str, Case]:
+    identity_16kb = identity("identity_16KB", "identity", 16384)
+    fanout_16kb = identity("fanout_16KB", "fanout", 16384)
     # A name with `_off` is the case before it without batching.
     cases = [
         identity("identity_256B", "identity", 256),
-        identity("identity_16KB", "identity", 16384),
+        identity_16kb,
         identity("chain_16KB", "chain", 16384),
         identity("fanout_256B", "fanout", 256),
-        identity("fanout_16KB", "fanout", 16384),
+        fanout_16kb,
         fanout_large(),
         digits("inference_graph_demo",
                ROOT / "deploy/examples/inference_graph_demo/service.yaml", "inference_graph_demo"),
         digits("inference_graph_demo_off", SERVICES / "digits_off.yaml", "bench_digits_off"),
         batching("batching_2ms", "together"),
         batching("batching_2ms_off", "one_by_one"),
+        identity_16kb.over_grpc(),
+        fanout_16kb.over_grpc(),
     ]
     return {case.name: case for case in cases}

@@ -47,10 +47,11 @@ class Bench:
                       [str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
                       self._folder / "echo.log")
 
-    def gateway(self, service_file: pathlib.Path) -> Server:
-        name = service_file.parent.name + "_" + service_file.stem
-        return Server(f"tiffin serve {service_file}",
+    def gateway(self, service_file: pathlib.Path, worker_transport: str) -> Server:
+        name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}"
+        return Server(f"tiffin serve {service_file} --worker-transport {worker_transport}",
                       [str(self._bin / "tiffin"), "serve", str(service_file),
+                       "--worker-transport", worker_transport,
                        "--store", str(self._args.store), "--grpc-address", self._address(name),
                        "--runtime-dir", str(self._folder / "run")],
                       self._folder / f"{name}.log")
@@ -101,17 +102,17 @@ def measure_all(args: argparse.Namespace, cases: list[Case]) -> list[dict]:
     rows = []
     started = time.monotonic()
     # One service at a time; the echo stays.
-    by_file: dict[pathlib.Path, list[Case]] = {}
+    by_server: dict[tuple[pathlib.Path, str], list[Case]] = {}
     for case in cases:
-        by_file.setdefault(case.service_file, []).append(case)
+        by_server.setdefault((case.service_file, case.worker_transport), []).append(case)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tiffin-bench-"))
         bench = Bench(args, pathlib.Path(folder))
         echo = stack.enter_context(bench.echo())
         print(TABLE_HEAD, flush=True)
-        for service_file, service_cases in by_file.items():
-            with bench.gateway(service_file) as gateway:
-                for case in service_cases:
+        for (service_file, worker_transport), server_cases in by_server.items():
+            with bench.gateway(service_file, worker_transport) as gateway:
+                for case in server_cases:
                     for in_flight in args.in_flight:
                         rows += bench.compare(case, in_flight, echo, gateway)
                         print(f"{table_line(rows[-4:])}   {time.monotonic() - started:4.0f} s",

@@ -20,6 +20,13 @@ def module_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("m")
 
 
+@pytest.fixture(scope="module", params=["express", "grpc"])
+def carrier(request):
+    """Both carriers of calls between the gateway and its workers, one after the other, as arguments
+    of `tiffin serve`."""
+    return ["--worker-transport", request.param]
+
+
 @pytest.fixture
 def gate(folder):
     """Opened at the end in any case, so that no worker waits longer than its test."""

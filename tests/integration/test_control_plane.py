@@ -116,9 +116,11 @@ class Parts:
 
 
 @pytest.fixture(scope="module")
-def module_parts(module_folder):
-    made = Parts(module_folder)
-    with harness.Server(made.service) as server:
+def module_parts(module_folder, carrier):
+    folder = module_folder / carrier[-1]
+    folder.mkdir()
+    made = Parts(folder)
+    with harness.Server(made.service, args=carrier) as server:
         made.server = server
         yield made
         made.gate.open()

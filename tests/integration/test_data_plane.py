@@ -63,8 +63,9 @@ def journal(module_folder):
 
 
 @pytest.fixture(scope="module")
-def server(gate, journal):
-    with harness.Server(SERVICE.format(gate=gate.path, journal=journal.path)) as started:
+def server(gate, journal, carrier):
+    text = SERVICE.format(gate=gate.path, journal=journal.path)
+    with harness.Server(text, args=carrier) as started:
         yield started
         gate.open()
 

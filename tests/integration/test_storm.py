@@ -72,11 +72,12 @@ def wait_until_healthy(server):
                what="health")
 
 
-def test_every_request_of_a_storm_gets_its_answer_or_a_good_reason(folder, gate, journal):
+def test_every_request_of_a_storm_gets_its_answer_or_a_good_reason(
+        folder, gate, journal, carrier):
     seed = int(os.environ.get("TIFFIN_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"TIFFIN_TEST_SEED={seed}")
     rng = random.Random(seed)
-    with harness.Server(service(gate, journal), folder=folder) as server:
+    with harness.Server(service(gate, journal), folder=folder, args=carrier) as server:
         check_sums(fan(server, 1).result(ANSWER_S), 1)
         ended = {"ok": 0, Code.CANCELLED: 0, Code.DEADLINE_EXCEEDED: 0, Code.UNAVAILABLE: 0}
         for wave in range(25):
@@ -110,9 +111,10 @@ def test_every_request_of_a_storm_gets_its_answer_or_a_good_reason(folder, gate,
         assert sum(held.values()) < 256 * MIB
 
 
-def test_a_killed_worker_costs_no_request_that_may_run_again(folder, gate, journal):
+def test_a_killed_worker_costs_no_request_that_may_run_again(
+        folder, gate, journal, carrier):
     """All steps are safe to run again, and no two kills hit the same call."""
-    with harness.Server(service(gate, journal), folder=folder) as server:
+    with harness.Server(service(gate, journal), folder=folder, args=carrier) as server:
         for turn in range(6):
             futures = [(value, fan(server, value)) for value in range(30)]
             victim = server.workers("ab"[turn % 2])[0]
@@ -126,8 +128,8 @@ def test_a_killed_worker_costs_no_request_that_may_run_again(folder, gate, journ
 
 
 @pytest.fixture
-def cramped(folder, gate, journal):
-    args = ["--segment-limit", str(16 * MIB)]
+def cramped(folder, gate, journal, carrier):
+    args = ["--segment-limit", str(16 * MIB), *carrier]
     with harness.Server(service(gate, journal), folder=folder, args=args) as server:
         yield server
 
@@ -225,7 +227,7 @@ apis:
 """
 
 
-def test_random_graphs_give_what_their_sums_are(folder):
+def test_random_graphs_give_what_their_sums_are(folder, carrier):
     """Random graphs of additions, served at the same time: each value has one right answer."""
     seed = int(os.environ.get("TIFFIN_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"TIFFIN_TEST_SEED={seed}")
@@ -251,7 +253,7 @@ def test_random_graphs_give_what_their_sums_are(folder):
         text += "\n".join([f"  g{index}:", '    input: {x: "int32[16]"}', "    steps:", *steps,
                            f"    output: {{{outputs}}}", ""])
         wanted[index] = {f"o{number}": values[name] for number, name in enumerate(unused)}
-    with harness.Server(text, folder=folder) as server:
+    with harness.Server(text, folder=folder, args=carrier) as server:
         futures = [(index, server.infer_later(f"wide.g{index}", x=start))
                    for _ in range(5) for index in wanted]
         for index, future in futures:

@@ -110,12 +110,12 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
       continue;
     }
     call.peer->RemoveCall(call.id);
-    call.peer->writer().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
+    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
   }
   // The answers of a batch go in one message.
   for (size_t i = 0; i < calls.size(); ++i) {
     if (i + 1 == calls.size() || calls[i]->peer != calls[i + 1]->peer) {
-      calls[i]->peer->writer().Flush();
+      calls[i]->peer->calls().Flush();
     }
   }
 }

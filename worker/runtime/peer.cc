@@ -10,7 +10,7 @@ namespace tiffin::worker {
 Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
            session::FrameWriter::StartWrite start_write)
     : session_(session),
-      writer_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
+      stream_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
       pool_(limits, clock) {}
 
 absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
@@ -24,7 +24,8 @@ absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
 void Peer::AnnounceNewSegments() {
   if (descriptors_ == nullptr || closed_) return;
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
-    descriptors_->Send({.session = session_, .segment = made.index, .size = made.size}, made.fd);
+    descriptors_->Announce({.session = session_, .segment = made.index, .size = made.size},
+                           made.fd);
   }
 }
 
@@ -62,13 +63,15 @@ void Peer::DropIdleSegments() {
     if (!closed_) dropped = pool_.DropIdle();
   }
   for (const uint64_t segment : dropped) {
-    writer_.Add([&](v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(segment); });
+    calls().Add([&](v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(segment); });
   }
+  if (!dropped.empty()) calls().Flush();
 }
 
-void Peer::SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel) {
+void Peer::SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel, Express express) {
   absl::MutexLock lock(&mutex_);
   descriptors_ = std::move(channel);
+  if (express == Express::kYes) call_frames_ = &descriptors_->frames();
   AnnounceNewSegments();
 }
 
@@ -89,7 +92,7 @@ void Peer::RemoveCall(uint64_t id) {
 }
 
 void Peer::Close() {
-  writer_.Close();
+  stream_.Close();
   absl::flat_hash_map<uint64_t, std::shared_ptr<QueuedCall>> calls;
   {
     absl::MutexLock lock(&mutex_);

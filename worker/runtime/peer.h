@@ -29,7 +29,11 @@ class Peer {
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
        session::FrameWriter::StartWrite start_write);
 
-  session::FrameWriter& writer() { return writer_; }
+  // The stream's.
+  session::FrameWriter& stream() { return stream_; }
+  // For frames that name calls or segments: the stream's, or the express lane's once it is there.
+  // Nothing has to be said before: calls come by it too.
+  session::FrameWriter& calls() { return *call_frames_; }
 
   // Memory for an output, free again when it was given back `holders` times. A new segment is
   // announced first. RESOURCE_EXHAUSTED when full.
@@ -42,7 +46,8 @@ class Peer {
   void DropIdleSegments();
 
   // Segments made before are announced at once.
-  void SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel);
+  enum class Express { kNo, kYes };
+  void SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel, Express express);
 
   // False if the gateway used the id already.
   bool AddCall(uint64_t id, std::shared_ptr<QueuedCall> call);
@@ -58,7 +63,8 @@ class Peer {
   void FreeLocked(const shm::Allocation& allocation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t session_;
-  session::FrameWriter writer_;
+  session::FrameWriter stream_;
+  std::atomic<session::FrameWriter*> call_frames_ = &stream_;  // Set once.
 
   absl::Mutex mutex_;
   shm::SegmentPool pool_ ABSL_GUARDED_BY(mutex_);

@@ -70,29 +70,37 @@ void Session::OnMessage(grpc::ByteBuffer message) {
       End(absl::FailedPreconditionError("the first frame must be Attach"));
       return;
     }
-    switch (frame.kind_case()) {
-      case v1::Frame::kAttach:
-        OnAttach(frame.attach());
-        break;
-      case v1::Frame::kExecute:
-        OnExecute(frame.execute());
-        break;
-      case v1::Frame::kCancel:
-        OnCancel(frame.cancel().call());
-        break;
-      case v1::Frame::kRelease:
-        for (const uint64_t call : frame.release().calls()) peer_->Release(call);
-        break;
-      case v1::Frame::kSegmentGone:
-        segments_.erase(frame.segment_gone().segment());
-        break;
-      default:
-        End(absl::InvalidArgumentError(
-            StrCat("frame kind ", frame.kind_case(), " is not for workers")));
-        return;
+    if (frame.has_attach()) {
+      OnAttach(frame.attach());
+    } else if (express_) {
+      // Their order would be lost.
+      End(absl::InvalidArgumentError(StrCat("frame kind ", frame.kind_case(),
+                                            " on the stream of a session with express lane")));
+    } else {
+      OnCallFrame(frame);
     }
   }
   if (rpc_ != nullptr) ReadNext();
+}
+
+void Session::OnCallFrame(const v1::Frame& frame) {
+  switch (frame.kind_case()) {
+    case v1::Frame::kExecute:
+      OnExecute(frame.execute());
+      break;
+    case v1::Frame::kCancel:
+      OnCancel(frame.cancel().call());
+      break;
+    case v1::Frame::kRelease:
+      for (const uint64_t call : frame.release().calls()) peer_->Release(call);
+      break;
+    case v1::Frame::kSegmentGone:
+      segments_.erase(frame.segment_gone().segment());
+      break;
+    default:
+      End(absl::InvalidArgumentError(
+          StrCat("frame kind ", frame.kind_case(), " is not for workers")));
+  }
 }
 
 void Session::OnAttach(const v1::Attach& attach) {
@@ -107,19 +115,22 @@ void Session::OnAttach(const v1::Attach& attach) {
     return;
   }
   id_ = attach.session();
+  express_ = attach.express();
   // The peer may outlive the RPC, but its writer is closed before the RPC is finished, and calls
   // back only until then.
   peer_ = std::make_shared<Peer>(
-      id_, parts_.limits, parts_.loop.clock(), [this, rpc = rpc_](grpc::ByteBuffer message) {
-        rpc->Write(std::move(message), [this](bool ok) { peer_->writer().OnWritten(ok); });
+      id_, parts_.limits, parts_.loop.clock(), [this, rpc = rpc_](const v1::Frames& message) {
+        rpc->Write(ToByteBuffer(message), [this](bool ok) { peer_->stream().OnWritten(ok); });
+        return session::FrameWriter::Progress::kStarted;
       });
-  peer_->writer().Add([&](v1::Frame& frame) {
+  peer_->stream().Add([&](v1::Frame& frame) {
     v1::Hello& hello = *frame.mutable_hello();
     hello.set_protocol_version(session::kProtocolVersion);
     hello.set_incarnation(parts_.incarnation);
     hello.set_description(nlohmann::json(parts_.description).dump());
+    hello.set_express(express_);
   });
-  peer_->writer().Flush();
+  peer_->stream().Flush();
   on_attached_(id_);
 }
 
@@ -212,13 +223,13 @@ absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& s
 }
 
 void Session::Refuse(uint64_t call, const absl::Status& status) {
-  peer_->writer().Add([&](v1::Frame& frame) {
+  peer_->calls().Add([&](v1::Frame& frame) {
     v1::Result& result = *frame.mutable_result();
     result.set_call(call);
     result.set_code(static_cast<uint32_t>(status.code()));
     result.set_message(std::string(status.message()));
   });
-  peer_->writer().Flush();
+  peer_->calls().Flush();
 }
 
 void Session::OnCancel(uint64_t id) {
@@ -239,10 +250,21 @@ void Session::OnCancel(uint64_t id) {
 }
 
 void Session::SetDescriptors(shm::DescriptorSocket socket) {
+  session::DescriptorChannel::Events events;
+  events.announced = [this](shm::DescriptorSocket::Received received) {
+    OnSegment(std::move(received));
+  };
+  if (express_) {
+    events.frames = [this](v1::Frames& frames) {
+      for (const v1::Frame& frame : frames.frames()) {
+        if (rpc_ != nullptr) OnCallFrame(frame);
+      }
+    };
+  }
+  events.closed = [this](const absl::Status& status) { End(status); };
   peer_->SetDescriptors(std::make_unique<session::DescriptorChannel>(
-      std::move(socket), parts_.watcher, parts_.loop,
-      [this](shm::DescriptorSocket::Received received) { OnSegment(std::move(received)); },
-      [this](const absl::Status& status) { End(status); }));
+                            std::move(socket), parts_.watcher, parts_.loop, std::move(events)),
+                        express_ ? Peer::Express::kYes : Peer::Express::kNo);
 }
 
 void Session::OnSegment(shm::DescriptorSocket::Received received) {
@@ -269,12 +291,12 @@ void Session::OnSegment(shm::DescriptorSocket::Received received) {
 void Session::Beat(const WorkerLoad& load) {
   if (rpc_ == nullptr || peer_ == nullptr) return;
   peer_->DropIdleSegments();
-  peer_->writer().Add([&](v1::Frame& frame) {
+  peer_->stream().Add([&](v1::Frame& frame) {
     v1::State& state = *frame.mutable_state();
     state.set_queued(static_cast<uint32_t>(load.queued));
     state.set_executing(static_cast<uint32_t>(load.executing));
   });
-  peer_->writer().Flush();
+  peer_->stream().Flush();
 }
 
 }  // namespace tiffin::worker

@@ -61,6 +61,8 @@ class Session {
 
   void ReadNext();
   void OnMessage(grpc::ByteBuffer message);
+  // Those that name calls or segments, on the carrier that they travel on.
+  void OnCallFrame(const v1::Frame& frame);
   void OnAttach(const v1::Attach& attach);
   void OnExecute(const v1::Execute& execute);
   void OnCancel(uint64_t call);
@@ -77,6 +79,7 @@ class Session {
   absl::AnyInvocable<void(uint64_t)> on_attached_;
   absl::AnyInvocable<void()> on_ended_;
   uint64_t id_ = 0;
+  bool express_ = false;        // Call frames travel on the socket.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
   // By the gateway's id. Shared with the calls that read them.
   absl::flat_hash_map<uint64_t, std::shared_ptr<shm::ForeignSegment>> segments_;

@@ -301,5 +301,68 @@ TEST(LoopThreadsTest, PostsFromOtherThreadsDuringCloseAreRunOrDropped) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(LoopEnterTest, RunsInTheCallersThreadWithAllThatItMakesReady) {
+  LoopThread loop;
+  const std::thread::id caller = std::this_thread::get_id();
+  std::vector<std::string> log;
+
+  EXPECT_TRUE(loop.loop().Enter([&] {
+    log.push_back(std::this_thread::get_id() == caller ? "here" : "elsewhere");
+    loop.loop().Defer([&] { log.emplace_back("ready"); });
+  }));
+
+  EXPECT_THAT(log, ElementsAre("here", "ready"));
+}
+
+TEST(LoopEnterTest, EventsOfDifferentThreadsTakeTurns) {
+  constexpr int kEach = 2000;
+  LoopThread loop;
+  int count = 0;  // Of the loop: no lock, no atomic.
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) loop.loop().Enter([&] { ++count; });
+    });
+  }
+  for (int i = 0; i < kEach; ++i) loop.loop().Post([&] { ++count; });
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_EQ(loop.Do([&] { return count; }), 3 * kEach);
+}
+
+TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
+  LoopThread loop;  // Sleeps for ever: it has no timer.
+  absl::Notification rang;
+  Loop::Timer timer;
+
+  loop.loop().Enter([&] {
+    timer = loop.loop().At(loop.loop().now() + absl::Milliseconds(1), [&] { rang.Notify(); });
+  });
+
+  EXPECT_TRUE(rang.WaitForNotificationWithTimeout(kPatience));
+  loop.Do([&] { timer.Cancel(); });
+}
+
+TEST(LoopEnterTest, RunsNothingAfterTheEnd) {
+  LoopThread loop;
+  loop.Stop();
+
+  EXPECT_FALSE(loop.loop().Enter([] { FAIL() << "the loop has ended"; }));
+}
+
+TEST(LoopEnterTest, AfterATurnOthersMayHaveTheirs) {
+  LoopThread loop;
+  absl::Notification entered;
+
+  loop.Do([&] {
+    loop.loop().AfterTurn([&] {
+      std::thread other([&] { loop.loop().Enter([&] { entered.Notify(); }); });
+      other.join();  // For ever, if this were inside the turn.
+    });
+  });
+
+  EXPECT_TRUE(entered.WaitForNotificationWithTimeout(kPatience));
+}
+
 }  // namespace
 }  // namespace tiffin

@@ -8,10 +8,12 @@
 #include <array>
 #include <memory>
 #include <optional>
-#include <thread>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "common/session/frame_assembler.h"
+#include "common/tensor.h"
 #include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,11 +52,14 @@ class DescriptorChannelTest : public ::testing::Test {
     loop_.Do([&] {
       channel_ = std::make_unique<DescriptorChannel>(
           DescriptorSocket(UniqueFd(ends[1])), watcher_, loop_.loop(),
-          [this](DescriptorSocket::Received received) {
-            EXPECT_TRUE(closed_.empty()) << "received after the end";
-            received_.push_back(std::move(received));
-          },
-          [this](absl::Status status) { closed_.push_back(std::move(status)); });
+          DescriptorChannel::Events{
+              .announced =
+                  [this](DescriptorSocket::Received received) {
+                    EXPECT_TRUE(closed_.empty()) << "received after the end";
+                    received_.push_back(std::move(received));
+                  },
+              .frames = [this](worker::v1::Frames& frames) { messages_.push_back(frames); },
+              .closed = [this](absl::Status status) { closed_.push_back(std::move(status)); }});
     });
   }
   ~DescriptorChannelTest() override {
@@ -75,6 +80,35 @@ class DescriptorChannelTest : public ::testing::Test {
     return taken;
   }
 
+  // Sends a message of one frame, which has `text`.
+  void SendFrame(const std::string& text) {
+    channel_->frames().Add(
+        [&](worker::v1::Frame& frame) { frame.mutable_result()->set_message(text); });
+    channel_->frames().Flush();
+  }
+  // The texts of the frames that the peer finds from now on, until there are so many. Announcements
+  // are noted by their segments' numbers.
+  std::vector<std::string> TakeTexts(size_t count) {
+    std::vector<std::string> texts;
+    FrameAssembler assembler;
+    while (texts.size() < count) {
+      const auto taken = Take();
+      if (!taken.has_value()) return texts;
+      if (taken->total == 0) {
+        texts.push_back(std::to_string(taken->announcement.segment));
+        continue;
+      }
+      const auto frames = assembler.Add(taken->total, taken->piece);
+      EXPECT_TRUE(frames.ok()) << frames.status();
+      if (!frames.ok()) return texts;
+      if (*frames == nullptr) continue;
+      for (const worker::v1::Frame& frame : (*frames)->frames()) {
+        texts.push_back(frame.result().message());
+      }
+    }
+    return texts;
+  }
+
   // More than fit into the socket.
   const uint64_t too_many_ = SocketCapacity() + 50;
   Watcher watcher_;
@@ -83,8 +117,11 @@ class DescriptorChannelTest : public ::testing::Test {
   std::unique_ptr<DescriptorChannel> channel_;
   int channel_fd_ = -1;                               // The channel's.
   std::vector<DescriptorSocket::Received> received_;  // On the loop's thread, like closed_.
+  std::vector<worker::v1::Frames> messages_;
   std::vector<absl::Status> closed_;
 };
+
+using DescriptorChannelFramesTest = DescriptorChannelTest;
 
 TEST_F(DescriptorChannelTest, HandsOverWhatArrivesInOrder) {
   for (uint64_t i = 1; i <= 5; ++i) {
@@ -103,7 +140,7 @@ TEST_F(DescriptorChannelTest, HandsOverWhatArrivesInOrder) {
 
 TEST_F(DescriptorChannelTest, SendsADescriptorThatStaysTheCallers) {
   const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  channel_->Send({.session = 1, .segment = 2, .size = 3}, file.get());
+  channel_->Announce({.session = 1, .segment = 2, .size = 3}, file.get());
 
   const auto taken = Take();
 
@@ -119,7 +156,7 @@ TEST_F(DescriptorChannelTest, SendsADescriptorThatStaysTheCallers) {
 TEST_F(DescriptorChannelTest, KeepsTheOrderThroughAFullSocket) {
   for (uint64_t i = 1; i <= too_many_; ++i) {
     const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));  // Closed before it is sent.
-    channel_->Send({.session = 1, .segment = i}, file.get());
+    channel_->Announce({.session = 1, .segment = i}, file.get());
   }
 
   for (uint64_t i = 1; i <= too_many_; ++i) {
@@ -134,7 +171,7 @@ TEST_F(DescriptorChannelTest, ASocketThatFillsAgainIsWatchedAgain) {
   uint64_t sent = 0;
   uint64_t seen = 0;
   for (int round = 0; round < 3; ++round) {
-    for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = ++sent}, std::nullopt);
+    for (uint64_t i = 0; i < too_many_; ++i) channel_->Announce({.segment = ++sent}, std::nullopt);
     while (seen < sent) {
       const auto taken = Take();
       ASSERT_TRUE(taken.has_value());
@@ -144,7 +181,7 @@ TEST_F(DescriptorChannelTest, ASocketThatFillsAgainIsWatchedAgain) {
 }
 
 TEST_F(DescriptorChannelTest, ReceivesWhileItsOwnSendingWaits) {
-  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, std::nullopt);
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Announce({.segment = i + 1}, std::nullopt);
   for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(peer_->Send({.segment = i}, std::nullopt).ok());
 
   EXPECT_TRUE(loop_.Await([&] { return received_.size() == 3; }));
@@ -152,14 +189,14 @@ TEST_F(DescriptorChannelTest, ReceivesWhileItsOwnSendingWaits) {
 
 TEST_F(DescriptorChannelTest, DestructionDropsTheBacklogAndItsDescriptors) {
   const size_t before = shm::OpenDescriptors();
-  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, STDIN_FILENO);
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Announce({.segment = i + 1}, STDIN_FILENO);
   ASSERT_GT(shm::OpenDescriptors(), before) << "nothing had to wait";
 
   loop_.Do([&] { channel_.reset(); });
   peer_.reset();
 
-  // Its own two ends are gone too.
-  EXPECT_EQ(shm::OpenDescriptors(), before - 2);
+  // Its own two ends are gone too, once the watcher has let go.
+  EXPECT_TRUE(loop_.Await([&] { return shm::OpenDescriptors() == before - 2; }));
 }
 
 TEST_F(DescriptorChannelTest, TellsOnceThatThePeerIsGoneAfterAllThatItSent) {
@@ -167,7 +204,7 @@ TEST_F(DescriptorChannelTest, TellsOnceThatThePeerIsGoneAfterAllThatItSent) {
   peer_.reset();
 
   ASSERT_TRUE(loop_.Await([&] { return !closed_.empty(); }));
-  channel_->Send({.segment = 1}, std::nullopt);  // Nobody takes it; nothing happens.
+  channel_->Announce({.segment = 1}, std::nullopt);  // Nobody takes it; nothing happens.
   loop_.Do([] {});
 
   EXPECT_EQ(received_.size(), 3U);
@@ -176,7 +213,7 @@ TEST_F(DescriptorChannelTest, TellsOnceThatThePeerIsGoneAfterAllThatItSent) {
 }
 
 TEST_F(DescriptorChannelTest, TellsThatThePeerIsGoneWhileSendingWaits) {
-  for (uint64_t i = 0; i < too_many_; ++i) channel_->Send({.segment = i + 1}, STDIN_FILENO);
+  for (uint64_t i = 0; i < too_many_; ++i) channel_->Announce({.segment = i + 1}, STDIN_FILENO);
   peer_.reset();
 
   EXPECT_TRUE(loop_.Await([&] { return closed_.size() == 1; }));
@@ -194,15 +231,110 @@ TEST_F(DescriptorChannelTest, NonsenseClosesWithInvalidArgument) {
 TEST_F(DescriptorChannelTest, NothingIsCalledAfterDestruction) {
   loop_.Do([&] {
     ASSERT_TRUE(peer_->Send({.segment = 1}, STDIN_FILENO).ok());
-    // The watcher hands it over, and the loop, which is busy here, has not looked yet.
-    char packet = 0;
-    while (recv(channel_fd_, &packet, 1, MSG_PEEK | MSG_DONTWAIT) > 0) std::this_thread::yield();
+    // The watcher may wait for its turn already, which is not over here.
     channel_.reset();
   });
   loop_.Do([] {});
+  EXPECT_TRUE(loop_.Await([&] { return !peer_->Send({.segment = 2}, std::nullopt).ok(); }))
+      << "the socket was not closed";
 
   EXPECT_TRUE(received_.empty());
   EXPECT_TRUE(closed_.empty());
+}
+
+TEST_F(DescriptorChannelTest, ARetiredOneKeepsItsSocketOpen) {
+  loop_.Do([&] { channel_->Retire(); });
+
+  EXPECT_TRUE(peer_->Send({.segment = 1}, std::nullopt).ok());
+  SendFrame("dropped");
+  channel_->Announce({.segment = 1}, std::nullopt);
+  loop_.Do([] {});
+  const auto received = peer_->Receive();
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_FALSE(received->has_value());
+  EXPECT_TRUE(received_.empty());
+}
+
+TEST_F(DescriptorChannelFramesTest, FramesAndAnnouncementsKeepTheirOrderThroughAFullSocket) {
+  std::vector<std::string> sent;
+  for (uint64_t i = 1; i <= too_many_; ++i) {
+    channel_->Announce({.segment = i}, std::nullopt);
+    sent.push_back(std::to_string(i));
+    SendFrame("after " + std::to_string(i));
+    sent.push_back("after " + std::to_string(i));
+  }
+
+  // Frames may be gathered behind later announcements, which harms nobody: what a frame names has
+  // been announced before it.
+  std::vector<std::string> frames;
+  uint64_t announced = 0;
+  for (const std::string& text : TakeTexts(sent.size())) {
+    if (!text.starts_with("after ")) {
+      EXPECT_EQ(text, std::to_string(++announced));
+      continue;
+    }
+    frames.push_back(text);
+    EXPECT_EQ(text, "after " + std::to_string(frames.size()));
+    EXPECT_LE(frames.size(), announced);
+  }
+  EXPECT_EQ(frames.size(), too_many_);
+}
+
+TEST_F(DescriptorChannelFramesTest, LargeMessagesGoInPiecesAndComeWhole) {
+  const std::string large(1'000'000, 'L');
+  SendFrame(large);
+  SendFrame("small");
+
+  EXPECT_EQ(TakeTexts(2), (std::vector<std::string>{large, "small"}));
+}
+
+TEST_F(DescriptorChannelFramesTest, WhatIsAddedWhileTheSocketIsFullIsGathered) {
+  SendFrame(std::string(1'000'000, 'L'));
+  std::vector<std::string> texts;
+  for (int i = 0; i < 100; ++i) {
+    texts.push_back(std::to_string(i));
+    SendFrame(texts.back());
+  }
+
+  std::vector<std::string> taken = TakeTexts(101);
+
+  taken.erase(taken.begin());
+  EXPECT_EQ(taken, texts);
+}
+
+TEST_F(DescriptorChannelFramesTest, HandsOverAMessageThatCameInPieces) {
+  worker::v1::Frames message;
+  message.add_frames()->mutable_result()->set_message(std::string(70'000, 'p'));
+  const std::string bytes = message.SerializeAsString();
+  for (size_t at = 0; at < bytes.size(); at += 30'000) {
+    const std::string piece = bytes.substr(at, 30'000);
+    ASSERT_TRUE(peer_->SendPiece(bytes.size(), AsBytes(piece)).ok());
+  }
+
+  ASSERT_TRUE(loop_.Await([&] { return messages_.size() == 1; }));
+  EXPECT_EQ(messages_.front().SerializeAsString(), bytes);
+}
+
+TEST_F(DescriptorChannelFramesTest, APeerThatDiesInTheMiddleOfAMessageIsGone) {
+  ASSERT_TRUE(peer_->SendPiece(1000, AsBytes("the beginning")).ok());
+  peer_.reset();
+
+  ASSERT_TRUE(loop_.Await([&] { return !closed_.empty(); }));
+  EXPECT_TRUE(absl::IsUnavailable(closed_.front())) << closed_.front();
+  EXPECT_TRUE(messages_.empty());
+}
+
+TEST_F(DescriptorChannelFramesTest, WhatHasArrivedCanBeTakenAtOnce) {
+  loop_.Do([&] {
+    for (int i = 0; i < 200; ++i) {
+      worker::v1::Frames message;
+      message.add_frames()->mutable_cancel()->set_call(1);
+      const std::string bytes = message.SerializeAsString();
+      ASSERT_TRUE(peer_->SendPiece(bytes.size(), AsBytes(bytes)).ok());
+    }
+    channel_->ReceiveAll();
+    EXPECT_EQ(messages_.size(), 200U);
+  });
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/async/message.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -19,19 +18,19 @@ using ::testing::IsEmpty;
 class FrameWriterTest : public ::testing::Test {
  protected:
   FrameWriter MakeWriter(FrameWriter::Initially initially) {
-    return {initially, [this](grpc::ByteBuffer message) {
-              worker::v1::Frames frames;
-              EXPECT_TRUE(FromByteBuffer(message, frames));
+    return {initially, [this](const worker::v1::Frames& frames) {
               std::vector<uint64_t>& calls = writes_.emplace_back();
               for (const worker::v1::Frame& frame : frames.frames()) {
                 calls.push_back(frame.cancel().call());
               }
+              return progress_;
             }};
   }
   static void Add(FrameWriter& writer, uint64_t call) {
     writer.Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
   }
 
+  FrameWriter::Progress progress_ = FrameWriter::Progress::kStarted;
   std::vector<std::vector<uint64_t>> writes_;
 };
 
@@ -90,6 +89,17 @@ TEST_F(FrameWriterTest, TheEndOfAWriteSendsWhatWaits) {
   writer.Flush();
 
   EXPECT_THAT(writes_, ElementsAre(ElementsAre(1), ElementsAre(2)));
+}
+
+TEST_F(FrameWriterTest, AWriteThatIsDoneAtOnceNeedsNoEnd) {
+  FrameWriter writer = MakeWriter(FrameWriter::Initially::kWritable);
+  progress_ = FrameWriter::Progress::kWritten;
+  for (uint64_t call = 1; call <= 3; ++call) {
+    Add(writer, call);
+    writer.Flush();
+  }
+
+  EXPECT_THAT(writes_, ElementsAre(ElementsAre(1), ElementsAre(2), ElementsAre(3)));
 }
 
 TEST_F(FrameWriterTest, AStreamThatStartsIsWrittenToOnceItIsThere) {

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/tensor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/shm/open_descriptors.h"
@@ -85,6 +86,48 @@ TEST(DescriptorSocketTest, PassesAnnouncementsBothWaysInOrder) {
   EXPECT_EQ(back.announcement.segment, 2U);
   EXPECT_TRUE(ForeignSegment::Receive(std::move(there.descriptor), kSize).ok());
   EXPECT_TRUE(ForeignSegment::Receive(std::move(back.descriptor), kSize).ok());
+}
+
+TEST(DescriptorSocketTest, PassesPiecesOfMessagesAmongAnnouncements) {
+  auto [left, right] = MakePair();
+  const std::string large(DescriptorSocket::kMaxPiece, 'p');
+
+  ASSERT_TRUE(left.Send({.session = 5, .segment = 1}, std::nullopt).ok());
+  ASSERT_TRUE(left.SendPiece(large.size() + 1, AsBytes(large)).ok());
+  ASSERT_TRUE(left.SendPiece(large.size() + 1, AsBytes("q")).ok());
+  ASSERT_TRUE(left.Send({.session = 5, .segment = 2}, std::nullopt).ok());
+
+  EXPECT_EQ(MustReceive(right).announcement.segment, 1U);
+  const DescriptorSocket::Received first = MustReceive(right);
+  EXPECT_EQ(first.total, large.size() + 1);
+  EXPECT_EQ(AsStringView(first.piece), large);
+  const DescriptorSocket::Received second = MustReceive(right);
+  EXPECT_EQ(second.total, large.size() + 1);
+  EXPECT_EQ(AsStringView(second.piece), "q");
+  const DescriptorSocket::Received last = MustReceive(right);
+  EXPECT_EQ(last.total, 0U);
+  EXPECT_EQ(last.announcement.segment, 2U);
+}
+
+TEST(DescriptorSocketTest, RefusesMalformedPiecesAndClosesTheirDescriptors) {
+  auto [left, right] = MakePair();
+  const OwnedSegment segment = *OwnedSegment::Create(kSize);
+  const size_t before = OpenDescriptors();
+  const auto refused = [&left = left, &right = right](uint64_t total, size_t bytes) {
+    std::vector<uint64_t> packet(2 + bytes / 8, kNoSession);
+    packet[1] = total;
+    EXPECT_EQ(::send(left.fd(), packet.data(), packet.size() * 8, MSG_NOSIGNAL),
+              static_cast<ssize_t>(packet.size() * 8));
+    return right.Receive().status().code() == absl::StatusCode::kInvalidArgument;
+  };
+
+  EXPECT_TRUE(refused(0, 0)) << "nothing in it";
+  EXPECT_TRUE(refused(16, 0)) << "nothing in it, of something";
+  EXPECT_TRUE(refused(15, 16)) << "more than the whole";
+  EXPECT_TRUE(refused(1 << 20, DescriptorSocket::kMaxPiece + 8)) << "too large";
+  SendRaw(left.fd(), 100, {segment.fd()});
+  EXPECT_EQ(right.Receive().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenDescriptors(), before);
 }
 
 TEST(DescriptorSocketTest, HasNothingToReceiveBeforeAnythingIsSent) {

@@ -19,8 +19,9 @@ namespace tiffin::gateway {
 
 // A pool of one runner on a gateway's loop, whose clock stands still unless the test moves it: so
 // that no worker is ever too silent or too late for a busy machine. The workers are the test's, and
-// must be destroyed before the fixture, or outlive ClosePool.
-class DispatchTest : public ::testing::Test {
+// must be destroyed before the fixture, or outlive ClosePool. The parameter is what calls travel
+// on: all tests are for both carriers.
+class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
  protected:
   // A call as the test sees it. All of it belongs to the loop's thread.
   struct Outcome {
@@ -86,8 +87,11 @@ class DispatchTest : public ::testing::Test {
   SegmentNames names_;
   GatewayMemory memory_{
       {.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20}, clock_, names_};
-  DispatchParts parts_{
-      .loop = loop_.loop(), .watcher = watcher_, .names = names_, .memory = memory_};
+  DispatchParts parts_{.loop = loop_.loop(),
+                       .watcher = watcher_,
+                       .names = names_,
+                       .memory = memory_,
+                       .transport = GetParam()};
   std::unique_ptr<RunnerPool> pool_;
   std::deque<Outcome> outcomes_;
   std::vector<std::pair<int, absl::Status>> hung_;
@@ -96,5 +100,12 @@ class DispatchTest : public ::testing::Test {
  private:
   Outcome& StartCall(Outcome& outcome, Value input, CallOptions options);
 };
+
+// For INSTANTIATE_TEST_SUITE_P.
+inline const auto kTransports =
+    ::testing::Values(WorkerTransport::kExpress, WorkerTransport::kGrpc);
+inline std::string TransportName(const ::testing::TestParamInfo<WorkerTransport>& info) {
+  return info.param == WorkerTransport::kExpress ? "Express" : "Grpc";
+}
 
 }  // namespace tiffin::gateway

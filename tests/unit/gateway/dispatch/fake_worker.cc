@@ -9,8 +9,8 @@
 
 namespace tiffin::gateway {
 
-FakeWorker::FakeWorker(const std::string& path, Signature signature)
-    : signature_(std::move(signature)), loop_(rpc_server_.queue()) {
+FakeWorker::FakeWorker(const std::string& path, Signature signature, Express express)
+    : signature_(std::move(signature)), express_(express), loop_(rpc_server_.queue()) {
   auto listener = shm::DescriptorListener::Create(path + ".fd");
   EXPECT_TRUE(listener.ok()) << listener.status();
   if (listener.ok()) listener_.emplace(*std::move(listener));
@@ -35,8 +35,9 @@ bool FakeWorker::Start(Rpc& rpc) {
   }
   rpc_ = &rpc;
   writer_ = std::make_shared<session::FrameWriter>(
-      session::FrameWriter::Initially::kWritable, [this, &rpc](grpc::ByteBuffer message) {
-        rpc.Write(std::move(message), [writer = writer_](bool ok) { writer->OnWritten(ok); });
+      session::FrameWriter::Initially::kWritable, [this, &rpc](const worker::v1::Frames& message) {
+        rpc.Write(ToByteBuffer(message), [writer = writer_](bool ok) { writer->OnWritten(ok); });
+        return session::FrameWriter::Progress::kStarted;
       });
   rpc.OnCancelled([this, &rpc] {
     rpc_ = nullptr;
@@ -51,28 +52,64 @@ void FakeWorker::ReadNext(Rpc& rpc) {
     worker::v1::Frames frames;
     if (!message.has_value() || !FromByteBuffer(*message, frames)) return;
     for (worker::v1::Frame& frame : *frames.mutable_frames()) {
-      if (!frame.has_attach()) {
+      if (frame.has_attach()) {
+        OnAttach(frame.attach());
+      } else {
+        EXPECT_FALSE(uses_express_) << "a frame on the stream: " << frame.ShortDebugString();
         frames_.push_back(std::move(frame));
-        continue;
       }
-      ++session_count_;
-      WorkerDescription description;
-      description.backend = "fake";
-      description.methods = signature_;
-      writer_->Add([&](worker::v1::Frame& hello) {
-        hello.mutable_hello()->set_protocol_version(session::kProtocolVersion);
-        hello.mutable_hello()->set_incarnation(1);
-        hello.mutable_hello()->set_description(nlohmann::json(description).dump());
-      });
-      writer_->Flush();
     }
     ReadNext(rpc);
   });
 }
 
+void FakeWorker::OnAttach(const worker::v1::Attach& attach) {
+  ++session_count_;
+  uses_express_ =
+      express_ == Express::kAlways || (express_ == Express::kAsAsked && attach.express());
+  WorkerDescription description;
+  description.backend = "fake";
+  description.methods = signature_;
+  writer_->Add([&](worker::v1::Frame& hello) {
+    hello.mutable_hello()->set_protocol_version(session::kProtocolVersion);
+    hello.mutable_hello()->set_incarnation(1);
+    hello.mutable_hello()->set_description(nlohmann::json(description).dump());
+    hello.mutable_hello()->set_express(uses_express_);
+  });
+  writer_->Flush();
+}
+
+void FakeWorker::Pump() {
+  for (auto socket = listener_->Accept(); socket.ok() && socket->has_value();
+       socket = listener_->Accept()) {
+    sockets_.push_back(**std::move(socket));
+    session_ = 0;
+  }
+  if (sockets_.empty()) return;
+  while (true) {
+    auto received = sockets_.back().Receive();
+    if (!received.ok() || !received->has_value()) return;
+    if (session_ == 0) {
+      session_ = (*received)->announcement.session;
+      ++greetings_;
+    } else if ((*received)->total == 0) {
+      announcements_.push_back(**std::move(received));
+    } else {
+      EXPECT_TRUE(uses_express_);
+      const auto frames = assembler_.Add((*received)->total, (*received)->piece);
+      ASSERT_TRUE(frames.ok()) << frames.status();
+      if (*frames == nullptr) continue;
+      for (worker::v1::Frame& frame : *(*frames)->mutable_frames()) {
+        frames_.push_back(std::move(frame));
+      }
+    }
+  }
+}
+
 worker::v1::Frame FakeWorker::Next() {
   worker::v1::Frame frame;
   const bool came = loop_.Await([&] {
+    Pump();
     if (frames_.empty()) return false;
     frame = std::move(frames_.front());
     frames_.pop_front();
@@ -91,10 +128,21 @@ worker::v1::Execute FakeWorker::NextExecute() {
 }
 
 bool FakeWorker::NothingMore() {
-  return loop_.Do([&] { return frames_.empty(); });
+  return loop_.Do([&] {
+    Pump();
+    return frames_.empty();
+  });
 }
 
 void FakeWorker::SendAll(const std::vector<worker::v1::Frame>& frames) {
+  const bool on_socket = loop_.Do([&] { return uses_express_; }) && !frames.front().has_hello() &&
+                         !frames.front().has_state();
+  if (on_socket) {
+    worker::v1::Frames message;
+    for (const worker::v1::Frame& frame : frames) *message.add_frames() = frame;
+    SendOnSocket(message.ByteSizeLong(), message.SerializeAsString());
+    return;
+  }
   loop_.Do([&] {
     ASSERT_NE(rpc_, nullptr) << "no session";
     for (const worker::v1::Frame& frame : frames) {
@@ -104,35 +152,58 @@ void FakeWorker::SendAll(const std::vector<worker::v1::Frame>& frames) {
   });
 }
 
+void FakeWorker::SendOnStream(const worker::v1::Frame& frame) {
+  loop_.Do([&] {
+    ASSERT_NE(rpc_, nullptr) << "no session";
+    writer_->Add([&](worker::v1::Frame& added) { added = frame; });
+    writer_->Flush();
+  });
+}
+
+void FakeWorker::SendOnSocket(uint64_t total, const std::string& piece) {
+  const bool sent = loop_.Await([&] {
+    Pump();
+    if (sockets_.empty()) return false;
+    const absl::Status status = sockets_.back().SendPiece(total, AsBytes(piece));
+    EXPECT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+    return !absl::IsResourceExhausted(status);
+  });
+  EXPECT_TRUE(sent) << "the gateway doesn't read its socket";
+}
+
 void FakeWorker::AwaitSocket() {
   const bool came = loop_.Await([&] {
-    auto socket = listener_->Accept();
-    EXPECT_TRUE(socket.ok()) << socket.status();
-    if (!socket.ok() || !socket->has_value()) return false;
-    sockets_.push_back(**std::move(socket));
+    Pump();
+    if (greetings_ == awaited_greetings_) return false;
+    awaited_greetings_ = greetings_;
     return true;
   });
   ASSERT_TRUE(came) << "the gateway did not connect its descriptor socket";
-  session_ = NextAnnouncement().announcement.session;
 }
 
 void FakeWorker::Announce(uint64_t index, uint64_t size, int fd, std::optional<uint64_t> session) {
-  const absl::Status sent = sockets_.back().Send(
-      {.session = session.value_or(session_), .segment = index, .size = size}, fd);
-  EXPECT_TRUE(sent.ok()) << sent;
+  loop_.Do([&] {
+    const absl::Status sent = sockets_.back().Send(
+        {.session = session.value_or(session_), .segment = index, .size = size}, fd);
+    EXPECT_TRUE(sent.ok()) << sent;
+  });
 }
 
 shm::DescriptorSocket::Received FakeWorker::NextAnnouncement() {
   shm::DescriptorSocket::Received taken;
   const bool came = loop_.Await([&] {
-    auto received = sockets_.back().Receive();
-    EXPECT_TRUE(received.ok()) << received.status();
-    if (!received.ok() || !received->has_value()) return false;
-    taken = **std::move(received);
+    Pump();
+    if (announcements_.empty()) return false;
+    taken = std::move(announcements_.front());
+    announcements_.pop_front();
     return true;
   });
   EXPECT_TRUE(came) << "the gateway announced nothing";
   return taken;
+}
+
+void FakeWorker::CloseSockets() {
+  loop_.Do([&] { sockets_.clear(); });
 }
 
 void FakeWorker::EndStream(const absl::Status& status) {

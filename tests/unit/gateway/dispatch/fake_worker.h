@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/async/rpc_server.h"
+#include "common/session/frame_assembler.h"
 #include "common/session/frame_writer.h"
 #include "common/shm/descriptor_socket.h"
 #include "common/signature.h"
@@ -19,7 +20,9 @@ namespace tiffin::gateway {
 // likes. Says Hello by itself. Everything is for the test's thread.
 class FakeWorker : public RpcService {
  public:
-  FakeWorker(const std::string& path, Signature signature);
+  // kAsAsked: the express lane if the gateway asks for it.
+  enum class Express { kNever, kAsAsked, kAlways };
+  FakeWorker(const std::string& path, Signature signature, Express express = Express::kAsAsked);
   ~FakeWorker() override;
 
   // The next frame of the gateway, waiting for it; Attach is not among them.
@@ -29,9 +32,13 @@ class FakeWorker : public RpcService {
   // True if the gateway sent nothing more. Only of use after something that came later was seen.
   [[nodiscard]] bool NothingMore();
 
+  // On the carrier that such frames travel on.
   void Send(const worker::v1::Frame& frame) { SendAll({frame}); }
   // In one message.
   void SendAll(const std::vector<worker::v1::Frame>& frames);
+  void SendOnStream(const worker::v1::Frame& frame);
+  // Bytes that may be no message.
+  void SendOnSocket(uint64_t total, const std::string& piece);
 
   // Waits for the session's descriptor socket and its greeting. The sockets of sessions before stay
   // open: the process lives.
@@ -41,7 +48,7 @@ class FakeWorker : public RpcService {
   // The next segment that the gateway announces, waiting for it.
   shm::DescriptorSocket::Received NextAnnouncement();
   // As if the process, or its calls, had ended.
-  void CloseSockets() { sockets_.clear(); }
+  void CloseSockets();
 
   void EndStream(const absl::Status& status);
   // Sessions that began so far.
@@ -50,15 +57,24 @@ class FakeWorker : public RpcService {
  private:
   bool Start(Rpc& rpc) override;
   void ReadNext(Rpc& rpc);
+  void OnAttach(const worker::v1::Attach& attach);
+  // Takes what has come on the sockets.
+  void Pump();
 
   const Signature signature_;
+  const Express express_;
   RpcServer rpc_server_;
   LoopThread loop_;
-  std::optional<shm::DescriptorListener> listener_;
-  std::vector<shm::DescriptorSocket> sockets_;
-  uint64_t session_ = 0;  // Of the last socket.
 
   // On the loop's thread.
+  std::optional<shm::DescriptorListener> listener_;
+  std::vector<shm::DescriptorSocket> sockets_;
+  uint64_t session_ = 0;  // Of the last socket; 0 until it has greeted.
+  int greetings_ = 0;
+  int awaited_greetings_ = 0;
+  bool uses_express_ = false;
+  std::deque<shm::DescriptorSocket::Received> announcements_;
+  session::FrameAssembler assembler_;
   Rpc* rpc_ = nullptr;                            // Null between sessions.
   std::shared_ptr<session::FrameWriter> writer_;  // Shared with writes under way.
   std::deque<worker::v1::Frame> frames_;

@@ -84,7 +84,7 @@ class LyingWorkerTest : public DispatchTest {
   uint64_t last_call_ = 0;
 };
 
-TEST_F(LyingWorkerTest, BadReferencesFailTheirCallOnlyAndAreReleased) {
+TEST_P(LyingWorkerTest, BadReferencesFailTheirCallOnlyAndAreReleased) {
   struct Lie {
     const char* what;
     std::function<void(Tensor&)> change;
@@ -124,7 +124,7 @@ TEST_F(LyingWorkerTest, BadReferencesFailTheirCallOnlyAndAreReleased) {
   ExpectStillServing();
 }
 
-TEST_F(LyingWorkerTest, TheWrongNumberOfOutputsFailsItsCallOnly) {
+TEST_P(LyingWorkerTest, TheWrongNumberOfOutputsFailsItsCallOnly) {
   EXPECT_TRUE(absl::IsInternal(
       StatusOfAnswer([](worker::v1::Result& it) { *it.add_outputs() = it.outputs(0); })));
   EXPECT_TRUE(absl::IsInternal(StatusOfAnswer([](worker::v1::Result& it) { it.clear_outputs(); })));
@@ -134,7 +134,7 @@ TEST_F(LyingWorkerTest, TheWrongNumberOfOutputsFailsItsCallOnly) {
   ExpectStillServing();
 }
 
-TEST_F(LyingWorkerTest, AMalformedErrorFailsItsCallOnly) {
+TEST_P(LyingWorkerTest, AMalformedErrorFailsItsCallOnly) {
   EXPECT_TRUE(absl::IsInternal(StatusOfAnswer([](worker::v1::Result& it) { it.set_code(3); })))
       << "an error with outputs";
   EXPECT_TRUE(absl::IsInternal(StatusOfAnswer([](worker::v1::Result& it) {
@@ -144,7 +144,7 @@ TEST_F(LyingWorkerTest, AMalformedErrorFailsItsCallOnly) {
   ExpectStillServing();
 }
 
-TEST_F(LyingWorkerTest, ASegmentThatNeverComesDelaysItsCallUntilTheDeadlineOnly) {
+TEST_P(LyingWorkerTest, ASegmentThatNeverComesDelaysItsCallUntilTheDeadlineOnly) {
   Outcome& call = Start("x", {.timeout = absl::Seconds(1)});
   worker_->Send(ReferenceResult(worker_->NextExecute().call(), 99, 0, 64));
   Outcome& other = Start("y");
@@ -159,7 +159,7 @@ TEST_F(LyingWorkerTest, ASegmentThatNeverComesDelaysItsCallUntilTheDeadlineOnly)
   ExpectStillServing();
 }
 
-TEST_F(LyingWorkerTest, TwoResultsInOneMessageCountOnce) {
+TEST_P(LyingWorkerTest, TwoResultsInOneMessageCountOnce) {
   Outcome& call = Start("x");
   const uint64_t id = worker_->NextExecute().call();
 
@@ -170,7 +170,7 @@ TEST_F(LyingWorkerTest, TwoResultsInOneMessageCountOnce) {
   EXPECT_EQ(loop_.Do([&] { return call.times_done; }), 1);
 }
 
-TEST_F(LyingWorkerTest, AResultTwiceEndsTheSession) {
+TEST_P(LyingWorkerTest, AResultTwiceEndsTheSession) {
   Outcome& call = Start("x");
   const uint64_t id = worker_->NextExecute().call();
   worker_->Send(InlineResult(id, "first"));
@@ -184,7 +184,7 @@ TEST_F(LyingWorkerTest, AResultTwiceEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, AResultOfACallThatItWasNotGivenEndsTheSession) {
+TEST_P(LyingWorkerTest, AResultOfACallThatItWasNotGivenEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
 
@@ -194,7 +194,7 @@ TEST_F(LyingWorkerTest, AResultOfACallThatItWasNotGivenEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, FramesThatAreNotForGatewaysEndTheSession) {
+TEST_P(LyingWorkerTest, FramesThatAreNotForGatewaysEndTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
   Frame frame;
@@ -206,7 +206,7 @@ TEST_F(LyingWorkerTest, FramesThatAreNotForGatewaysEndTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, ASecondHelloEndsTheSession) {
+TEST_P(LyingWorkerTest, ASecondHelloEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
   Frame frame;
@@ -218,7 +218,7 @@ TEST_F(LyingWorkerTest, ASecondHelloEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, ASegmentThatIsNotSealedEndsTheSession) {
+TEST_P(LyingWorkerTest, ASegmentThatIsNotSealedEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
   const UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -230,7 +230,7 @@ TEST_F(LyingWorkerTest, ASegmentThatIsNotSealedEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, ASegmentOfAnotherSizeEndsTheSession) {
+TEST_P(LyingWorkerTest, ASegmentOfAnotherSizeEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
 
@@ -240,7 +240,7 @@ TEST_F(LyingWorkerTest, ASegmentOfAnotherSizeEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, ASegmentForAnotherSessionEndsTheSession) {
+TEST_P(LyingWorkerTest, ASegmentForAnotherSessionEndsTheSession) {
   Outcome& lost = Start("lost");
   worker_->NextExecute();
 
@@ -250,11 +250,49 @@ TEST_F(LyingWorkerTest, ASegmentForAnotherSessionEndsTheSession) {
   ExpectReplaced(lost);
 }
 
-TEST_F(LyingWorkerTest, AnOutputMayNotBeChangedInSize) {
+TEST_P(LyingWorkerTest, AResultOnTheOtherCarrierEndsTheSession) {
+  Outcome& lost = Start("lost");
+  const Frame result = InlineResult(worker_->NextExecute().call(), "too late or too early");
+
+  if (GetParam() == WorkerTransport::kExpress) {
+    worker_->SendOnStream(result);
+  } else {
+    worker::v1::Frames message;
+    *message.add_frames() = result;
+    worker_->SendOnSocket(message.ByteSizeLong(), message.SerializeAsString());
+  }
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
+  ExpectReplaced(lost);
+}
+
+TEST_P(LyingWorkerTest, AMessageOnTheSocketThatIsNoneEndsTheSession) {
+  Outcome& lost = Start("lost");
+  worker_->NextExecute();
+
+  worker_->SendOnSocket(/*total=*/9, "\xff nonsense");
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
+  ExpectReplaced(lost);
+}
+
+TEST_P(LyingWorkerTest, AMessageOnTheSocketOfABadLengthEndsTheSession) {
+  Outcome& lost = Start("lost");
+  worker_->NextExecute();
+
+  worker_->SendOnSocket(uint64_t{1} << 40, "piece");
+
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
+  ExpectReplaced(lost);
+}
+
+TEST_P(LyingWorkerTest, AnOutputMayNotBeChangedInSize) {
   // The seals hold for the worker too: what was checked once stays true.
   EXPECT_NE(ftruncate(segment_->fd(), 0), 0);
   ExpectStillServing();
 }
+
+INSTANTIATE_TEST_SUITE_P(Carriers, LyingWorkerTest, kTransports, TransportName);
 
 }  // namespace
 }  // namespace tiffin::gateway

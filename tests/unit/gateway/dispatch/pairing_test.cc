@@ -45,7 +45,7 @@ class PairingTest : public DispatchTest {
   std::optional<InProcessWorker> worker_;
 };
 
-TEST_F(PairingTest, SmallTensorsTravelInFrames) {
+TEST_P(PairingTest, SmallTensorsTravelInFrames) {
   ServeOne();
 
   Outcome& outcome = Start(kSmall);
@@ -54,7 +54,7 @@ TEST_F(PairingTest, SmallTensorsTravelInFrames) {
   EXPECT_EQ(MemoryInUse(), 0U);
 }
 
-TEST_F(PairingTest, LargeTensorsTravelByReference) {
+TEST_P(PairingTest, LargeTensorsTravelByReference) {
   ServeOne();
 
   Outcome& outcome = Start(kLarge);
@@ -66,7 +66,7 @@ TEST_F(PairingTest, LargeTensorsTravelByReference) {
   })) << "the result was copied";
 }
 
-TEST_F(PairingTest, OneWorkersTensorIsReadByAnotherWhereItLies) {
+TEST_P(PairingTest, OneWorkersTensorIsReadByAnotherWhereItLies) {
   MakePool(2, 100);
   worker_.emplace(Path("first"), backend_);
   ControlledBackend second_backend(signature_, worker::Identity);
@@ -87,7 +87,7 @@ TEST_F(PairingTest, OneWorkersTensorIsReadByAnotherWhereItLies) {
   ClosePool();
 }
 
-TEST_F(PairingTest, ATensorOutlivesTheWorkerThatMadeIt) {
+TEST_P(PairingTest, ATensorOutlivesTheWorkerThatMadeIt) {
   ServeOne();
   Outcome& made = Start(kLarge);
   ASSERT_TRUE(AwaitStatus(made).ok());
@@ -101,7 +101,7 @@ TEST_F(PairingTest, ATensorOutlivesTheWorkerThatMadeIt) {
   EXPECT_EQ(Await(StartWith(made)).value_or(""), kLarge);
 }
 
-TEST_F(PairingTest, AnInputIsKeptUntilTheWorkersResult) {
+TEST_P(PairingTest, AnInputIsKeptUntilTheWorkersResult) {
   ServeOne();
   CloseGate();
   Outcome& outcome = Start(kLarge);
@@ -114,7 +114,7 @@ TEST_F(PairingTest, AnInputIsKeptUntilTheWorkersResult) {
   EXPECT_TRUE(AwaitMemoryInUse(0));
 }
 
-TEST_F(PairingTest, AnAbandonedCallKeepsItsInputsUntilTheWorkersResult) {
+TEST_P(PairingTest, AnAbandonedCallKeepsItsInputsUntilTheWorkersResult) {
   ServeOne();
   CloseGate();
   Outcome& outcome = Start(kLarge);
@@ -128,7 +128,7 @@ TEST_F(PairingTest, AnAbandonedCallKeepsItsInputsUntilTheWorkersResult) {
   EXPECT_EQ(loop_.Do([&] { return outcome.times_done; }), 0);
 }
 
-TEST_F(PairingTest, ACallThatIsAbandonedInTheQueueNeverExecutes) {
+TEST_P(PairingTest, ACallThatIsAbandonedInTheQueueNeverExecutes) {
   ServeOne();
   CloseGate();
   Outcome& running = Start(kSmall);
@@ -144,7 +144,7 @@ TEST_F(PairingTest, ACallThatIsAbandonedInTheQueueNeverExecutes) {
   EXPECT_EQ(backend_.executions().size(), 2U);
 }
 
-TEST_F(PairingTest, ACallWhoseDeadlinePassesEndsAtOnceAndNeverExecutesIfItWaits) {
+TEST_P(PairingTest, ACallWhoseDeadlinePassesEndsAtOnceAndNeverExecutesIfItWaits) {
   ServeOne();
   CloseGate();
   Outcome& running = Start(kSmall, {.timeout = absl::Seconds(1)});
@@ -161,7 +161,7 @@ TEST_F(PairingTest, ACallWhoseDeadlinePassesEndsAtOnceAndNeverExecutesIfItWaits)
   EXPECT_EQ(backend_.executions().size(), 2U);
 }
 
-TEST_F(PairingTest, ACallWithoutTimeLeftIsNotExecuted) {
+TEST_P(PairingTest, ACallWithoutTimeLeftIsNotExecuted) {
   ServeOne();
 
   Outcome& outcome = Start(kSmall, {.timeout = absl::ZeroDuration()});
@@ -172,7 +172,7 @@ TEST_F(PairingTest, ACallWithoutTimeLeftIsNotExecuted) {
 }
 
 // The worker has room for one tensor, so that a lease which is not given back shows.
-TEST_F(PairingTest, ATensorIsReleasedWhenEveryCallThatWasGivenItHasEnded) {
+TEST_P(PairingTest, ATensorIsReleasedWhenEveryCallThatWasGivenItHasEnded) {
   const std::string half(40'000, 'h');
   ServeOne(100, {.first_segment = 1 << 16, .largest_segment = 1 << 16, .total = 1 << 16});
   Outcome& made = Start(half);
@@ -212,7 +212,7 @@ TEST_F(PairingTest, ATensorIsReleasedWhenEveryCallThatWasGivenItHasEnded) {
   EXPECT_TRUE(EventuallySucceeds(half)) << "never released";
 }
 
-TEST_F(PairingTest, ThousandsOfCallsGiveEverythingBack) {
+TEST_P(PairingTest, ThousandsOfCallsGiveEverythingBack) {
   ServeOne(1000, {.first_segment = 1 << 16, .largest_segment = 1 << 16, .total = 1 << 16});
   int failed = 0;
   for (int round = 0; round < 100; ++round) {
@@ -236,7 +236,7 @@ TEST_F(PairingTest, ThousandsOfCallsGiveEverythingBack) {
   EXPECT_TRUE(AwaitMemoryInUse(0));
 }
 
-TEST_F(PairingTest, ErrorsKeepTheWorkersCodeAndTheSession) {
+TEST_P(PairingTest, ErrorsKeepTheWorkersCodeAndTheSession) {
   ServeOne();
   backend_.Behave([](const worker::Invocation&, worker::Outputs&) {
     return absl::InvalidArgumentError("not an image");
@@ -251,7 +251,7 @@ TEST_F(PairingTest, ErrorsKeepTheWorkersCodeAndTheSession) {
   EXPECT_TRUE(AwaitMemoryInUse(0));
 }
 
-TEST_F(PairingTest, AnInputThatDoesNotFitTheSignatureFailsItsCallOnly) {
+TEST_P(PairingTest, AnInputThatDoesNotFitTheSignatureFailsItsCallOnly) {
   ServeOne();
   Outcome& made = Have(HeapValue(DataType::kFp32, {1, 1}, "1234"));
 
@@ -262,7 +262,7 @@ TEST_F(PairingTest, AnInputThatDoesNotFitTheSignatureFailsItsCallOnly) {
   EXPECT_TRUE(AwaitStatus(Start(kSmall)).ok());
 }
 
-TEST_F(PairingTest, WithoutMemoryForItsInputsACallFailsAtOnce) {
+TEST_P(PairingTest, WithoutMemoryForItsInputsACallFailsAtOnce) {
   ServeOne();
   const std::string bytes(std::size_t{2} << 20, 'x');
   Outcome& large = Have(HeapValue(DataType::kUint8, {1, 2 << 20}, bytes));
@@ -272,7 +272,7 @@ TEST_F(PairingTest, WithoutMemoryForItsInputsACallFailsAtOnce) {
 }
 
 // Sessions end while worker and gateway live: what a call that executes may read is kept.
-TEST_F(PairingTest, InputsOfALostSessionAreKeptAsLongAsTheWorkerExecutes) {
+TEST_P(PairingTest, InputsOfALostSessionAreKeptAsLongAsTheWorkerExecutes) {
   ServeOne();
   CloseGate();
   Outcome& outcome = Start(kLarge);
@@ -287,7 +287,7 @@ TEST_F(PairingTest, InputsOfALostSessionAreKeptAsLongAsTheWorkerExecutes) {
   EXPECT_TRUE(AwaitMemoryInUse(0)) << "kept for ever";
 }
 
-TEST_F(PairingTest, CallsThatWaitInALostSessionNeverExecute) {
+TEST_P(PairingTest, CallsThatWaitInALostSessionNeverExecute) {
   ServeOne();
   CloseGate();
   Outcome& running = Start(kSmall);
@@ -316,7 +316,7 @@ class ScalarPairingTest : public PairingTest {
   }
 };
 
-TEST_F(ScalarPairingTest, AScalarOfAMethodForOneRowHasNoDimensionAtTheWorker) {
+TEST_P(ScalarPairingTest, AScalarOfAMethodForOneRowHasNoDimensionAtTheWorker) {
   ServeOne();
   Shape at_worker{99};
   backend_.Behave([&](const worker::Invocation& invocation, worker::Outputs& outputs) {
@@ -331,6 +331,9 @@ TEST_F(ScalarPairingTest, AScalarOfAMethodForOneRowHasNoDimensionAtTheWorker) {
   EXPECT_TRUE(at_worker.empty());
   EXPECT_EQ(loop_.Do([&] { return (*outcome.result)->outputs.front().shape; }), Shape{1});
 }
+
+INSTANTIATE_TEST_SUITE_P(Carriers, PairingTest, kTransports, TransportName);
+INSTANTIATE_TEST_SUITE_P(Carriers, ScalarPairingTest, kTransports, TransportName);
 
 }  // namespace
 }  // namespace tiffin::gateway

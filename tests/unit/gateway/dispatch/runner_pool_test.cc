@@ -42,7 +42,7 @@ class RunnerPoolTest : public DispatchTest {
   std::vector<std::unique_ptr<FakeWorker>> workers_;
 };
 
-TEST_F(RunnerPoolTest, IsReadyOnceAReplicaIs) {
+TEST_P(RunnerPoolTest, IsReadyOnceAReplicaIs) {
   MakePool(2, 10);
   EXPECT_FALSE(Ready());
 
@@ -57,13 +57,13 @@ TEST_F(RunnerPoolTest, IsReadyOnceAReplicaIs) {
   EXPECT_TRUE(loop_.Do([&] { return pool_->all_ready(); }));
 }
 
-TEST_F(RunnerPoolTest, WithoutAReplicaACallIsUnavailableAtOnce) {
+TEST_P(RunnerPoolTest, WithoutAReplicaACallIsUnavailableAtOnce) {
   MakePool(1, 10);
 
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(Start("x"))));
 }
 
-TEST_F(RunnerPoolTest, CallsGoToTheReplicaWithTheLeastOutstanding) {
+TEST_P(RunnerPoolTest, CallsGoToTheReplicaWithTheLeastOutstanding) {
   MakePool(3, 100);
   std::vector<FakeWorker*> workers;
   for (int i = 0; i < 3; ++i) workers.push_back(&AddWorker(i));
@@ -85,7 +85,7 @@ TEST_F(RunnerPoolTest, CallsGoToTheReplicaWithTheLeastOutstanding) {
   EXPECT_TRUE(workers[2]->NothingMore());
 }
 
-TEST_F(RunnerPoolTest, TheQueueIsBounded) {
+TEST_P(RunnerPoolTest, TheQueueIsBounded) {
   MakePool(1, 2);
   FakeWorker& worker = AddWorker(0);
   std::vector<Outcome*> calls;
@@ -101,7 +101,7 @@ TEST_F(RunnerPoolTest, TheQueueIsBounded) {
   EXPECT_FALSE(IsDone(again));
 }
 
-TEST_F(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
+TEST_P(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
   MakePool(1, 0);
   FakeWorker& worker = AddWorker(0);
   Outcome& abandoned = Start("x");
@@ -116,7 +116,7 @@ TEST_F(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
   EXPECT_FALSE(IsDone(Start("z")));
 }
 
-TEST_F(RunnerPoolTest, ALostCallIsRunAgainOnAnotherReplica) {
+TEST_P(RunnerPoolTest, ALostCallIsRunAgainOnAnotherReplica) {
   MakePool(2, 100);
   FakeWorker& first = AddWorker(0);
   FakeWorker& second = AddWorker(1);
@@ -131,7 +131,7 @@ TEST_F(RunnerPoolTest, ALostCallIsRunAgainOnAnotherReplica) {
   EXPECT_EQ(Await(call).value_or(""), "done");
 }
 
-TEST_F(RunnerPoolTest, ALostCallIsNotRunAgainWithoutRetries) {
+TEST_P(RunnerPoolTest, ALostCallIsNotRunAgainWithoutRetries) {
   MakePool(2, 100);
   FakeWorker& first = AddWorker(0);
   FakeWorker& second = AddWorker(1);
@@ -145,7 +145,7 @@ TEST_F(RunnerPoolTest, ALostCallIsNotRunAgainWithoutRetries) {
   EXPECT_EQ(second.NextExecute().inputs(0).inline_bytes(), "marker");
 }
 
-TEST_F(RunnerPoolTest, RetriesAreCounted) {
+TEST_P(RunnerPoolTest, RetriesAreCounted) {
   MakePool(3, 100);
   std::vector<FakeWorker*> workers;
   for (int i = 0; i < 3; ++i) workers.push_back(&AddWorker(i));
@@ -160,7 +160,7 @@ TEST_F(RunnerPoolTest, RetriesAreCounted) {
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
 }
 
-TEST_F(RunnerPoolTest, OtherErrorsAreNotRunAgain) {
+TEST_P(RunnerPoolTest, OtherErrorsAreNotRunAgain) {
   for (const auto code : {absl::StatusCode::kInternal, absl::StatusCode::kResourceExhausted,
                           absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kAborted}) {
     MakePool(1, 100);
@@ -174,7 +174,7 @@ TEST_F(RunnerPoolTest, OtherErrorsAreNotRunAgain) {
   }
 }
 
-TEST_F(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
+TEST_P(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
   EXPECT_FALSE(Ready());
@@ -191,7 +191,7 @@ TEST_F(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
   }
 }
 
-TEST_F(RunnerPoolTest, CallsWaitWhileTheirSessionIsMadeAgain) {
+TEST_P(RunnerPoolTest, CallsWaitWhileTheirSessionIsMadeAgain) {
   MakePool(1, 100);
   FakeWorker& worker = AddWorker(0);
   worker.EndStream(absl::UnavailableError("broken"));
@@ -207,7 +207,7 @@ TEST_F(RunnerPoolTest, CallsWaitWhileTheirSessionIsMadeAgain) {
   EXPECT_EQ(Await(call).value_or(""), "done");
 }
 
-TEST_F(RunnerPoolTest, ALostCallThatMayBeRunAgainWaitsForItsReplica) {
+TEST_P(RunnerPoolTest, ALostCallThatMayBeRunAgainWaitsForItsReplica) {
   MakePool(1, 100);
   FakeWorker& worker = AddWorker(0);
   Outcome& call = Start("important", {.retries = 1});
@@ -221,7 +221,7 @@ TEST_F(RunnerPoolTest, ALostCallThatMayBeRunAgainWaitsForItsReplica) {
   EXPECT_EQ(Await(call).value_or(""), "done");
 }
 
-TEST_F(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
+TEST_P(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
   MakePool(1, 100);
   FakeWorker& worker = AddWorker(0);
   Outcome& once = Start("once");
@@ -245,7 +245,7 @@ TEST_F(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
   EXPECT_EQ(Await(again).value_or(""), "done");
 }
 
-TEST_F(RunnerPoolTest, CallsThatWaitFailWhenTheReplicaDoesNotComeBack) {
+TEST_P(RunnerPoolTest, CallsThatWaitFailWhenTheReplicaDoesNotComeBack) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
   Outcome& call = Start("x");
@@ -255,7 +255,7 @@ TEST_F(RunnerPoolTest, CallsThatWaitFailWhenTheReplicaDoesNotComeBack) {
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
 }
 
-TEST_F(RunnerPoolTest, AWaitingCallEndsAtItsDeadline) {
+TEST_P(RunnerPoolTest, AWaitingCallEndsAtItsDeadline) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
   Outcome& call = Start("x", {.timeout = absl::Seconds(1)});
@@ -267,7 +267,7 @@ TEST_F(RunnerPoolTest, AWaitingCallEndsAtItsDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(AwaitStatus(call)));
 }
 
-TEST_F(RunnerPoolTest, AWaitingCallMayBeAbandoned) {
+TEST_P(RunnerPoolTest, AWaitingCallMayBeAbandoned) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
   Outcome& abandoned = Start("abandoned");
@@ -280,7 +280,7 @@ TEST_F(RunnerPoolTest, AWaitingCallMayBeAbandoned) {
   EXPECT_FALSE(IsDone(waiting));
 }
 
-TEST_F(RunnerPoolTest, WaitingCallsAreBoundedToo) {
+TEST_P(RunnerPoolTest, WaitingCallsAreBoundedToo) {
   MakePool(1, 1);
   Die(0, AddWorker(0), /*comes_back=*/true);
   Start("one");
@@ -289,7 +289,7 @@ TEST_F(RunnerPoolTest, WaitingCallsAreBoundedToo) {
   EXPECT_TRUE(absl::IsResourceExhausted(AwaitStatus(Start("three"))));
 }
 
-TEST_F(RunnerPoolTest, AWorkerWithAnotherSignatureIsNotUsed) {
+TEST_P(RunnerPoolTest, AWorkerWithAnotherSignatureIsNotUsed) {
   MakePool(1, 100);
   Die(0, AddWorker(0), /*comes_back=*/true);
   Outcome& waiting = Start("x");
@@ -306,7 +306,7 @@ TEST_F(RunnerPoolTest, AWorkerWithAnotherSignatureIsNotUsed) {
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(Start("y"))));
 }
 
-TEST_F(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
+TEST_P(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
   MakePool(1, 100);
   const std::string path = Path("late");
   Listen(0, path);
@@ -322,7 +322,7 @@ TEST_F(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
   ClosePool();
 }
 
-TEST_F(RunnerPoolTest, ThePoolMayGoWithCallsInEveryState) {
+TEST_P(RunnerPoolTest, ThePoolMayGoWithCallsInEveryState) {
   MakePool(2, 100);
   FakeWorker& worker = AddWorker(0);
   Start(std::string(4096, 'x'));
@@ -335,6 +335,8 @@ TEST_F(RunnerPoolTest, ThePoolMayGoWithCallsInEveryState) {
 
   EXPECT_EQ(MemoryInUse(), 0U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Carriers, RunnerPoolTest, kTransports, TransportName);
 
 }  // namespace
 }  // namespace tiffin::gateway

@@ -56,7 +56,7 @@ class WorkerSessionTest : public DispatchTest {
   std::optional<shm::OwnedSegment> segment_;
 };
 
-TEST_F(WorkerSessionTest, TheTimeLeftTravelsWithTheCall) {
+TEST_P(WorkerSessionTest, TheTimeLeftTravelsWithTheCall) {
   Start("x", {.timeout = absl::Milliseconds(1500)});
 
   const worker::v1::Execute execute = worker_->NextExecute();
@@ -67,7 +67,7 @@ TEST_F(WorkerSessionTest, TheTimeLeftTravelsWithTheCall) {
   EXPECT_THAT(execute.inputs(0).shape(), ElementsAre(1)) << "the row dimension is not sent";
 }
 
-TEST_F(WorkerSessionTest, TheGatewaysSegmentIsAnnouncedOnceBeforeItIsNamed) {
+TEST_P(WorkerSessionTest, TheGatewaysSegmentIsAnnouncedOnceBeforeItIsNamed) {
   Start(kLarge);
   Start(kLarge);
 
@@ -88,7 +88,7 @@ TEST_F(WorkerSessionTest, TheGatewaysSegmentIsAnnouncedOnceBeforeItIsNamed) {
   EXPECT_EQ(AsStringView(bytes->subspan(first.inputs(0).offset(), kLarge.size())), kLarge);
 }
 
-TEST_F(WorkerSessionTest, AResultWaitsForASegmentOnItsWayAndDelaysNoOther) {
+TEST_P(WorkerSessionTest, AResultWaitsForASegmentOnItsWayAndDelaysNoOther) {
   Outcome& waits = Start("waits");
   Outcome& other = Start("other");
   const uint64_t first = worker_->NextExecute().call();
@@ -102,7 +102,7 @@ TEST_F(WorkerSessionTest, AResultWaitsForASegmentOnItsWayAndDelaysNoOther) {
   EXPECT_EQ(Await(waits).value_or(""), std::string(1000, 's'));
 }
 
-TEST_F(WorkerSessionTest, ALeaseIsReleasedOnceWhenItsLastReaderIsGone) {
+TEST_P(WorkerSessionTest, ALeaseIsReleasedOnceWhenItsLastReaderIsGone) {
   AnnounceSegment();
   Outcome& made = MakeTensor();
   Outcome& reader = StartWith(made);
@@ -122,7 +122,7 @@ TEST_F(WorkerSessionTest, ALeaseIsReleasedOnceWhenItsLastReaderIsGone) {
   EXPECT_TRUE(worker_->Next().has_execute()) << "released twice";
 }
 
-TEST_F(WorkerSessionTest, ReleasesRideOnTheNextFrame) {
+TEST_P(WorkerSessionTest, ReleasesRideOnTheNextFrame) {
   AnnounceSegment();
   Outcome& first = MakeTensor();
   Outcome& second = MakeTensor(2048);
@@ -136,7 +136,7 @@ TEST_F(WorkerSessionTest, ReleasesRideOnTheNextFrame) {
   EXPECT_TRUE(worker_->Next().has_execute());
 }
 
-TEST_F(WorkerSessionTest, ReleasesOfManyBytesGoAtOnce) {
+TEST_P(WorkerSessionTest, ReleasesOfManyBytesGoAtOnce) {
   auto large = shm::OwnedSegment::Create(2 << 20);
   ASSERT_TRUE(large.ok());
   worker_->Announce(2, large->size(), large->fd());
@@ -149,7 +149,7 @@ TEST_F(WorkerSessionTest, ReleasesOfManyBytesGoAtOnce) {
   EXPECT_THAT(NextRelease(), ElementsAre(1));
 }
 
-TEST_F(WorkerSessionTest, AResultWithoutReferencesNeedsNoRelease) {
+TEST_P(WorkerSessionTest, AResultWithoutReferencesNeedsNoRelease) {
   Outcome& made = Start("x");
   worker_->Send(InlineResult(worker_->NextExecute().call(), "inline"));
   ASSERT_TRUE(AwaitStatus(made).ok());
@@ -161,7 +161,7 @@ TEST_F(WorkerSessionTest, AResultWithoutReferencesNeedsNoRelease) {
   EXPECT_TRUE(worker_->Next().has_execute());
 }
 
-TEST_F(WorkerSessionTest, TheResultOfAnAbandonedCallIsReleased) {
+TEST_P(WorkerSessionTest, TheResultOfAnAbandonedCallIsReleased) {
   AnnounceSegment();
   Outcome& abandoned = Start("x");
   const uint64_t id = worker_->NextExecute().call();
@@ -175,7 +175,7 @@ TEST_F(WorkerSessionTest, TheResultOfAnAbandonedCallIsReleased) {
   EXPECT_THAT(NextRelease(), ElementsAre(id));
 }
 
-TEST_F(WorkerSessionTest, OtherWorkersAreToldThatASegmentIsGone) {
+TEST_P(WorkerSessionTest, OtherWorkersAreToldThatASegmentIsGone) {
   MakePool(2, 100);
   Connect(0, Path("w"));
   worker_->AwaitSocket();
@@ -201,7 +201,7 @@ TEST_F(WorkerSessionTest, OtherWorkersAreToldThatASegmentIsGone) {
   ClosePool();
 }
 
-TEST_F(WorkerSessionTest, ALostSessionFailsItsCallsAndKeepsWhatTheProcessMayRead) {
+TEST_P(WorkerSessionTest, ALostSessionFailsItsCallsAndKeepsWhatTheProcessMayRead) {
   Outcome& reading = Start(kLarge);
   worker_->NextExecute();
 
@@ -217,7 +217,7 @@ TEST_F(WorkerSessionTest, ALostSessionFailsItsCallsAndKeepsWhatTheProcessMayRead
   EXPECT_EQ(MemoryInUse(), 0U) << "kept although the process is dead";
 }
 
-TEST_F(WorkerSessionTest, TheEndOfItsSocketLetsGoOfALostSession) {
+TEST_P(WorkerSessionTest, TheEndOfItsSocketLetsGoOfALostSession) {
   Outcome& reading = Start(kLarge);
   worker_->NextExecute();
   worker_->EndStream(absl::UnavailableError("broken"));
@@ -229,7 +229,7 @@ TEST_F(WorkerSessionTest, TheEndOfItsSocketLetsGoOfALostSession) {
   EXPECT_TRUE(AwaitMemoryInUse(0));
 }
 
-TEST_F(WorkerSessionTest, TheEndOfTheSocketAloneEndsTheSession) {
+TEST_P(WorkerSessionTest, TheEndOfTheSocketAloneEndsTheSession) {
   Outcome& reading = Start(kLarge);
   worker_->NextExecute();
 
@@ -240,7 +240,7 @@ TEST_F(WorkerSessionTest, TheEndOfTheSocketAloneEndsTheSession) {
   EXPECT_TRUE(AwaitMemoryInUse(0));
 }
 
-TEST_F(WorkerSessionTest, ALostSessionsTensorsStayReadable) {
+TEST_P(WorkerSessionTest, ALostSessionsTensorsStayReadable) {
   AnnounceSegment();
   Outcome& made = MakeTensor();
 
@@ -253,7 +253,7 @@ TEST_F(WorkerSessionTest, ALostSessionsTensorsStayReadable) {
   Forget(made);
 }
 
-TEST_F(WorkerSessionTest, AResultThatCameBeforeTheLossIsDelivered) {
+TEST_P(WorkerSessionTest, AResultThatCameBeforeTheLossIsDelivered) {
   Outcome& answered = Start("answered");
   Outcome& lost = Start("lost");
   const uint64_t id = worker_->NextExecute().call();
@@ -266,7 +266,7 @@ TEST_F(WorkerSessionTest, AResultThatCameBeforeTheLossIsDelivered) {
   EXPECT_EQ(Await(answered).value_or(""), "in time");
 }
 
-TEST_F(WorkerSessionTest, TwoSecondsOfSilenceLoseTheSession) {
+TEST_P(WorkerSessionTest, TwoSecondsOfSilenceLoseTheSession) {
   Outcome& call = Start("x", {.retries = 0});
   Tick(absl::Milliseconds(1900));
   EXPECT_FALSE(IsDone(call));
@@ -279,7 +279,7 @@ TEST_F(WorkerSessionTest, TwoSecondsOfSilenceLoseTheSession) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(hung.front().second)) << hung.front().second;
 }
 
-TEST_F(WorkerSessionTest, AnyFrameIsASignOfLife) {
+TEST_P(WorkerSessionTest, AnyFrameIsASignOfLife) {
   Outcome& call = Start("x");
   for (int i = 0; i < 10; ++i) {
     Tick(absl::Milliseconds(900));
@@ -297,7 +297,7 @@ TEST_F(WorkerSessionTest, AnyFrameIsASignOfLife) {
   EXPECT_FALSE(IsDone(call));
 }
 
-TEST_F(WorkerSessionTest, AGatewayThatSleptJudgesNobody) {
+TEST_P(WorkerSessionTest, AGatewayThatSleptJudgesNobody) {
   Outcome& call = Start("x");
 
   clock_.Advance(absl::Seconds(60));
@@ -306,6 +306,56 @@ TEST_F(WorkerSessionTest, AGatewayThatSleptJudgesNobody) {
   EXPECT_FALSE(IsDone(call));
   EXPECT_TRUE(loop_.Do([&] { return pool_->ready(); }));
 }
+
+TEST_P(WorkerSessionTest, AWorkerWithoutTheExpressLaneIsServedOnTheStream) {
+  MakePool(1, 100);
+  FakeWorker plain(Path("plain"), BytesSignature(), FakeWorker::Express::kNever);
+  Connect(0, Path("plain"));
+  Outcome& call = Start(kLarge);
+
+  plain.Send(InlineResult(plain.NextExecute().call(), "answered"));
+
+  EXPECT_EQ(Await(call).value_or(""), "answered");
+  ClosePool();
+}
+
+TEST_P(WorkerSessionTest, TheExpressLaneIsNotTheWorkersChoice) {
+  MakePool(1, 100);
+  FakeWorker pushy(Path("pushy"), BytesSignature(), FakeWorker::Express::kAlways);
+  Listen(0, Path("pushy"));
+
+  if (GetParam() == WorkerTransport::kExpress) {
+    EXPECT_TRUE(loop_.Await([&] { return pool_->ready(); }));
+  } else {
+    EXPECT_TRUE(loop_.Await([&] { return !hung_.empty(); }));
+    EXPECT_FALSE(loop_.Do([&] { return pool_->ready(); }));
+  }
+  ClosePool();
+}
+
+TEST_P(WorkerSessionTest, MoreThanASocketHoldsIsSentInOrderAsThereIsRoom) {
+  constexpr int kCalls = 3000;
+  MakePool(1, kCalls);
+  Connect(0, Path("w"));
+  worker_->AwaitSocket();
+  std::vector<Outcome*> calls;
+  for (int i = 0; i < kCalls; ++i) {
+    calls.push_back(&Start(std::string(400, static_cast<char>(i % 100))));
+  }
+
+  for (int i = 0; i < kCalls; ++i) {
+    const worker::v1::Execute execute = worker_->NextExecute();
+    ASSERT_EQ(execute.call(), static_cast<uint64_t>(i + 1));
+    worker_->Send(InlineResult(execute.call(), execute.inputs(0).inline_bytes()));
+  }
+
+  for (int i = 0; i < kCalls; ++i) {
+    EXPECT_EQ(Await(*calls[static_cast<size_t>(i)]).value_or(""),
+              std::string(400, static_cast<char>(i % 100)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Carriers, WorkerSessionTest, kTransports, TransportName);
 
 }  // namespace
 }  // namespace tiffin::gateway

@@ -24,6 +24,13 @@ constexpr uint64_t kSize = 4096;
 constexpr shm::PoolLimits kFour{
     .first_segment = 4 * kSize, .largest_segment = 4 * kSize, .total = 4 * kSize};
 
+// What the gateway says is of no interest.
+session::DescriptorChannel::Events Unheard() {
+  return {.announced = [](const shm::DescriptorSocket::Received&) {},
+          .frames = nullptr,
+          .closed = [](const absl::Status&) {}};
+}
+
 class PeerTest : public ::testing::Test {
  protected:
   shm::Allocation MustAllocate() {
@@ -112,20 +119,21 @@ TEST_F(PeerTest, SegmentsAreDroppedWhenTheyWereIdleAndTheGatewayIsTold) {
   Watcher watcher;
   LoopThread loop;
   const auto connect = [&] {
-    peer().SetDescriptors(std::make_unique<session::DescriptorChannel>(
-        shm::DescriptorSocket(UniqueFd(ends[1])), watcher, loop.loop(),
-        [](const shm::DescriptorSocket::Received&) {}, [](const absl::Status&) {}));
+    peer().SetDescriptors(
+        std::make_unique<session::DescriptorChannel>(shm::DescriptorSocket(UniqueFd(ends[1])),
+                                                     watcher, loop.loop(), Unheard()),
+        Peer::Express::kNo);
   };
   loop.Do(connect);
   const auto close = absl::MakeCleanup([&] { loop.Do([&] { peer().Close(); }); });
   peer().Release(1);
   peer().DropIdleSegments();
-  peer().writer().Flush();
+  peer().stream().Flush();
   EXPECT_TRUE(test_peer_.Silent()) << "dropped at once";
 
   test_peer_.clock().Advance(absl::Seconds(11));
   peer().DropIdleSegments();
-  peer().writer().Flush();
+  peer().stream().Flush();
 
   EXPECT_EQ(test_peer_.Next().segment_gone().segment(), 1U);
 }
@@ -135,7 +143,7 @@ TEST_F(PeerTest, SegmentsThatAreLeasedAreNotDropped) {
   test_peer_.clock().Advance(absl::Seconds(60));
 
   peer().DropIdleSegments();
-  peer().writer().Flush();
+  peer().stream().Flush();
 
   EXPECT_TRUE(test_peer_.Silent());
 }
@@ -150,9 +158,10 @@ TEST_F(PeerTest, AnnouncesSegmentsMadeBeforeAndAfterTheSocketCame) {
   Watcher watcher;
   LoopThread loop;
   loop.Do([&] {
-    peer.SetDescriptors(std::make_unique<session::DescriptorChannel>(
-        shm::DescriptorSocket(UniqueFd(ends[1])), watcher, loop.loop(),
-        [](const shm::DescriptorSocket::Received&) {}, [](const absl::Status&) {}));
+    peer.SetDescriptors(
+        std::make_unique<session::DescriptorChannel>(shm::DescriptorSocket(UniqueFd(ends[1])),
+                                                     watcher, loop.loop(), Unheard()),
+        Peer::Express::kNo);
   });
   ASSERT_TRUE(peer.Allocate(kSize).ok());
 
@@ -195,8 +204,8 @@ TEST_F(PeerTest, CloseDropsCallsThatWaitAndLeavesThoseThatExecute) {
 TEST_F(PeerTest, SendsNothingAfterClose) {
   peer().Close();
 
-  peer().writer().Add([](v1::Frame& frame) { frame.mutable_state(); });
-  peer().writer().Flush();
+  peer().stream().Add([](v1::Frame& frame) { frame.mutable_state(); });
+  peer().stream().Flush();
 
   EXPECT_TRUE(test_peer_.Silent());
 }

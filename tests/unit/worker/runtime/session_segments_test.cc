@@ -15,8 +15,10 @@
 namespace tiffin::worker {
 namespace {
 
-TEST_F(SessionTest, ACallWaitsForASegmentOnItsWayAndDelaysNoOther) {
-  RawGateway gateway(path_, 1);
+class SessionSegmentsTest : public SessionTest {};
+
+TEST_P(SessionSegmentsTest, ACallWaitsForASegmentOnItsWayAndDelaysNoOther) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   gateway.Send(ExecuteReference(1, 5, 64, 100));
   gateway.Send(ExecuteInline(2, "other"));
@@ -29,8 +31,8 @@ TEST_F(SessionTest, ACallWaitsForASegmentOnItsWayAndDelaysNoOther) {
   EXPECT_EQ(result.outputs(0).inline_bytes(), std::string(100, 'g'));
 }
 
-TEST_F(SessionTest, ACallWhoseSegmentNeverComesEndsAtItsDeadline) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionSegmentsTest, ACallWhoseSegmentNeverComesEndsAtItsDeadline) {
+  RawGateway gateway(path_, 1, GetParam());
   v1::Frame frame = ExecuteReference(1, 5, 0, 64);
   frame.mutable_execute()->set_time_left_us(1000);
   gateway.Send(frame);
@@ -42,8 +44,8 @@ TEST_F(SessionTest, ACallWhoseSegmentNeverComesEndsAtItsDeadline) {
   ExpectStillServing(gateway);
 }
 
-TEST_F(SessionTest, ACallThatWaitsForASegmentCanBeCancelled) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionSegmentsTest, ACallThatWaitsForASegmentCanBeCancelled) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   gateway.Send(ExecuteReference(1, 5, 0, 64));
   gateway.Send(CancelFrame(1));
@@ -55,38 +57,31 @@ TEST_F(SessionTest, ACallThatWaitsForASegmentCanBeCancelled) {
   EXPECT_EQ(backend_.executions().size(), 1U) << "the cancelled call was executed";
 }
 
-TEST_F(SessionTest, LargeOutputsAreAnnouncedAndNamed) {
+TEST_P(SessionSegmentsTest, LargeOutputsAreAnnouncedAndNamed) {
   backend_.Behave([](const Invocation&, Outputs& outputs) {
     auto bytes = outputs.Allocate(0, DataType::kUint8, Shape{5000}, 5000);
     if (bytes.ok()) std::fill(bytes->begin(), bytes->end(), std::byte{'w'});
     return bytes.status();
   });
-  RawGateway gateway(path_, 42);
+  RawGateway gateway(path_, 42, GetParam());
   gateway.ConnectSocket();
   gateway.Send(ExecuteInline(1, "x"));
   const v1::Result result = gateway.NextResult();
   ASSERT_EQ(result.outputs_size(), 1);
 
-  std::optional<shm::DescriptorSocket::Received> announced;
-  const absl::Time give_up = absl::Now() + kPatience;
-  while (!announced.has_value() && absl::Now() < give_up) {
-    auto received = gateway.socket().Receive();
-    ASSERT_TRUE(received.ok()) << received.status();
-    if (received->has_value()) announced = **std::move(received);
-  }
-  ASSERT_TRUE(announced.has_value());
-  EXPECT_EQ(announced->announcement.session, 42U);
-  EXPECT_EQ(announced->announcement.segment, result.outputs(0).segment());
+  shm::DescriptorSocket::Received announced = gateway.NextAnnouncement();
+  EXPECT_EQ(announced.announcement.session, 42U);
+  EXPECT_EQ(announced.announcement.segment, result.outputs(0).segment());
   auto segment =
-      shm::ForeignSegment::Receive(std::move(announced->descriptor), announced->announcement.size);
+      shm::ForeignSegment::Receive(std::move(announced.descriptor), announced.announcement.size);
   ASSERT_TRUE(segment.ok()) << segment.status();
   const auto bytes = segment->Map();
   ASSERT_TRUE(bytes.ok());
   EXPECT_EQ(AsStringView(bytes->subspan(result.outputs(0).offset(), 5000)), std::string(5000, 'w'));
 }
 
-TEST_F(SessionTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionSegmentsTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   gateway.Announce(5, *segment_);
   gateway.Send(ExecuteReference(1, 5, 0, 64));
@@ -103,8 +98,8 @@ TEST_F(SessionTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
             static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
 }
 
-TEST_F(SessionTest, ASegmentThatIsNotSealedEndsTheSession) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionSegmentsTest, ASegmentThatIsNotSealedEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   const UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC));
   ASSERT_TRUE(gateway.socket().Send({.session = 1, .segment = 5, .size = 64}, unsealed.get()).ok());
@@ -112,8 +107,8 @@ TEST_F(SessionTest, ASegmentThatIsNotSealedEndsTheSession) {
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
-TEST_F(SessionTest, ASegmentOfAnotherSessionEndsTheSession) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionSegmentsTest, ASegmentOfAnotherSessionEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   ASSERT_TRUE(gateway.socket()
                   .Send({.session = 2, .segment = 5, .size = kSegmentSize}, segment_->fd())
@@ -122,13 +117,13 @@ TEST_F(SessionTest, ASegmentOfAnotherSessionEndsTheSession) {
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(SessionTest, SessionsDoNotShareSegmentsOrCalls) {
-  RawGateway first(path_, 1);
+TEST_P(SessionSegmentsTest, SessionsDoNotShareSegmentsOrCalls) {
+  RawGateway first(path_, 1, GetParam());
   first.ConnectSocket();
   first.Announce(5, *segment_);
   first.Send(ExecuteReference(1, 5, 0, 64));
   EXPECT_EQ(first.NextResult().code(), 0U);
-  RawGateway second(path_, 2);
+  RawGateway second(path_, 2, GetParam());
   second.ConnectSocket();
 
   v1::Frame frame = ExecuteReference(1, 5, 0, 64);
@@ -140,7 +135,7 @@ TEST_F(SessionTest, SessionsDoNotShareSegmentsOrCalls) {
   ExpectStillServing(second);
 }
 
-TEST_F(SessionTest, StrayDescriptorSocketsHarmNobody) {
+TEST_P(SessionSegmentsTest, StrayDescriptorSocketsHarmNobody) {
   std::vector<shm::DescriptorSocket> strays;
   for (int i = 0; i < 100; ++i) {
     auto stray = shm::DescriptorSocket::Connect(path_ + ".fd");
@@ -153,13 +148,15 @@ TEST_F(SessionTest, StrayDescriptorSocketsHarmNobody) {
     strays.push_back(*std::move(stray));
   }
 
-  RawGateway gateway(path_, 1);
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   gateway.Announce(5, *segment_);
   gateway.Send(ExecuteReference(1, 5, 0, 64));
 
   EXPECT_EQ(gateway.NextResult().code(), 0U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Carriers, SessionSegmentsTest, kCarriers, CarrierName);
 
 }  // namespace
 }  // namespace tiffin::worker

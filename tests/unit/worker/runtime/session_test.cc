@@ -14,14 +14,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST_F(SessionTest, SaysWhatItIsInTheFirstFrame) {
-  RawGateway gateway(path_, 1, RawGateway::Begin::kSilent);
+TEST_P(SessionTest, SaysWhatItIsInTheFirstFrame) {
+  RawGateway gateway(path_, 1, GetParam(), RawGateway::Begin::kSilent);
   v1::Frame attach;
   attach.mutable_attach()->set_protocol_version(session::kProtocolVersion);
   attach.mutable_attach()->set_session(1);
-  gateway.Send(attach);
+  gateway.SendOnStream(attach);
 
-  const v1::Frame frame = gateway.Next();
+  const v1::Frame frame = gateway.NextOnStream();
 
   ASSERT_TRUE(frame.has_hello());
   EXPECT_EQ(frame.hello().protocol_version(), session::kProtocolVersion);
@@ -30,11 +30,11 @@ TEST_F(SessionTest, SaysWhatItIsInTheFirstFrame) {
   EXPECT_EQ(description->methods, BytesSignature());
 }
 
-TEST_F(SessionTest, AnotherVersionOfTheProtocolIsRefused) {
-  RawGateway gateway(path_, 1, RawGateway::Begin::kSilent);
+TEST_P(SessionTest, AnotherVersionOfTheProtocolIsRefused) {
+  RawGateway gateway(path_, 1, GetParam(), RawGateway::Begin::kSilent);
   v1::Frame attach;
   attach.mutable_attach()->set_protocol_version(session::kProtocolVersion + 1);
-  gateway.Send(attach);
+  gateway.SendOnStream(attach);
 
   const grpc::Status status = gateway.End();
 
@@ -42,52 +42,112 @@ TEST_F(SessionTest, AnotherVersionOfTheProtocolIsRefused) {
   EXPECT_THAT(status.error_message(), HasSubstr("protocol"));
 }
 
-TEST_F(SessionTest, TheFirstFrameMustBeAttach) {
-  RawGateway gateway(path_, 1, RawGateway::Begin::kSilent);
-  gateway.Send(ExecuteInline(1, "x"));
+TEST_P(SessionTest, TheFirstFrameMustBeAttach) {
+  RawGateway gateway(path_, 1, GetParam(), RawGateway::Begin::kSilent);
+  gateway.SendOnStream(ExecuteInline(1, "x"));
 
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_TRUE(backend_.executions().empty());
 }
 
-TEST_F(SessionTest, ASecondAttachEndsTheSession) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, ASecondAttachEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
   v1::Frame attach;
   attach.mutable_attach()->set_protocol_version(session::kProtocolVersion);
-  gateway.Send(attach);
+  gateway.SendOnStream(attach);
 
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
-TEST_F(SessionTest, AMessageThatIsNoFramesEndsTheSession) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, AMessageThatIsNoFramesEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.SendRaw("\xff\xff\xff\xff nonsense");
 
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(SessionTest, FramesThatAreNotForWorkersEndTheSession) {
+TEST_P(SessionTest, AMessageOnTheSocketThatIsNoFramesEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
+  gateway.ConnectSocket();
+  gateway.SendOnSocket("\xff\xff\xff\xff nonsense");
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_P(SessionTest, AMessageOnTheSocketOfABadLengthEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
+  gateway.ConnectSocket();
+  ASSERT_TRUE(gateway.socket().SendPiece(uint64_t{1} << 40, AsBytes("piece")).ok());
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_P(SessionTest, ACallOnTheOtherCarrierEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
+  gateway.ConnectSocket();
+  v1::Frames frames;
+  *frames.add_frames() = ExecuteInline(1, "x");
+  if (GetParam() == Carrier::kExpress) {
+    gateway.SendRaw(frames.SerializeAsString());
+  } else {
+    gateway.SendOnSocket(frames.SerializeAsString());
+  }
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(backend_.executions().empty());
+}
+
+TEST_P(SessionTest, AGatewayThatDiesInTheMiddleOfAMessageHarmsNobody) {
+  {
+    RawGateway gateway(path_, 1, GetParam());
+    gateway.ConnectSocket();
+    if (GetParam() == Carrier::kExpress) {
+      EXPECT_TRUE(gateway.socket().SendPiece(1000, AsBytes("the beginning")).ok());
+    }
+  }
+
+  RawGateway next(path_, 2, GetParam());
+  ExpectStillServing(next);
+}
+
+TEST_P(SessionTest, ResultsThatTheGatewayDoesNotReadWaitAndKeepTheirOrder) {
+  constexpr uint64_t kCalls = 2000;
+  RawGateway gateway(path_, 1, GetParam());
+  for (uint64_t call = 1; call <= kCalls; ++call) {
+    gateway.Send(ExecuteInline(call, std::string(300, 'r')));
+    // All but the first few have results in the way of the next: the gateway reads none.
+    ASSERT_TRUE(call % 100 != 0 || backend_.AwaitBegun(call));
+  }
+
+  for (uint64_t call = 1; call <= kCalls; ++call) {
+    const v1::Result result = gateway.NextResult();
+    ASSERT_EQ(result.call(), call);
+    EXPECT_EQ(result.outputs(0).inline_bytes(), std::string(300, 'r'));
+  }
+}
+
+TEST_P(SessionTest, FramesThatAreNotForWorkersEndTheSession) {
   v1::Frame hello;
   hello.mutable_hello();
   v1::Frame result;
   result.mutable_result();
   for (const v1::Frame& frame : {hello, result, v1::Frame()}) {
-    RawGateway gateway(path_, 1);
+    RawGateway gateway(path_, 1, GetParam());
     gateway.Send(frame);
 
     EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   }
 }
 
-TEST_F(SessionTest, TheClientsEndEndsTheSession) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, TheClientsEndEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.call().WritesDone();
 
   EXPECT_TRUE(gateway.End().ok());
 }
 
-TEST_F(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {
+  RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
   gateway.Announce(5, *segment_);
   struct Case {
@@ -142,17 +202,17 @@ TEST_F(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {
   ExpectStillServing(gateway);
 }
 
-TEST_F(SessionTest, ACallIdInUseEndsTheSession) {
+TEST_P(SessionTest, ACallIdInUseEndsTheSession) {
   backend_.Behave(IdentityBehind(gate_));
-  RawGateway gateway(path_, 1);
+  RawGateway gateway(path_, 1, GetParam());
   gateway.Send(ExecuteInline(1, "x"));
   gateway.Send(ExecuteInline(1, "y"));
 
   EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(SessionTest, ACallWithoutTimeLeftNeverExecutes) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, ACallWithoutTimeLeftNeverExecutes) {
+  RawGateway gateway(path_, 1, GetParam());
   v1::Frame frame = ExecuteInline(1, "x");
   frame.mutable_execute()->set_time_left_us(0);
   gateway.Send(frame);
@@ -162,12 +222,12 @@ TEST_F(SessionTest, ACallWithoutTimeLeftNeverExecutes) {
   EXPECT_TRUE(backend_.executions().empty());
 }
 
-TEST_F(SessionTest, CancelEndsWhatWaitsAndIsSeenByWhatExecutes) {
+TEST_P(SessionTest, CancelEndsWhatWaitsAndIsSeenByWhatExecutes) {
   backend_.Behave([this](const Invocation& invocation, Outputs& outputs) {
     const absl::Status ran = IdentityBehind(gate_)(invocation, outputs);
     return invocation.abandoned() ? absl::CancelledError("stopped") : ran;
   });
-  RawGateway gateway(path_, 1);
+  RawGateway gateway(path_, 1, GetParam());
   gateway.Send(ExecuteInline(1, "executes"));
   ASSERT_TRUE(backend_.AwaitBegun(1));
   gateway.Send(ExecuteInline(2, "waits"));
@@ -186,15 +246,15 @@ TEST_F(SessionTest, CancelEndsWhatWaitsAndIsSeenByWhatExecutes) {
   EXPECT_EQ(backend_.executions().size(), 2U);
 }
 
-TEST_F(SessionTest, CallsOfASessionThatEndedNeverExecute) {
+TEST_P(SessionTest, CallsOfASessionThatEndedNeverExecute) {
   backend_.Behave(IdentityBehind(gate_));
-  RawGateway gateway(path_, 1);
+  RawGateway gateway(path_, 1, GetParam());
   gateway.Send(ExecuteInline(1, "executes"));
   ASSERT_TRUE(backend_.AwaitBegun(1));
   gateway.Send(ExecuteInline(2, "waits"));
   gateway.call().WritesDone();
   EXPECT_TRUE(gateway.End().ok());
-  RawGateway next(path_, 2);
+  RawGateway next(path_, 2, GetParam());
   next.Send(ExecuteInline(1, "next"));
 
   gate_->Open();
@@ -203,8 +263,8 @@ TEST_F(SessionTest, CallsOfASessionThatEndedNeverExecute) {
   EXPECT_EQ(backend_.executions().size(), 2U);
 }
 
-TEST_F(SessionTest, BeatsWithoutBeingAsked) {
-  RawGateway gateway(path_, 1);
+TEST_P(SessionTest, BeatsWithoutBeingAsked) {
+  RawGateway gateway(path_, 1, GetParam());
 
   const std::optional<std::string> message = gateway.call().Read();
 
@@ -214,7 +274,7 @@ TEST_F(SessionTest, BeatsWithoutBeingAsked) {
   EXPECT_TRUE(frames.frames(0).has_state());
 }
 
-TEST_F(SessionTest, AnswersTheHealthProtocol) {
+TEST_P(SessionTest, AnswersTheHealthProtocol) {
   const auto channel = TestChannel("unix:" + path_);
   const auto check = [&](const std::string& service) {
     grpc::health::v1::HealthCheckRequest request;
@@ -234,6 +294,8 @@ TEST_F(SessionTest, AnswersTheHealthProtocol) {
   EXPECT_EQ(CallUnary(channel, "/tiffin.worker.v1.Worker/Other", "").status.error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
 }
+
+INSTANTIATE_TEST_SUITE_P(Carriers, SessionTest, kCarriers, CarrierName);
 
 }  // namespace
 }  // namespace tiffin::worker

@@ -8,7 +8,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/async/message.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/manual_clock.h"
 #include "worker/runtime/call_queue.h"
@@ -20,12 +19,13 @@ namespace tiffin::worker {
 class TestPeer {
  public:
   explicit TestPeer(shm::PoolLimits limits = {.first_segment = 1 << 16, .largest_segment = 1 << 20})
-      : peer_(
-            std::make_shared<Peer>(/*session=*/7, limits, clock_, [this](grpc::ByteBuffer message) {
-              absl::MutexLock lock(&mutex_);
-              message_ = std::move(message);
-              has_message_ = true;
-            })) {}
+      : peer_(std::make_shared<Peer>(/*session=*/7, limits, clock_,
+                                     [this](const v1::Frames& message) {
+                                       absl::MutexLock lock(&mutex_);
+                                       message_ = message;
+                                       has_message_ = true;
+                                       return session::FrameWriter::Progress::kStarted;
+                                     })) {}
 
   // Peer and calls keep each other until one of them ends.
   ~TestPeer() { peer_->Close(); }
@@ -77,16 +77,14 @@ class TestPeer {
       absl::MutexLock lock(&mutex_);
       if (!mutex_.AwaitWithTimeout(absl::Condition(&has_message_), patience)) return;
       has_message_ = false;
-      v1::Frames frames;
-      EXPECT_TRUE(FromByteBuffer(message_, frames));
-      for (v1::Frame& frame : *frames.mutable_frames()) frames_.push_back(std::move(frame));
+      for (v1::Frame& frame : *message_.mutable_frames()) frames_.push_back(std::move(frame));
     }
-    peer_->writer().OnWritten(true);  // Which may bring the next message.
+    peer_->stream().OnWritten(true);  // Which may bring the next message.
   }
 
   ManualClock clock_;
   absl::Mutex mutex_;
-  grpc::ByteBuffer message_ ABSL_GUARDED_BY(mutex_);
+  v1::Frames message_ ABSL_GUARDED_BY(mutex_);
   bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<v1::Frame> frames_;  // In the test's thread.
   const std::shared_ptr<Peer> peer_;

@@ -1,0 +1,81 @@
+#include "gateway/dispatch/worker_result.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/session/frames.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+
+namespace tiffin::gateway {
+namespace {
+
+absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
+                                 const CallForm& call, const WorkerSegments& segments,
+                                 std::shared_ptr<const ResultLease> lease) {
+  Value value;
+  if (tensor.segment() != 0) {
+    const std::shared_ptr<WorkerSegment>& segment = segments.at(tensor.segment());
+    shm::Reference reference = session::ToReference(tensor);
+    RETURN_IF_ERROR(shm::CheckReference(reference, segment->name().size));
+    value.dtype = reference.dtype;
+    value.shape = reference.shape;
+    value.buffer =
+        std::make_shared<const WorkerBuffer>(segment, std::move(lease), std::move(reference));
+  } else {
+    ASSIGN_OR_RETURN(const TensorView view, session::InlineView(tensor));
+    value = HeapValue(view.dtype, view.shape, tensor.inline_bytes());
+  }
+  // Inside the graph rows always come first.
+  Shape expected = spec.type.shape;
+  const bool is_single = spec.type.kind != ValueKind::kTensor;
+  if (call.signature.batchable || is_single) expected.insert(expected.begin(), call.rows);
+  if (value.dtype != spec.type.dtype || !ShapeMatches(value.shape, expected)) {
+    return absl::InternalError(StrCat("is ", DataTypeName(value.dtype), ShapeToString(value.shape),
+                                      ", but the signature says ", DataTypeName(spec.type.dtype),
+                                      ShapeToString(expected)));
+  }
+  if (!call.signature.batchable && !is_single) value.shape.insert(value.shape.begin(), 1);
+  return value;
+}
+
+}  // namespace
+
+absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const CallForm& call,
+                                      const WorkerSegments& segments,
+                                      const std::shared_ptr<WorkerSession*>& session) {
+  if (result.code() != 0) {
+    if (result.outputs_size() > 0 || result.code() > 16) {
+      return absl::InternalError("the worker sent a malformed error");
+    }
+    return absl::Status(static_cast<absl::StatusCode>(result.code()), result.message());
+  }
+  auto lease = std::make_shared<ResultLease>(session, result.call());
+  for (const worker::v1::Tensor& tensor : result.outputs()) {
+    if (tensor.segment() != 0) lease->AddBytes(std::max<uint64_t>(tensor.size(), 1));
+  }
+  const auto& specs = call.signature.outputs;
+  if (static_cast<size_t>(result.outputs_size()) != specs.size()) {
+    return absl::InternalError(
+        StrCat("the worker sent ", result.outputs_size(), " outputs instead of ", specs.size()));
+  }
+  CallResult taken;
+  taken.timings = {
+      .queue = absl::Microseconds(static_cast<int64_t>(result.queue_us())),
+      .batch = absl::Microseconds(static_cast<int64_t>(result.batch_us())),
+      .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
+  };
+  for (int i = 0; i < result.outputs_size(); ++i) {
+    const TensorSpec& spec = specs[static_cast<size_t>(i)];
+    const worker::v1::Tensor& tensor = result.outputs(i);
+    auto value = TakeOutput(tensor, spec, call, segments, tensor.segment() != 0 ? lease : nullptr);
+    if (!value.ok()) {
+      return absl::InternalError(
+          StrCat("the worker's output '", spec.name, "': ", value.status().message()));
+    }
+    taken.outputs.push_back(*std::move(value));
+  }
+  return taken;
+}
+
+}  // namespace tiffin::gateway

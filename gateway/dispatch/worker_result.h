@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "common/signature.h"
+#include "gateway/dispatch/segments.h"
+#include "gateway/dispatch/worker_buffer.h"
+#include "gateway/graph/runner.h"
+#include "tiffin/worker/v1/worker.pb.h"
+
+namespace tiffin::gateway {
+
+// A session's segments, by the worker's index. Shared with the buffers in them.
+using WorkerSegments = absl::flat_hash_map<uint64_t, std::shared_ptr<WorkerSegment>>;
+
+// What a call's outputs have to fit.
+struct CallForm {
+  const MethodSignature& signature;
+  int64_t rows = 1;
+};
+
+// A result's outputs, checked against the call's form. All segments that they name must be known.
+// The lease of them, at `session`, is made first, so that a refused result is released too.
+absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const CallForm& call,
+                                      const WorkerSegments& segments,
+                                      const std::shared_ptr<WorkerSession*>& session);
+
+}  // namespace tiffin::gateway
