@@ -62,8 +62,9 @@ def test_an_image_without_text_is_an_answer(name, sentiment):
 
 def test_the_served_model_says_what_transformers_says(sentiment):
     texts = EXPECTED["texts"]
-    futures = [sentiment.infer_later("sentiment_analysis.sentiment", text=text["text"])
-               for text in texts]
+    # All at once, so the last ones wait for all the others.
+    futures = [sentiment.infer_later("sentiment_analysis.sentiment", text=text["text"],
+                                     timeout=4 * ANSWER_S) for text in texts]
     for text, future in zip(texts, futures, strict=True):
         said = harness.outputs_of(future.result())
         np.testing.assert_allclose(said["scores"][0], text["scores"], rtol=0, atol=1e-4,
