@@ -1,8 +1,6 @@
 #include "gateway/functions/compare.h"
 
 #include <array>
-#include <cmath>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +9,8 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/arguments.h"
+#include "gateway/functions/elements.h"
+#include "gateway/functions/highest.h"
 #include "gateway/functions/text_rows.h"
 #include "gateway/graph/rows.h"
 #include "nlohmann/json.hpp"
@@ -22,33 +22,6 @@ namespace {
 constexpr std::string_view kUsage =
     "compare(a, b) takes the scores of two models: tensors of one dimension and equal length, fp32 "
     "or fp64";
-
-struct Answer {
-  size_t index = 0;
-  double score = 0;
-};
-
-template <typename T>
-std::optional<Answer> HighestOf(std::span<const T> scores) {
-  std::optional<Answer> best;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const auto score = static_cast<double>(scores[i]);
-    if (std::isnan(score)) continue;
-    if (!best.has_value() || score > best->score) best = Answer{i, score};
-  }
-  return best;
-}
-
-absl::StatusOr<Answer> AnswerOf(const std::string& name, const TensorView& row) {
-  if (row.bytes.empty()) {
-    return absl::InvalidArgumentError(StrCat(name, " gave no scores; at least one is needed"));
-  }
-  const std::optional<Answer> best =
-      row.dtype == DataType::kFp32 ? HighestOf(row.As<float>()) : HighestOf(row.As<double>());
-  if (best.has_value()) return *best;
-  return absl::InvalidArgumentError(
-      StrCat(name, " gave no answer: none of its ", row.shape.front(), " scores is a number"));
-}
 
 class Compare : public StepFunction {
  public:
@@ -68,8 +41,8 @@ class Compare : public StepFunction {
     }
     std::vector<std::string> texts;
     for (int64_t row = 0; row < a.rows(); ++row) {
-      ASSIGN_OR_RETURN(const Answer first, AnswerOf(names_[0], a.View(row)));
-      ASSIGN_OR_RETURN(const Answer second, AnswerOf(names_[1], b.View(row)));
+      ASSIGN_OR_RETURN(const Highest first, HighestOf(names_[0], a.View(row)));
+      ASSIGN_OR_RETURN(const Highest second, HighestOf(names_[1], b.View(row)));
       Log(context, first, second);
       texts.push_back(Text(first, second));
     }
@@ -77,14 +50,14 @@ class Compare : public StepFunction {
   }
 
  private:
-  std::string Text(const Answer& first, const Answer& second) const {
+  std::string Text(const Highest& first, const Highest& second) const {
     const std::string both = absl::StrFormat("%s %d %.2f, %s %d %.2f", names_[0], first.index,
                                              first.score, names_[1], second.index, second.score);
     return first.index == second.index ? StrCat(first.index, " (agree: ", both, ")")
                                        : StrCat("disagree: ", both);
   }
 
-  void Log(const FunctionContext& context, const Answer& first, const Answer& second) const {
+  void Log(const FunctionContext& context, const Highest& first, const Highest& second) const {
     const nlohmann::json record = {{"event", "compare"},
                                    {"request_id", context.request_id},
                                    {"service", context.service},
@@ -101,22 +74,20 @@ class Compare : public StepFunction {
   const ValueType output_ = SingleType(ValueKind::kText);
 };
 
-bool IsScores(const FunctionArgument& argument) {
-  return argument.keyword.empty() && argument.type.has_value() &&
-         argument.type->kind == ValueKind::kTensor && argument.type->shape.size() == 1 &&
-         (argument.type->dtype == DataType::kFp32 || argument.type->dtype == DataType::kFp64);
+bool IsFloatScores(const FunctionArgument& argument) {
+  return IsScores(argument) && IsFloat(argument.type->dtype);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StepFunction>> MakeCompare(
     std::span<const FunctionArgument> arguments) {
-  if (arguments.size() != 2 || !IsScores(arguments[0]) || !IsScores(arguments[1])) {
+  if (arguments.size() != 2 || !IsFloatScores(arguments[0]) || !IsFloatScores(arguments[1])) {
     return UsageError(kUsage, arguments);
   }
   const int64_t a = arguments[0].type->shape.front();
   const int64_t b = arguments[1].type->shape.front();
-  if (a == 0 || b == 0 || (a != b && a != -1 && b != -1)) return UsageError(kUsage, arguments);
+  if (a != b && a != -1 && b != -1) return UsageError(kUsage, arguments);
   return std::make_unique<Compare>(std::array{arguments[0].origin, arguments[1].origin});
 }
 

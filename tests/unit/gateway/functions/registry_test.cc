@@ -7,7 +7,8 @@ namespace {
 
 TEST(RegistryTest, KnowsTheBuiltinFunctions) {
   const FunctionTable functions = BuiltinFunctions();
-  for (const auto* name : {"compare", "format", "if_empty", "one_line", "select"}) {
+  for (const auto* name : {"argmax", "cast", "compare", "concat", "format", "if_empty", "label",
+                           "one_line", "reshape", "select", "softmax", "threshold", "top_k"}) {
     EXPECT_TRUE(functions.contains(name)) << name;
   }
   for (const auto& [name, factory] : functions) EXPECT_NE(factory, nullptr) << name;
