@@ -2,8 +2,8 @@
 
 An example's models are a module: MODELS (their names), EXPECTED (a file's name in the store),
 made_from() (a key of all that they are made from), FOLDER (what is kept beside the store, or None),
-and make(store, images), which trains, imports, draws images into the folder `images`, and writes the
-expectations last.
+and make(store, images), which trains, imports, draws images into the folder `images`, and writes
+the expectations last.
 """
 
 import json
