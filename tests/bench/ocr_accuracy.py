@@ -35,7 +35,8 @@ FACES = ["dejavu/DejaVuSans.ttf", "dejavu/DejaVuSerif.ttf", "liberation/Liberati
          "liberation/LiberationSans-Bold.ttf"]
 # Its wheel has the photographs.
 SCIKIT_IMAGE = "scikit-image==0.26.0"
-OFF = {"upscale": "off", "background": "off", "despeckle": "off", "deskew": "off", "min_confidence": 0}
+OFF = {"upscale": "off", "background": "off", "despeckle": "off", "deskew": "off",
+       "min_confidence": 0}
 
 SENTENCES = [
     "The film is a delight from start to finish, and the cast is superb.",
