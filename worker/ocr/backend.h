@@ -21,8 +21,8 @@ namespace tiffin::worker {
 //
 // INVALID_ARGUMENT for what is not a whole, still image of at most `max_pixels` pixels;
 // DEADLINE_EXCEEDED after `time_limit`; CANCELLED for an abandoned call. Time and abandonment are
-// looked at between the steps of the preparation and between words: Tesseract's search for lines
-// (up to about 2 s, of an image full of marks) goes on to its end.
+// looked at after decoding, after the preparation and between words: each of these, and Tesseract's
+// search for lines (up to about 2 s, of an image full of marks), goes on to its end.
 absl::StatusOr<std::unique_ptr<Backend>> CreateOcrBackend(const BackendConfig& config);
 
 }  // namespace tiffin::worker

@@ -44,7 +44,7 @@ struct OcrOptions {
   Preparation deskew = Preparation::kAuto;
   // `max_pixels`: an encoded image of more is refused before it is decoded.
   int64_t max_pixels = kDefaultMaxPixels;
-  // `time_limit: 30s`: one image must not take longer.
+  // `time_limit: 30s`: an image that takes longer is given up, at the next step of its reading.
   absl::Duration time_limit = absl::Seconds(30);
   // `min_confidence`: lines whose letters Tesseract believes in less on average, of 0 to 1, are
   // dropped; 0 keeps all. 0.6 leaves nothing of photographs,

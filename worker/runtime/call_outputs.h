@@ -20,7 +20,7 @@ namespace tiffin::worker {
 // calls are given references into it, and the last one to be released frees it. Where that can't be
 // (rows that don't start on the boundary that references need, BYTES, calls of several peers), rows
 // are copied to an allocation for each call. What is not sent is given back by the destructor. On
-// the model's thread; outlived by the calls.
+// one of the model's threads; outlived by the calls.
 class CallOutputs : public Outputs {
  public:
   // At least one; several are of one batchable method.

@@ -30,7 +30,7 @@ void Executor::Run() {
 
 namespace {
 
-// Framed elements are looked at here, on the model's thread: the gateway passes them on unread.
+// Framed elements are looked at here, on a model's thread: the gateway passes them on unread.
 absl::Status ValidateInputs(const QueuedCall& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (const absl::Status valid = ValidateTensor(call.inputs[i]); !valid.ok()) {

@@ -13,6 +13,16 @@ Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
       stream_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
       pool_(limits, clock) {}
 
+void Peer::SendError(uint64_t call, const absl::Status& status) {
+  calls().Add([&](v1::Frame& frame) {
+    v1::Result& result = *frame.mutable_result();
+    result.set_call(call);
+    result.set_code(static_cast<uint32_t>(status.code()));
+    result.set_message(std::string(status.message()));
+  });
+  calls().Flush();
+}
+
 absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(shm::Allocation allocation, pool_.Allocate(size));

@@ -23,7 +23,7 @@ struct QueuedCall;
 
 // What a session's calls need until their end, which may come after the session's: the way back for
 // results, the segments that outputs lie in, and which calls there are. Shared by the session and
-// its calls. Thread-safe: the loop and the model's thread use it.
+// its calls. Thread-safe: the loop and the model's threads use it.
 class Peer {
  public:
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
@@ -34,6 +34,8 @@ class Peer {
   // For frames that name calls or segments: the stream's, or the express lane's once it is there.
   // Nothing has to be said before: calls come by it too.
   session::FrameWriter& calls() { return *call_frames_; }
+  // A call's result, where it has no outputs.
+  void SendError(uint64_t call, const absl::Status& status);
 
   // Memory for an output, free again when it was given back `holders` times. A new segment is
   // announced first. RESOURCE_EXHAUSTED when full.
@@ -45,7 +47,7 @@ class Peer {
   // Segments without use for a while are dropped, and the gateway is told.
   void DropIdleSegments();
 
-  // Segments made before are announced at once.
+  // Once. Segments made before are announced at once.
   enum class Express { kNo, kYes };
   void SetDescriptors(std::unique_ptr<session::DescriptorChannel> channel, Express express);
 

@@ -151,14 +151,15 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     parked.received = received;
     parked.deadline = deadline;
     parked.timer = parts_.loop.At(deadline, [this, call = execute.call()] {
-      Refuse(call, absl::DeadlineExceededError("the deadline passed before a segment arrived"));
+      peer_->SendError(call,
+                       absl::DeadlineExceededError("the deadline passed before a segment arrived"));
       parked_.remove_if([&](const Parked& other) { return other.execute.call() == call; });
     });
     return;
   }
   auto call = MakeCall(execute);
   if (!call.ok()) {
-    Refuse(execute.call(), call.status());
+    peer_->SendError(execute.call(), call.status());
     return;
   }
   (*call)->received = received;
@@ -222,22 +223,12 @@ absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& s
   return absl::OkStatus();
 }
 
-void Session::Refuse(uint64_t call, const absl::Status& status) {
-  peer_->calls().Add([&](v1::Frame& frame) {
-    v1::Result& result = *frame.mutable_result();
-    result.set_call(call);
-    result.set_code(static_cast<uint32_t>(status.code()));
-    result.set_message(std::string(status.message()));
-  });
-  peer_->calls().Flush();
-}
-
 void Session::OnCancel(uint64_t id) {
   const auto parked = std::find_if(parked_.begin(), parked_.end(),
                                    [&](const Parked& other) { return other.execute.call() == id; });
   if (parked != parked_.end()) {
     parked_.erase(parked);
-    Refuse(id, absl::CancelledError("cancelled while queued"));
+    peer_->SendError(id, absl::CancelledError("cancelled while queued"));
     return;
   }
   const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
@@ -250,6 +241,11 @@ void Session::OnCancel(uint64_t id) {
 }
 
 void Session::SetDescriptors(shm::DescriptorSocket socket) {
+  if (std::exchange(has_socket_, true)) {
+    // The first one may be sending.
+    End(absl::FailedPreconditionError("a second descriptor socket in one session"));
+    return;
+  }
   session::DescriptorChannel::Events events;
   events.announced = [this](shm::DescriptorSocket::Received received) {
     OnSegment(std::move(received));

@@ -70,7 +70,6 @@ class Session {
   void Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline);
   absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute);
   absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, QueuedCall& call);
-  void Refuse(uint64_t call, const absl::Status& status);
   void OnSegment(shm::DescriptorSocket::Received received);
   void End(absl::Status status);
 
@@ -79,6 +78,7 @@ class Session {
   absl::AnyInvocable<void(uint64_t)> on_attached_;
   absl::AnyInvocable<void()> on_ended_;
   uint64_t id_ = 0;
+  bool has_socket_ = false;
   bool express_ = false;        // Call frames travel on the socket.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
   // By the gateway's id. Shared with the calls that read them.

@@ -26,10 +26,10 @@ namespace tiffin::worker {
 // (fp32[labels]), the softmax of what `forward(input_ids, attention_mask)`, both int64[rows, -1],
 // answers as fp32[rows, labels]; a third argument `token_type_ids` is given zeros. Of equal scores
 // the first is the label. The labels are the configuration's. The signature need not be declared.
-// Options: `max_length`, in tokens, special ones included, if tokenizer.json does not tell; and
+// Options: `max_length`, in tokens, special ones included (else what tokenizer.json tells); and
 // with a vocab.txt `lowercase` (default true).
 //
-// INVALID_ARGUMENT from Run: a text is not UTF-8.
+// INVALID_ARGUMENT from Run: a text is not UTF-8, or larger than 1 GiB.
 absl::StatusOr<std::unique_ptr<Backend>> CreateTorchBackend(const BackendConfig& config);
 
 }  // namespace tiffin::worker

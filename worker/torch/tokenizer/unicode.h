@@ -34,7 +34,7 @@ bool IsControl(char32_t c);
 bool IsNonspacingMark(char32_t c);
 // What is put between spaces, so that it becomes a word of its own.
 bool IsChinese(char32_t c);
-// What a regular expression means by \w.
+// What a regular expression means by \w, by ICU's tables.
 bool IsWordCharacter(char32_t c);
 // Character by character: a sigma at the end of a word is like any other.
 void AppendLowerCase(char32_t c, std::string& out);

@@ -1,7 +1,10 @@
 #include "gateway/commands/run_program.h"
 
+#include <unistd.h>
+
 #include <string>
 
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -31,10 +34,23 @@ TEST(RunProgramTest, InputAndOutputMayBeLargerThanAnyPipe) {
 }
 
 TEST(RunProgramTest, TheProgramGetsNoOtherDescriptor) {
-  const auto output = Shell("ls /proc/$$/fd");
+  const UniqueFd leaky(dup2(STDOUT_FILENO, 77));  // Not close-on-exec.
+  ASSERT_TRUE(leaky.valid());
+  const auto output = Shell("[ ! -e /proc/$$/fd/77 ]");
   ASSERT_TRUE(output.ok()) << output.status();
-  EXPECT_THAT(output->out, testing::StartsWith("0\n1\n2\n"));
-  EXPECT_THAT(output->out, testing::Not(HasSubstr("3\n4")));
+  EXPECT_EQ(output->ending.exit_code, 0);
+}
+
+TEST(RunProgramTest, AProgramThatHangsIsKilledAndItsLastWordsAreTold) {
+  const auto output = RunProgram("/bin/sh", {"-c", "echo so far >&2; exec sleep 1000"}, "",
+                                 {.time = absl::Milliseconds(300)});
+  EXPECT_EQ(output.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(output.status().message()), HasSubstr("no answer after 300ms: so far"));
+}
+
+TEST(RunProgramTest, AnAnswerWithoutEndIsRefused) {
+  const auto output = RunProgram("/bin/sh", {"-c", "exec yes"}, "", {.output_bytes = 100'000});
+  EXPECT_EQ(output.status().code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(LastWordsTest, AreTheEndOfALongText) {

@@ -80,6 +80,20 @@ TEST_P(SessionSegmentsTest, LargeOutputsAreAnnouncedAndNamed) {
   EXPECT_EQ(AsStringView(bytes->subspan(result.outputs(0).offset(), 5000)), std::string(5000, 'w'));
 }
 
+TEST_P(SessionSegmentsTest, ASecondSocketEndsTheSession) {
+  RawGateway gateway(path_, 1, GetParam());
+  gateway.ConnectSocket();
+  gateway.Announce(5, *segment_);
+  gateway.Send(ExecuteReference(1, 5, 0, 64));
+  EXPECT_EQ(gateway.NextResult().code(), 0U);  // By now the worker has the first one.
+
+  auto second = shm::DescriptorSocket::Connect(path_ + ".fd");
+  ASSERT_TRUE(second.ok()) << second.status();
+  ASSERT_TRUE(second->Send({.session = 1}, std::nullopt).ok());
+
+  EXPECT_EQ(gateway.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
 TEST_P(SessionSegmentsTest, ASegmentThatIsGoneIsNotFoundAnyMore) {
   RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();
