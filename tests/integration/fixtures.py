@@ -49,6 +49,13 @@ def digits():
         yield server
 
 
+@pytest.fixture(scope="module")
+def sentiment():
+    """The sentiment service."""
+    with harness.Server(harness.SENTIMENT_SERVICE) as server:
+        yield server
+
+
 def generate_stubs(folder, *service_files):
     """Writes the .proto files of services with `tiffin check --proto`, compiles them with protoc,
     and makes the Python modules importable."""

@@ -19,12 +19,6 @@ ANSWER = re.compile(r'(?P<label>POSITIVE|NEGATIVE) (?P<score>0\.\d\d|1\.00): "(?
 READ_WELL = 0.97
 
 
-@pytest.fixture(scope="module")
-def sentiment():
-    with harness.Server(harness.SENTIMENT_SERVICE) as server:
-        yield server
-
-
 def classify(server, image, **kwargs):
     (answer,) = server.infer("sentiment_analysis.classify", image=image, **kwargs)["text"]
     return answer.decode()

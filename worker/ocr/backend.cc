@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <iterator>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
@@ -12,15 +13,14 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "common/signature.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/tensor.h"
 #include "worker/imaging/decode.h"
 #include "worker/ocr/engine.h"
+#include "worker/ocr/engine_pool.h"
 #include "worker/ocr/options.h"
 #include "worker/ocr/preparation.h"
 
@@ -36,48 +36,6 @@ Signature MakeSignature() {
   return {{std::string(kDefaultMethod), {.inputs = {image}, .outputs = {text}}},
           {std::string(kWordsMethod), {.inputs = {image}, .outputs = {text, words}}}};
 }
-
-// The engines, lent to one call each.
-class EnginePool {
- public:
-  explicit EnginePool(std::vector<std::unique_ptr<Engine>> engines)
-      : idle_(std::move(engines)), size_(static_cast<int>(idle_.size())) {}
-
-  // Returns its engine when destroyed; outlived by the pool.
-  class Loan {
-   public:
-    explicit Loan(EnginePool& pool) : pool_(pool), engine_(pool.Take()) {}
-    ~Loan() { pool_.Return(std::move(engine_)); }
-    Loan(const Loan&) = delete;
-    Loan& operator=(const Loan&) = delete;
-    Engine& operator*() const { return *engine_; }
-
-   private:
-    EnginePool& pool_;
-    std::unique_ptr<Engine> engine_;
-  };
-
-  int size() const { return size_; }
-
- private:
-  std::unique_ptr<Engine> Take() {
-    const absl::MutexLock lock(&mutex_);
-    // There are as many as callers: nobody waits, unless more call than were promised.
-    mutex_.Await(absl::Condition(
-        +[](std::vector<std::unique_ptr<Engine>>* idle) { return !idle->empty(); }, &idle_));
-    std::unique_ptr<Engine> engine = std::move(idle_.back());
-    idle_.pop_back();
-    return engine;
-  }
-  void Return(std::unique_ptr<Engine> engine) {
-    const absl::MutexLock lock(&mutex_);
-    idle_.push_back(std::move(engine));
-  }
-
-  absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Engine>> idle_ ABSL_GUARDED_BY(mutex_);
-  const int size_;
-};
 
 // The lines whose letters Tesseract believes in at least so much on average. A line of text may
 // have a word that is hard to read; where there is no text, all of a line is doubtful.

@@ -13,14 +13,18 @@
 
 namespace tiffin::worker {
 
+// What stands around every text, [CLS] and [SEP].
+struct SpecialTokens {
+  std::vector<int64_t> before;
+  std::vector<int64_t> after;
+};
+
 // All that a tokenizer is made from; tokenizer_file.h reads it from a model's files.
 struct TokenizerSpec {
   BertNormalizerOptions normalizer;
   WordPieceOptions model;
   std::vector<AddedToken> added_tokens;
-  // The special tokens around every text, [CLS] and [SEP].
-  std::vector<int64_t> before;
-  std::vector<int64_t> after;
+  SpecialTokens around;
   // What rows shorter than others are filled up with.
   int64_t padding = 0;
   // In tokens, special ones included; nullopt if the files do not tell.

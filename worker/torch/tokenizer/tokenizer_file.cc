@@ -3,6 +3,8 @@
 #include <array>
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -174,9 +176,10 @@ absl::StatusOr<std::vector<int64_t>> ParseSpecial(const json& processor, const j
 }
 
 // Of a template the one for a single text: special tokens around the sequence A.
-absl::Status ParseTemplate(const json& processor, TokenizerSpec& spec) {
+absl::StatusOr<SpecialTokens> ParseTemplate(const json& processor) {
   const json& single = Member(processor, "single");
   if (!single.is_array()) return Wrong("its post_processor has no template 'single'");
+  SpecialTokens around;
   bool seen_text = false;
   for (const json& piece : single) {
     const bool is_text = Member(Member(piece, "Sequence"), "id") == "A";
@@ -194,60 +197,59 @@ absl::Status ParseTemplate(const json& processor, TokenizerSpec& spec) {
       continue;
     }
     ASSIGN_OR_RETURN(const std::vector<int64_t> ids, ParseSpecial(processor, content));
-    std::vector<int64_t>& side = seen_text ? spec.after : spec.before;
+    std::vector<int64_t>& side = seen_text ? around.after : around.before;
     side.insert(side.end(), ids.begin(), ids.end());
   }
   if (!seen_text) return Wrong("its post_processor's template 'single' has no sequence A");
-  return absl::OkStatus();
+  return around;
 }
 
-absl::Status ParsePostProcessor(const json& tokenizer, TokenizerSpec& spec) {
+absl::StatusOr<SpecialTokens> ParsePostProcessor(const json& tokenizer) {
+  SpecialTokens around;
   const json& processor = Member(tokenizer, "post_processor");
   const std::string type = TypeOf(processor);
   if (type == "TemplateProcessing") {
-    RETURN_IF_ERROR(ParseTemplate(processor, spec));
+    ASSIGN_OR_RETURN(around, ParseTemplate(processor));
   } else if (type == "BertProcessing") {
     ASSIGN_OR_RETURN(const int64_t first, ParsePair(processor, "cls"));
     ASSIGN_OR_RETURN(const int64_t last, ParsePair(processor, "sep"));
-    spec.before = {first};
-    spec.after = {last};
+    around = {.before = {first}, .after = {last}};
   } else {
     return Wrong("its post_processor is ", type,
                  ", and only TemplateProcessing and BertProcessing are understood");
   }
-  if (!spec.before.empty() || !spec.after.empty()) return absl::OkStatus();
+  if (!around.before.empty() || !around.after.empty()) return around;
   return Wrong("its post_processor puts no special token around a text, so an empty one would ",
                "have no token");
 }
 
-absl::Status ParseTruncation(const json& tokenizer, TokenizerSpec& spec) {
+// In tokens; nullopt if nothing is cut.
+absl::StatusOr<std::optional<int64_t>> ParseTruncation(const json& tokenizer) {
   const json& truncation = Member(tokenizer, "truncation");
-  if (truncation.is_null()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(spec.max_length, Number(Member(truncation, "max_length"), "its max_length"));
+  if (truncation.is_null()) return std::nullopt;
+  ASSIGN_OR_RETURN(const int64_t max_length,
+                   Number(Member(truncation, "max_length"), "its max_length"));
   ASSIGN_OR_RETURN(const std::string direction, Text(truncation, "direction", "Right"));
   ASSIGN_OR_RETURN(const std::string strategy, Text(truncation, "strategy", "LongestFirst"));
-  if (direction == "Right" && strategy != "OnlySecond") return absl::OkStatus();
+  if (direction == "Right" && strategy != "OnlySecond") return max_length;
   return Wrong("its truncation is ", strategy, " from the ", direction,
                "; only LongestFirst and OnlyFirst from the Right are understood");
 }
 
-absl::Status ParsePadding(const json& tokenizer, TokenizerSpec& spec) {
+// The number that fills rows up: as `padding` says, else the token [PAD]'s.
+absl::StatusOr<int64_t> ParsePadding(const json& tokenizer,
+                                     std::span<const AddedToken> added_tokens,
+                                     const StringMap& vocabulary) {
   const json& padding = Member(tokenizer, "padding");
   if (!padding.is_null()) {
     ASSIGN_OR_RETURN(const std::string direction, Text(padding, "direction", "Right"));
-    if (direction != "Right") {
-      return Wrong("its padding is at the ", direction, "; only Right is understood");
-    }
-    ASSIGN_OR_RETURN(spec.padding, Number(Member(padding, "pad_id"), "its pad_id"));
-    return absl::OkStatus();
+    if (direction == "Right") return Number(Member(padding, "pad_id"), "its pad_id");
+    return Wrong("its padding is at the ", direction, "; only Right is understood");
   }
-  for (const AddedToken& token : spec.added_tokens) {
-    if (token.content != "[PAD]") continue;
-    spec.padding = token.id;
-    return absl::OkStatus();
+  for (const AddedToken& token : added_tokens) {
+    if (token.content == "[PAD]") return token.id;
   }
-  ASSIGN_OR_RETURN(spec.padding, Find(spec.model.vocabulary, "[PAD]"));
-  return absl::OkStatus();
+  return Find(vocabulary, "[PAD]");
 }
 
 // The lines, numbered; of a token that is there twice, the last.
@@ -274,8 +276,7 @@ absl::StatusOr<TokenizerSpec> FromLines(std::string_view content, LetterCase let
   ASSIGN_OR_RETURN(const int64_t first, Find(spec.model.vocabulary, "[CLS]"));
   ASSIGN_OR_RETURN(const int64_t last, Find(spec.model.vocabulary, "[SEP]"));
   ASSIGN_OR_RETURN(spec.padding, Find(spec.model.vocabulary, "[PAD]"));
-  spec.before = {first};
-  spec.after = {last};
+  spec.around = {.before = {first}, .after = {last}};
   for (const std::string_view special : {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"}) {
     const auto found = spec.model.vocabulary.find(special);
     if (found == spec.model.vocabulary.end()) continue;
@@ -296,10 +297,10 @@ absl::StatusOr<TokenizerSpec> ParseTokenizerJson(const json& json) {
   ASSIGN_OR_RETURN(spec.model, ParseModel(json));
   ASSIGN_OR_RETURN(spec.normalizer, ParseNormalizer(json));
   RETURN_IF_ERROR(CheckType(json, "pre_tokenizer", "BertPreTokenizer"));
-  RETURN_IF_ERROR(ParsePostProcessor(json, spec));
+  ASSIGN_OR_RETURN(spec.around, ParsePostProcessor(json));
   ASSIGN_OR_RETURN(spec.added_tokens, ParseAddedTokens(json, spec.model.vocabulary));
-  RETURN_IF_ERROR(ParseTruncation(json, spec));
-  RETURN_IF_ERROR(ParsePadding(json, spec));
+  ASSIGN_OR_RETURN(spec.max_length, ParseTruncation(json));
+  ASSIGN_OR_RETURN(spec.padding, ParsePadding(json, spec.added_tokens, spec.model.vocabulary));
   return spec;
 }
 

@@ -225,9 +225,11 @@ TEST_F(BatchTest, TheTimesTellTheWaitForOthersApart) {
     queue.Push(call);
     return call;
   };
-  // Calls come in pairs, and an execution costs 3 ms: a second is worth waiting for.
+  // Calls come in pairs, 2 ms apart, and an execution costs 10 ms: a second is worth waiting for,
+  // also when it is asked again just before it comes.
   for (int64_t i = 0; i < 20; ++i) {
-    queue.Learn(*push(), 1 + i % 2, absl::Milliseconds(3));
+    queue.Learn(*push(), 1 + i % 2, absl::Milliseconds(10));
+    clock.Advance(absl::Milliseconds(2));
     push();
     ASSERT_EQ(queue.Pop()->calls.size(), 2U);
     clock.Advance(absl::Milliseconds(20));

@@ -103,8 +103,8 @@ TEST(TokenizerJsonContentTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_FALSE(spec->max_length.has_value());
   EXPECT_TRUE(spec->normalizer.clean_text);
   EXPECT_FALSE(spec->normalizer.strip_accents) << "as lowercase is";
-  EXPECT_THAT(spec->before, ElementsAre(2));
-  EXPECT_THAT(spec->after, ElementsAre(3));
+  EXPECT_THAT(spec->around.before, ElementsAre(2));
+  EXPECT_THAT(spec->around.after, ElementsAre(3));
   EXPECT_EQ(spec->padding, 0);
 }
 
@@ -141,8 +141,8 @@ TEST_F(VocabularyTest, TokensAreNumberedByTheirLines) {
   EXPECT_EQ(spec->model.vocabulary.at("good"), 5);
   EXPECT_EQ(spec->model.vocabulary.at("bad"), 6);
   EXPECT_EQ(spec->model.unknown, 1);
-  EXPECT_THAT(spec->before, ElementsAre(2));
-  EXPECT_THAT(spec->after, ElementsAre(3));
+  EXPECT_THAT(spec->around.before, ElementsAre(2));
+  EXPECT_THAT(spec->around.after, ElementsAre(3));
   EXPECT_TRUE(spec->normalizer.lowercase && spec->normalizer.strip_accents);
   EXPECT_FALSE(spec->max_length.has_value());
   EXPECT_EQ(spec->added_tokens.size(), 4U);
