@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -30,10 +31,10 @@ class Rpc {
   virtual void AddTrailingMetadata(std::string key, std::string value) = 0;
   // One at a time. nullopt: the client has no more messages, or is gone.
   virtual void Read(absl::AnyInvocable<void(std::optional<grpc::ByteBuffer>)> done) = 0;
-  // One at a time, from any thread. false: the client is gone.
+  // One at a time, from any thread. false: the client is gone. Not of a unary method.
   virtual void Write(grpc::ByteBuffer message, absl::AnyInvocable<void(bool ok)> done) = 0;
   // Once, and the last thing: callbacks still pending are dropped. `message` only with an OK
-  // status. After it the Rpc must not be touched.
+  // status, and always with that of a unary method. After it the Rpc must not be touched.
   virtual void Finish(absl::Status status, std::optional<grpc::ByteBuffer> message) = 0;
 
   // Called once when the client cancelled, its deadline passed, or the connection broke, if that
@@ -45,6 +46,9 @@ class Rpc {
 class RpcService {
  public:
   virtual ~RpcService() = default;
+  // Those of its methods, as of Rpc::method, that take one message and answer one: a server which
+  // knows them serves them faster. Asked for once.
+  virtual std::vector<std::string> UnaryMethods() const { return {}; }
   // Takes the RPC if its method is one of this protocol's; returns false (and leaves it untouched)
   // if not. A taken one is finished by the service, sooner or later.
   virtual bool Start(Rpc& rpc) = 0;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "common/async/loop.h"
 #include "common/async/path_lock.h"
 #include "common/async/rpc.h"
+#include "common/async/rpc_call.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -25,13 +25,13 @@ inline constexpr int kDefaultMaxMessageBytes = 256 << 20;
 // A gRPC server whose methods are found by name at run time, on one completion queue that its
 // owner's Loop polls and shares with everything else. The queue exists before the port is opened.
 // Shutdown first, then destruction, after the loop has ended.
-class RpcServer {
+class RpcServer : private RpcCallHost {
  public:
   RpcServer();
-  ~RpcServer();
+  ~RpcServer() override;
 
   // For the owner's Loop.
-  grpc::ServerCompletionQueue& queue() { return *queue_; }
+  grpc::ServerCompletionQueue& queue() override { return *queue_; }
 
   // Opens `address` ("127.0.0.1:8001", port 0 picks one; "unix:/path") and offers each RPC to the
   // services in turn; UNIMPLEMENTED if none takes it. `loop` polls queue(). To be called once, on
@@ -49,10 +49,14 @@ class RpcServer {
   int active() const { return active_; }
 
  private:
-  class Call;
-  void RequestCall();
+  Loop& loop() override { return *loop_; }
+  void OnAccepted(Rpc& rpc) override;
+  void OnFinished() override { --active_; }
+  void OnCreated() override;
+  void OnDestroyed() override;
 
-  grpc::AsyncGenericService generic_;
+  std::optional<UnaryMethods> unary_;  // From Open on.
+  grpc::AsyncGenericService generic_;  // For all other methods.
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::optional<PathLock> path_lock_;

@@ -31,6 +31,11 @@ class AllProtocols : public Api {
         health_(serving),
         reflection_(descriptors_->pool(), ServiceNames(*descriptors_)) {}
 
+  std::vector<std::string> UnaryMethods() const override {
+    std::vector<std::string> names = typed_.UnaryMethods();
+    for (std::string& name : kserve_->UnaryMethods()) names.push_back(std::move(name));
+    return names;
+  }
   bool Start(Rpc& rpc) override {
     return typed_.Start(rpc) || kserve_->Start(rpc) || health_.Start(rpc) || reflection_.Start(rpc);
   }

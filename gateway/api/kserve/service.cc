@@ -88,6 +88,10 @@ void KserveService::ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::
   calls_.Start(rpc, *std::move(request));
 }
 
+std::vector<std::string> KserveService::UnaryMethods() const {
+  return {StrCat(kPrefix, "ModelInfer")};
+}
+
 bool KserveService::Start(Rpc& rpc) {
   std::string_view method = rpc.method();
   if (!method.starts_with(kPrefix)) return false;

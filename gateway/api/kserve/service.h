@@ -24,6 +24,8 @@ class KserveService : public RpcService {
   static absl::StatusOr<std::unique_ptr<KserveService>> Create(
       Serving& serving, const Clock& clock = Clock::Monotonic());
 
+  // The one that is called all the time.
+  std::vector<std::string> UnaryMethods() const override;
   bool Start(Rpc& rpc) override;
 
  private:

@@ -65,4 +65,10 @@ const Method* Descriptors::FindMethod(std::string_view path) const {
   return it == methods_.end() ? nullptr : &it->second;
 }
 
+std::vector<std::string> Descriptors::MethodPaths() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, method] : methods_) paths.push_back(path);
+  return paths;
+}
+
 }  // namespace tiffin::gateway::typed

@@ -37,6 +37,7 @@ class Descriptors {
   const std::vector<std::string>& service_names() const { return service_names_; }
   // By path: "/tiffin.services.x.X/Method". Null: none.
   const Method* FindMethod(std::string_view path) const;
+  std::vector<std::string> MethodPaths() const;
 
  private:
   Descriptors();

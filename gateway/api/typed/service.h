@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "gateway/api/infer_call.h"
@@ -19,6 +21,7 @@ class TypedService : public RpcService {
   TypedService(Serving& serving, const Descriptors& descriptors,
                const Clock& clock = Clock::Monotonic());
 
+  std::vector<std::string> UnaryMethods() const override { return descriptors_.MethodPaths(); }
   bool Start(Rpc& rpc) override;
 
  private:

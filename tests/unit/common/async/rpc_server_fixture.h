@@ -18,10 +18,13 @@ namespace tiffin {
 // A protocol that the test writes.
 class TestService : public RpcService {
  public:
-  explicit TestService(std::function<bool(Rpc&)> start) : start_(std::move(start)) {}
+  explicit TestService(std::function<bool(Rpc&)> start, std::vector<std::string> unary_methods = {})
+      : unary_methods_(std::move(unary_methods)), start_(std::move(start)) {}
+  std::vector<std::string> UnaryMethods() const override { return unary_methods_; }
   bool Start(Rpc& rpc) override { return start_(rpc); }
 
  private:
+  const std::vector<std::string> unary_methods_;
   std::function<bool(Rpc&)> start_;
 };
 
@@ -57,7 +60,7 @@ class RpcServerTest : public ::testing::Test {
 
   // Serves at a Unix socket; each RPC goes to `start`.
   std::shared_ptr<grpc::Channel> Serve(std::function<bool(Rpc&)> start) {
-    services_.push_back(std::make_unique<TestService>(std::move(start)));
+    services_.push_back(std::make_unique<TestService>(std::move(start), unary_methods_));
     const std::string address = "unix:" + folder_.path() + "/s";
     const auto opened =
         loop_.Do([&] { return server_.Open(address, loop_.loop(), {services_.front().get()}); });
@@ -76,6 +79,7 @@ class RpcServerTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
+  std::vector<std::string> unary_methods_;  // Of the service that Serve makes.
   std::vector<std::unique_ptr<RpcService>> services_;
   RpcServer server_;
   LoopThread loop_{server_.queue()};
