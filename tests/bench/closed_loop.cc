@@ -16,7 +16,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int64_t kCheckEvery = 64;
+constexpr int64_t kCheckEvery = 61;
 
 absl::Status ToAbsl(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
@@ -28,6 +28,7 @@ struct Slot {
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> call;
   grpc::ByteBuffer reply;
   grpc::Status status;
+  size_t request = 0;
   SteadyClock::time_point started;
 };
 
@@ -35,10 +36,10 @@ struct Slot {
 class ClosedLoop {
  public:
   ClosedLoop(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-             const grpc::ByteBuffer& request, ReplyCheck check, const Load& load)
+             std::span<const grpc::ByteBuffer> requests, ReplyCheck check, const Load& load)
       : stub_(channel),
         method_(method),
-        request_(request),
+        requests_(requests),
         check_(check),
         load_(load),
         slots_(static_cast<size_t>(load.in_flight)) {
@@ -86,8 +87,9 @@ class ClosedLoop {
   void Start(Slot& slot) {
     slot.context.emplace();
     slot.reply.Clear();
+    slot.request = std::exchange(next_request_, (next_request_ + 1) % requests_.size());
     slot.started = SteadyClock::now();
-    slot.call = stub_.PrepareUnaryCall(&*slot.context, method_, request_, &queue_);
+    slot.call = stub_.PrepareUnaryCall(&*slot.context, method_, requests_[slot.request], &queue_);
     slot.call->StartCall();
     slot.call->Finish(&slot.reply, &slot.status, &slot);
     ++under_way_;
@@ -104,7 +106,9 @@ class ClosedLoop {
     if (slot.started >= begin_) result_.latencies_ns.push_back((now - slot.started).count());
     stopping_ = stopping_ || now >= end_ || replies_ >= load_.max_requests;
     const bool is_last = stopping_ && under_way_ == 0;
-    if (result_.total_requests % kCheckEvery == 1 || is_last) RETURN_IF_ERROR(check_(slot.reply));
+    if (result_.total_requests % kCheckEvery == 1 || is_last) {
+      RETURN_IF_ERROR(check_(slot.reply, slot.request));
+    }
     if (!stopping_) Start(slot);
     return absl::OkStatus();
   }
@@ -128,7 +132,8 @@ class ClosedLoop {
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
   const std::string& method_;
-  const grpc::ByteBuffer& request_;
+  const std::span<const grpc::ByteBuffer> requests_;
+  size_t next_request_ = 0;
   ReplyCheck check_;
   const Load& load_;
   std::vector<Slot> slots_;
@@ -144,9 +149,10 @@ class ClosedLoop {
 }  // namespace
 
 absl::StatusOr<LoadResult> RunClosedLoop(const std::shared_ptr<grpc::Channel>& channel,
-                                         const std::string& method, const grpc::ByteBuffer& request,
+                                         const std::string& method,
+                                         std::span<const grpc::ByteBuffer> requests,
                                          ReplyCheck check, const Load& load) {
-  return ClosedLoop(channel, method, request, check, load).Run();
+  return ClosedLoop(channel, method, requests, check, load).Run();
 }
 
 }  // namespace tiffin::bench

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,15 +37,16 @@ struct LoadResult {
   int64_t total_requests = 0;
 };
 
-// OK if the reply is what it should be.
-using ReplyCheck = absl::FunctionRef<absl::Status(const grpc::ByteBuffer& reply)>;
+// OK if the reply is what it should be to the request of that number.
+using ReplyCheck = absl::FunctionRef<absl::Status(const grpc::ByteBuffer& reply, size_t request)>;
 
-// Keeps `load.in_flight` unary calls of `method`, all with the same `request`, under way on
-// `channel`, from the calling thread. The first reply that is not OK, or that `check` refuses, ends
-// it with that error. Every status is looked at; `check` sees the first, the last and every 64th
-// reply, so that the client stays cheap.
+// Keeps `load.in_flight` unary calls of `method` under way on `channel`, with `requests` in turns,
+// from the calling thread. The first reply that is not OK, or that `check` refuses, ends it with
+// that error. Every status is looked at; `check` sees the first, the last and every 61st reply (a
+// prime number: each request's turn comes), so that the client stays cheap.
 absl::StatusOr<LoadResult> RunClosedLoop(const std::shared_ptr<grpc::Channel>& channel,
-                                         const std::string& method, const grpc::ByteBuffer& request,
+                                         const std::string& method,
+                                         std::span<const grpc::ByteBuffer> requests,
                                          ReplyCheck check, const Load& load);
 
 }  // namespace tiffin::bench

@@ -1,12 +1,10 @@
 // Puts a closed loop of unary calls on a server and prints what it measured as JSON.
 
-#include <algorithm>
-#include <cmath>
-#include <fstream>
+#include <chrono>
+#include <cstddef>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +17,9 @@
 #include "grpcpp/security/credentials.h"
 #include "nlohmann/json.hpp"
 #include "tests/bench/closed_loop.h"
+#include "tests/bench/files.h"
+#include "tests/bench/latencies.h"
+#include "tests/bench/program.h"
 #include "tests/bench/protocol.h"
 
 namespace tiffin::bench {
@@ -30,42 +31,39 @@ struct Flags {
   std::string address;
   std::string protocol;
   InferProtocol::Input input;
-  std::string payload_file;
-  std::string expect_file;
-  double warm_up_seconds = 0.2;
-  double seconds = 1.0;
+  std::vector<std::string> payload_files;
+  std::vector<std::string> expect_files;
+  Times times;
   Load load;
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file) return absl::NotFoundError(StrCat("cannot read '", name, "'"));
-  return std::move(content).str();
-}
 
 std::unique_ptr<Protocol> MakeProtocol(const Flags& flags) {
   if (flags.protocol == "echo") return std::make_unique<EchoProtocol>();
   return std::make_unique<InferProtocol>(flags.input);
 }
 
-// The smallest value that at least `share` of all values do not exceed.
-int64_t Percentile(std::vector<int64_t>& values, double share) {
-  const double rank = std::ceil(share * static_cast<double>(values.size()));
-  const auto nth = values.begin() + std::max<ptrdiff_t>(static_cast<ptrdiff_t>(rank), 1) - 1;
-  std::nth_element(values.begin(), nth, values.end());
-  return *nth;
+absl::StatusOr<std::vector<std::string>> ReadFiles(const std::vector<std::string>& names) {
+  std::vector<std::string> contents;
+  for (const std::string& name : names) {
+    ASSIGN_OR_RETURN(std::string content, ReadFile(name));
+    contents.push_back(std::move(content));
+  }
+  return contents;
 }
 
 absl::Status Run(const Flags& flags) {
-  ASSIGN_OR_RETURN(const std::string payload, ReadFile(flags.payload_file));
-  std::optional<std::string> expected;
-  if (!flags.expect_file.empty()) {
-    ASSIGN_OR_RETURN(expected, ReadFile(flags.expect_file));
+  ASSIGN_OR_RETURN(const std::vector<std::string> payloads, ReadFiles(flags.payload_files));
+  ASSIGN_OR_RETURN(const std::vector<std::string> expected, ReadFiles(flags.expect_files));
+  if (!expected.empty() && expected.size() != payloads.size()) {
+    return absl::InvalidArgumentError("give as many --expect as --payload, or none");
   }
   const std::unique_ptr<Protocol> protocol = MakeProtocol(flags);
-  ReplyChecker checker(*protocol, std::move(expected));
+  std::vector<grpc::ByteBuffer> requests;
+  std::vector<ReplyChecker> checkers;
+  for (size_t i = 0; i < payloads.size(); ++i) {
+    requests.push_back(protocol->Request(payloads[i]));
+    checkers.emplace_back(*protocol, expected.empty() ? std::nullopt : std::optional(expected[i]));
+  }
 
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
@@ -75,19 +73,15 @@ absl::Status Run(const Flags& flags) {
     return absl::UnavailableError(StrCat("nothing answers on ", flags.address));
   }
   Load load = flags.load;
-  load.warm_up = absl::Seconds(flags.warm_up_seconds);
-  load.duration = absl::Seconds(flags.seconds);
+  load.warm_up = flags.times.warm_up();
+  load.duration = flags.times.duration();
   ASSIGN_OR_RETURN(
       LoadResult result,
       RunClosedLoop(
-          channel, protocol->method(), protocol->Request(payload),
-          [&checker](const grpc::ByteBuffer& reply) { return checker.Check(reply); }, load));
-  const nlohmann::json summary = {
-      {"requests", result.latencies_ns.size()},
-      {"total_requests", result.total_requests},
-      {"p50_us", static_cast<double>(Percentile(result.latencies_ns, 0.50)) / 1e3},
-      {"p99_us", static_cast<double>(Percentile(result.latencies_ns, 0.99)) / 1e3},
-      {"throughput", result.throughput}};
+          channel, protocol->method(), requests,
+          [&](const grpc::ByteBuffer& reply, size_t i) { return checkers[i].Check(reply); }, load));
+  const nlohmann::json summary =
+      Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
   std::cout << summary.dump() << std::endl;
   return absl::OkStatus();
 }
@@ -97,23 +91,22 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--protocol", flags.protocol, "what it speaks")
       ->required()
       ->check(CLI::IsMember({"echo", "infer"}));
-  app.add_option("--payload", flags.payload_file, "file with the bytes to send")->required();
-  app.add_option("--expect", flags.expect_file,
-                 "file with the bytes that must come back; without it every reply must be like "
-                 "the first");
+  app.add_option("--payload", flags.payload_files,
+                 "file with the bytes to send; several are sent in turns")
+      ->required();
+  app.add_option("--expect", flags.expect_files,
+                 "file with the bytes that must come back, one for each payload; without it every "
+                 "reply to a payload must be like the first");
   app.add_option("--model", flags.input.model, "infer: model_name");
   app.add_option("--input", flags.input.name, "infer: name of the input tensor");
   app.add_option("--datatype", flags.input.datatype, "infer: its datatype, such as FP32");
   app.add_option("--shape", flags.input.shape, "infer: its shape, such as 1,64")->delimiter(',');
+  app.add_option("--output", flags.input.output,
+                 "infer: the one output to ask for; else there must be just one");
   app.add_option("--in-flight", flags.load.in_flight, "calls under way at any time")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app.add_option("--warm-up", flags.warm_up_seconds, "seconds before the measuring starts")
-      ->check(CLI::Range(0.0, 600.0))
-      ->capture_default_str();
-  app.add_option("--seconds", flags.seconds, "seconds of measuring")
-      ->check(CLI::Range(0.001, 600.0))
-      ->capture_default_str();
+  AddTimes(app, flags.times);
   app.add_option("--max-requests", flags.load.max_requests, "replies that end the measuring")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -127,13 +120,5 @@ int main(int argc, char** argv) {
                "bench-load-generator"};
   tiffin::bench::Flags flags;
   tiffin::bench::AddFlags(app, flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  const absl::Status status = tiffin::bench::Run(flags);
-  if (status.ok()) return 0;
-  std::cerr << "bench-load-generator: " << status << std::endl;
-  return 1;
+  return tiffin::bench::RunProgram(app, argc, argv, [&] { return tiffin::bench::Run(flags); });
 }

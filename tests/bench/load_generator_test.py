@@ -1,17 +1,16 @@
 """The load generator against the echo: what it reports, and that it notices wrong replies."""
 
-import argparse
 import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 
 from servers import Server
+from testing import take_programs
 
-PROGRAMS = pathlib.Path()
+PROGRAMS = take_programs()
 
 
 class LoadGenerator(unittest.TestCase):
@@ -28,8 +27,9 @@ class LoadGenerator(unittest.TestCase):
     def load(self, server: Server, *flags: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [str(PROGRAMS / "bench-load-generator"), "--address", server.address,
-             "--payload", str(self.folder / "payload"), "--warm-up", "0.02", "--seconds", "10",
-             "--max-requests", "500", *flags],
+             "--warm-up", "0.02", "--seconds", "10", "--max-requests", "500",
+             *([] if "--payload" in flags else ["--payload", str(self.folder / "payload")]),
+             *flags],
             capture_output=True, text=True, timeout=60)
 
     def test_reports_latencies_and_throughput(self):
@@ -57,6 +57,24 @@ class LoadGenerator(unittest.TestCase):
         self.assertEqual((client.returncode, client.stdout), (1, ""))
         self.assertIn("differ", client.stderr)
 
+    def test_sends_several_payloads_in_turns(self):
+        payloads = [str(self.folder / name) for name in ("payload", "other")]
+        client = self.load(self.serve(), "--protocol", "echo", "--in-flight", "3",
+                           "--payload", *payloads, "--expect", *payloads)
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        # Now the replies to the second are wrong.
+        client = self.load(self.serve(), "--protocol", "echo", "--in-flight", "3",
+                           "--payload", *payloads, "--expect", payloads[0], payloads[0])
+        self.assertEqual((client.returncode, client.stdout), (1, ""))
+        self.assertIn("differ", client.stderr)
+
+    def test_wants_an_expectation_for_each_payload(self):
+        payloads = [str(self.folder / name) for name in ("payload", "other")]
+        client = self.load(self.serve(), "--protocol", "echo", "--payload", *payloads,
+                           "--expect", payloads[0])
+        self.assertEqual(client.returncode, 1)
+        self.assertIn("as many --expect as --payload", client.stderr)
+
     def test_fails_on_an_error_status(self):
         client = self.load(self.serve(), "--protocol", "infer", "--in-flight", "4")
         self.assertEqual((client.returncode, client.stdout), (1, ""))
@@ -67,8 +85,4 @@ class LoadGenerator(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    known, rest = parser.parse_known_args()
-    PROGRAMS = known.bin
-    unittest.main(argv=[sys.argv[0], *rest])
+    unittest.main()

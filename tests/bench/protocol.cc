@@ -54,6 +54,7 @@ grpc::ByteBuffer InferProtocol::Request(const std::string& payload) const {
   tensor.set_name(input_.name);
   tensor.set_datatype(input_.datatype);
   tensor.mutable_shape()->Assign(input_.shape.begin(), input_.shape.end());
+  if (!input_.output.empty()) request.add_outputs()->set_name(input_.output);
   request.add_raw_input_contents(payload);
   return Serialize(request);
 }

@@ -38,6 +38,8 @@ class InferProtocol final : public Protocol {
     std::string name;
     std::string datatype;  // "FP32"
     std::vector<int64_t> shape;
+    // The one that is asked for; empty: all, and there must be just one.
+    std::string output;
   };
 
   explicit InferProtocol(Input input) : input_(std::move(input)) {}

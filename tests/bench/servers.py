@@ -95,5 +95,17 @@ class Server:
     def processes(self) -> frozenset[int]:
         return family(self._process.pid)
 
+    def worker_threads(self, runner: str) -> list[int]:
+        """The threads of each worker that runs the runner."""
+        threads = []
+        for pid in self.processes():
+            arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            options = dict(zip(arguments, arguments[1:]))
+            if options.get("--runner") == runner:
+                threads.append(int(options["--threads"]))
+        if not threads:
+            raise self.failure(f"it has no worker of the runner '{runner}'")
+        return threads
+
     def failure(self, what: str) -> Failure:
         return Failure(f"{self.name}: {what}; the end of its log:\n{tail(self._log)}")

@@ -1,15 +1,15 @@
 """One quick run of the whole benchmark: its report has the right form, and nothing stays behind."""
 
-import argparse
 import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 
-PROGRAMS = pathlib.Path()
+from testing import take_programs
+
+PROGRAMS = take_programs()
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 UNITS = {"p50": "us", "p99": "us", "throughput": "1/s", "cpu": "us"}
@@ -25,7 +25,7 @@ class Bench(unittest.TestCase):
         # What it makes goes into our folder, where it would be seen.
         environment = {**os.environ, "TMPDIR": str(self.folder)}
         return subprocess.run([str(ROOT / "scripts/bench"), "--bin", str(PROGRAMS), *flags],
-                              capture_output=True, text=True, timeout=100, env=environment)
+                              capture_output=True, text=True, timeout=200, env=environment)
 
     def processes_of_ours(self) -> list[str]:
         """Command lines that name our folder."""
@@ -58,6 +58,15 @@ class Bench(unittest.TestCase):
         self.assertEqual(self.processes_of_ours(), [])
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["report.json"])
 
+    def test_holds_a_service_of_models_against_its_engines_in_one_process(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--cases", "inference_graph_demo", "--in-flight", "1,2",
+                         "--repetitions", "1", "--json", str(report))
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertEqual(len(json.loads(report.read_text())), 2 * len(UNITS))
+        for line in ("1  .*  in process, 1x1, batch 1", "2  .*  in process, .x1, batch [12]"):
+            self.assertRegex(run.stdout, f"\ninference_graph_demo +{line}\n")
+
     def test_names_the_cases_when_one_is_unknown(self):
         run = self.bench("--cases", "identity")
         self.assertEqual(run.returncode, 2)
@@ -65,8 +74,4 @@ class Bench(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    known, rest = parser.parse_known_args()
-    PROGRAMS = known.bin
-    unittest.main(argv=[sys.argv[0], *rest])
+    unittest.main()

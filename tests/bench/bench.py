@@ -1,0 +1,108 @@
+"""Runs the programs that serve and measure."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from cases import Case, framed
+from report import Measurement
+from servers import Failure, Server, cpu_seconds
+
+# Beyond what a client gives itself.
+CLIENT_SECONDS = 60
+
+
+class Bench:
+    """The programs, a folder for their files, and how long to measure."""
+
+    def __init__(self, args, folder: pathlib.Path):
+        self._args = args
+        self._folder = folder
+        self._bin = args.bin.resolve()
+
+    def _files(self, name: str, contents: list[bytes]) -> list[str]:
+        paths = [self._folder / f"{name}.{number}" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        return [str(path) for path in paths]
+
+    def _address(self, name: str) -> str:
+        if self._args.transport == "unix":
+            return f"unix:{self._folder}/{name}.sock"
+        return "127.0.0.1:0"
+
+    def _durations(self, seconds: float) -> list[str]:
+        return ["--seconds", str(seconds), "--warm-up", str(seconds / 5)]
+
+    def _run(self, command: list[str], seconds: float) -> subprocess.CompletedProcess:
+        return subprocess.run(command, capture_output=True, text=True,
+                              timeout=2 * seconds + CLIENT_SECONDS)
+
+    def seconds(self, case: Case) -> float:
+        return self._args.seconds * case.seconds
+
+    def echo(self) -> Server:
+        return Server("the echo server",
+                      [str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
+                      self._folder / "echo.log")
+
+    def gateway(self, service_file: pathlib.Path, worker_transport: str) -> Server:
+        name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}"
+        return Server(f"tiffin serve {service_file} --worker-transport {worker_transport}",
+                      [str(self._bin / "tiffin"), "serve", str(service_file),
+                       "--worker-transport", worker_transport,
+                       "--store", str(self._args.store), "--grpc-address", self._address(name),
+                       "--runtime-dir", str(self._folder / "run")],
+                      self._folder / f"{name}.log")
+
+    def payload_flags(self, case: Case) -> list[str]:
+        return ["--payload", *self._files(f"{case.name}.payload", case.payload_bytes())]
+
+    def echo_flags(self, case: Case) -> list[str]:
+        payloads = self.payload_flags(case)
+        return ["--protocol", "echo", *payloads, "--expect", *payloads[1:]]
+
+    def infer_flags(self, case: Case, expect: list[bytes]) -> list[str]:
+        """`expect`: the replies to the payloads; empty: what the first ones are."""
+        flags = ["--protocol", "infer", *self.payload_flags(case), "--model", case.model,
+                 "--input", case.input_name, "--datatype", case.datatype,
+                 "--shape", ",".join(map(str, case.shape))]
+        if case.output:
+            flags += ["--output", case.output]
+        if expect:
+            flags += ["--expect", *self._files(f"{case.name}.expect", expect)]
+        return flags
+
+    def load(self, server: Server, flags: list[str], in_flight: int,
+             seconds: float) -> Measurement:
+        """Puts `in_flight` calls on the server."""
+        processes = server.processes()
+        before = {pid: cpu_seconds(pid) for pid in processes}
+        client = self._run([str(self._bin / "bench-load-generator"), "--address", server.address,
+                            *flags, "--in-flight", str(in_flight), *self._durations(seconds)],
+                           seconds)
+        if client.returncode != 0:
+            raise server.failure(f"the client failed: {client.stderr.strip()}")
+        if server.processes() != processes:
+            raise server.failure("a process of it ended or started while it was measured")
+        used = sum(cpu_seconds(pid) - before[pid] for pid in processes)
+        result = json.loads(client.stdout)
+        return Measurement(result["p50_us"], result["p99_us"], result["throughput"],
+                           used * 1e6 / result["total_requests"])
+
+    def in_process(self, case: Case, threads: int, engine_threads: int, batch: int,
+                   seconds: float) -> tuple[Measurement, list[bytes]]:
+        """The case's engine calls in a process of their own; also the answers, as replies."""
+        command = [str(self._bin / "bench-in-process"), "--graph", case.in_process.graph,
+                   "--service", str(case.service_file), "--store", str(self._args.store),
+                   *self.payload_flags(case), "--threads", str(threads),
+                   "--engine-threads", str(engine_threads), "--batch", str(batch),
+                   *self._durations(seconds)]
+        done = self._run(command, seconds)
+        if done.returncode != 0:
+            raise Failure(f"{os.path.basename(command[0])} failed: {done.stderr.strip()}")
+        result = json.loads(done.stdout)
+        return (Measurement(result["p50_us"], result["p99_us"], result["throughput"],
+                            result["cpu_us"]),
+                [framed(answer.encode()) for answer in result["answers"]])
