@@ -31,7 +31,7 @@ constexpr std::array<std::string_view, 3> kServiceKeys = {"service", "runners", 
 constexpr std::array<std::string_view, 7> kRunnerKeys = {
     "model", "backend", "options", "replicas", "queue", "resources", "batching"};
 constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
-constexpr std::array<std::string_view, 2> kBatchingKeys = {"max_batch_size", "max_delay"};
+constexpr std::array<std::string_view, 3> kBatchingKeys = {"max_batch_size", "max_delay", "policy"};
 constexpr std::array<std::string_view, 1> kResourcesKeys = {"cpu"};
 constexpr std::array<std::string_view, 4> kApiKeys = {"input", "steps", "output", "timeout"};
 constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
@@ -50,6 +50,7 @@ class ServiceReader {
   RunnerConfig Runner(const YamlEntry& entry);
   std::string Model(const YamlNode& node);
   BatchingConfig Batching(const YamlNode& node);
+  BatchingPolicy Policy(const YamlNode& node);
   ApiConfig Api(const YamlEntry& entry);
   InputConfig Input(const YamlEntry& entry);
   StepConfig Step(const YamlEntry& entry);
@@ -174,19 +175,29 @@ BatchingConfig ServiceReader::Batching(const YamlNode& node) {
                                              "{max_batch_size: 32, max_delay: 2ms}, not ",
                                              Describe(node)));
     }
-    batching.max_batch_size = 1;
+    batching.policy = BatchingPolicy::kOff;
     return batching;
   }
   const Mapping mapping(node, "'batching'", node.location, kBatchingKeys, diagnostics_);
   if (const YamlNode* size = mapping.Find("max_batch_size")) {
     const auto count = ReadInteger(*size, "'max_batch_size'", {1, kMaxBatchSize}, diagnostics_);
-    batching.max_batch_size = static_cast<int>(count.value_or(batching.max_batch_size));
+    batching.max_batch_size = count.value_or(batching.max_batch_size);
   }
   if (const YamlNode* delay = mapping.Find("max_delay")) {
     batching.max_delay =
         ReadDuration(*delay, "'max_delay'", diagnostics_).value_or(batching.max_delay);
   }
+  if (const YamlNode* policy = mapping.Find("policy")) batching.policy = Policy(*policy);
   return batching;
+}
+
+BatchingPolicy ServiceReader::Policy(const YamlNode& node) {
+  const std::optional<std::string> text = ReadText(node, "'policy'", diagnostics_);
+  if (!text.has_value() || *text == "adaptive") return BatchingPolicy::kAdaptive;
+  if (*text == "fixed") return BatchingPolicy::kFixed;
+  diagnostics_.Add(node.location,
+                   StrCat("'policy' must be adaptive or fixed, not ", Describe(node)));
+  return BatchingPolicy::kAdaptive;
 }
 
 ApiConfig ServiceReader::Api(const YamlEntry& entry) {

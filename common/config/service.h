@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/config/batching.h"
 #include "common/config/diagnostics.h"
 #include "common/signature.h"
 #include "nlohmann/json.hpp"
@@ -79,14 +80,6 @@ struct ApiConfig {
 };
 
 inline constexpr int kDefaultQueueMax = 1024;
-inline constexpr int kDefaultMaxBatchSize = 32;
-inline constexpr absl::Duration kDefaultMaxDelay = absl::Milliseconds(2);
-
-// How calls of a batchable method are run together. `batching: off` is a max_batch_size of 1.
-struct BatchingConfig {
-  int max_batch_size = kDefaultMaxBatchSize;    // In rows.
-  absl::Duration max_delay = kDefaultMaxDelay;  // The longest that an idle worker waits for more.
-};
 
 // Just one of `model` and `backend` is set, unless something was reported.
 struct RunnerConfig {

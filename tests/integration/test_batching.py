@@ -28,6 +28,8 @@ runners:
   picky: {{backend: testing,
           options: {{behavior: fail, batchable: true, until: {gate}, ms: 60000, content: 13,
                     code: INVALID_ARGUMENT, journal: {journal}}}}}
+  window: {{backend: testing, batching: {{policy: fixed, max_batch_size: 3, max_delay: 1h}},
+           options: {{behavior: delay, batchable: true, ms: 0, shape: [-1], journal: {journal}}}}}
   echo: {{backend: testing, replicas: 2, options: {{behavior: identity, shape: [-1]}}}}
 """
 
@@ -209,6 +211,14 @@ def test_any_mix_of_calls_comes_back_to_its_callers(parts):
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         for done in [pool.submit(client, seed) for seed in range(12)]:
             done.result()
+
+
+def test_a_fixed_window_lasts_until_the_batch_is_full(parts):
+    futures = queue(parts, "window", [row(1), row(2)])
+    assert not any(future.done() for future in futures)
+    futures.append(parts.server.infer_later("batch.window", row(3)))
+    assert [answer.tolist() for answer in answers(futures)] == [[[1]], [[2]], [[3]]]
+    assert rows_of(parts.journal.all_so_far()) == [3]
 
 
 def test_a_call_alone_is_not_held_back(parts):

@@ -75,7 +75,7 @@ Batcher::Bucket* Batcher::Oldest() {
   return oldest;
 }
 
-absl::Time Batcher::StartAt(absl::Time now) {
+absl::Time Batcher::StartAt(absl::Time now, int idle_threads) {
   const Bucket* bucket = Oldest();
   if (bucket == nullptr) return absl::InfiniteFuture();
   // Calls of another kind would wait for nothing.
@@ -87,13 +87,16 @@ absl::Time Batcher::StartAt(absl::Time now) {
     if (!Waits(*entry.call)) continue;
     ++calls;
     rows += entry.call->rows;
-    if (rows >= limits_.max_batch_size) return now;
+    if (rows >= config_.max_batch_size) return now;
     first_deadline = std::min(first_deadline, entry.call->deadline);
   }
-  const absl::Duration wait = bucket->arrivals.BestWait(bucket->cost, calls, now);
-  if (wait == absl::ZeroDuration()) return now;
-  return std::min({now + wait, bucket->waiting.front().call->received + limits_.max_delay,
-                   first_deadline - bucket->cost.Predict(rows) - kMargin});
+  absl::Time start = bucket->waiting.front().call->received + config_.max_delay;
+  if (config_.policy == config::BatchingPolicy::kAdaptive) {
+    // Another thread takes what comes meanwhile.
+    if (idle_threads > 1) return now;
+    start = std::min(start, now + bucket->arrivals.BestWait(bucket->cost, calls, now));
+  }
+  return std::min(start, first_deadline - bucket->cost.Predict(rows) - kMargin);
 }
 
 Batch Batcher::Take(absl::Time now) {
@@ -105,7 +108,7 @@ Batch Batcher::Take(absl::Time now) {
     if (now >= call->deadline) {
       if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
     } else if (Waits(*call)) {
-      if (rows > 0 && rows + call->rows > limits_.max_batch_size) break;
+      if (rows > 0 && rows + call->rows > config_.max_batch_size) break;
       if (call->Take(QueuedCall::State::kExecuting)) {
         rows += call->rows;
         batch.calls.push_back(std::move(call));

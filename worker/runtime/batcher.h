@@ -8,18 +8,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/config/batching.h"
 #include "worker/runtime/arrivals.h"
 #include "worker/runtime/cost_model.h"
 #include "worker/runtime/queued_call.h"
 
 namespace tiffin::worker {
-
-struct BatchingLimits {
-  // Rows of a batch; with 1, every call runs alone. A single call may have more, and runs alone.
-  int64_t max_batch_size = 1;
-  // The longest that a call waits, with an idle worker, for others to come.
-  absl::Duration max_delay = absl::Milliseconds(2);
-};
 
 // Calls to be run as one execution: of one method, their inputs alike but for the rows.
 struct Batch {
@@ -37,22 +31,24 @@ struct Batch {
 // thread-safe, and without a clock: see CallQueue.
 class Batcher {
  public:
-  explicit Batcher(BatchingLimits limits) : limits_(limits) {}
+  explicit Batcher(config::BatchingConfig config) : config_(config) {}
 
   void Add(std::shared_ptr<QueuedCall> call, absl::Time now);
 
   // Calls that wait, those that were dropped since included until they are come across.
   size_t size() const { return size_; }
-  // When an idle worker should take a batch: `now` or before for at once, InfiniteFuture if nothing
-  // waits. To be asked again then, and when a call was added: it depends on both.
-  absl::Time StartAt(absl::Time now);
+  // When the next batch should be taken, with that many of the model's threads idle (at least one):
+  // `now` or before for at once, InfiniteFuture if nothing waits. To be asked again then, and when
+  // a call was added: it depends on both.
+  absl::Time StartAt(absl::Time now, int idle_threads = 1);
   // The next batch. Without calls if all that waited were dropped or had expired.
   Batch Take(absl::Time now);
 
   // True if calls like this one run together. Those that must not run twice run alone: a batch that
   // fails is run again, call by call.
   bool Batches(const QueuedCall& call) const {
-    return limits_.max_batch_size > 1 && call.signature->batchable && call.signature->retry_safe;
+    return config_.policy != config::BatchingPolicy::kOff && config_.max_batch_size > 1 &&
+           call.signature->batchable && call.signature->retry_safe;
   }
   // An execution of calls like `call`, which run together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
@@ -78,7 +74,7 @@ class Batcher {
   Bucket* Oldest();
   void PopFront(Bucket& bucket);
 
-  const BatchingLimits limits_;
+  const config::BatchingConfig config_;
   std::list<Bucket> buckets_;  // The last one used first.
   size_t size_ = 0;
   uint64_t next_number_ = 0;

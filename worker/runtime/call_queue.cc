@@ -8,9 +8,10 @@ void CallQueue::Push(std::shared_ptr<QueuedCall> call) {
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mutex_);
   batcher_.Add(std::move(call), now);
-  // A thread that may wait longer is not woken for that: it asks again when its time is up.
-  if (waits_for_more_) start_now_ = batcher_.StartAt(now) <= now;
+  if (waiting_for_more_ > 0) WakeIfDue(now);
 }
+
+void CallQueue::WakeIfDue(absl::Time now) { start_now_ = batcher_.StartAt(now, idle_) <= now; }
 
 std::optional<Batch> CallQueue::Pop() {
   absl::MutexLock lock(&mutex_);
@@ -27,7 +28,7 @@ std::optional<Batch> CallQueue::Pop() {
       if (batcher_.size() == 0) break;
     }
     const absl::Time now = clock_.Now();
-    const absl::Time start_at = idle_ > 1 || closed_ ? now : batcher_.StartAt(now);
+    const absl::Time start_at = closed_ ? now : batcher_.StartAt(now, idle_);
     if (batcher_.size() > 0 && start_at > now) {
       if (!waits_since.has_value()) waits_since = now;
       WaitForMore(start_at, now);
@@ -39,15 +40,16 @@ std::optional<Batch> CallQueue::Pop() {
     break;
   }
   --idle_;
+  if (waiting_for_more_ > 0) WakeIfDue(clock_.Now());  // For what this thread left.
   return batch;
 }
 
 void CallQueue::WaitForMore(absl::Time start_at, absl::Time now) {
   const auto start = [this]()
                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || start_now_; };
-  waits_for_more_ = true;
+  ++waiting_for_more_;
   mutex_.AwaitWithTimeout(absl::Condition(&start), start_at - now);
-  waits_for_more_ = false;
+  --waiting_for_more_;
   start_now_ = false;
 }
 

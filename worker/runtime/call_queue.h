@@ -17,12 +17,13 @@ namespace tiffin::worker {
 class CallQueue {
  public:
   // By default every call runs alone. `clock` outlives the queue.
-  explicit CallQueue(const Clock& clock, BatchingLimits limits = {})
-      : clock_(clock), batcher_(limits) {}
+  explicit CallQueue(const Clock& clock,
+                     config::BatchingConfig batching = {.policy = config::BatchingPolicy::kOff})
+      : clock_(clock), batcher_(batching) {}
 
   void Push(std::shared_ptr<QueuedCall> call);
-  // Waits for calls, and for more to come while the batcher says that it pays and no other thread
-  // is idle. nullopt after Close, when what was queued has been taken.
+  // Waits for calls, and for more to come as long as the batcher says so. nullopt after Close, when
+  // what was queued has been taken.
   std::optional<Batch> Pop();
   // An execution of calls like `call`, of that many rows together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
@@ -30,14 +31,17 @@ class CallQueue {
   size_t size() const;
 
  private:
+  // A thread that waits for more is woken if the next batch should start now, and not if it may
+  // wait longer: it asks again when its time is up.
+  void WakeIfDue(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Until `start_at`, unless it comes out before that the batch should start now.
   void WaitForMore(absl::Time start_at, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;
   mutable absl::Mutex mutex_;
   Batcher batcher_ ABSL_GUARDED_BY(mutex_);
-  int idle_ ABSL_GUARDED_BY(mutex_) = 0;                 // Threads in Pop.
-  bool waits_for_more_ ABSL_GUARDED_BY(mutex_) = false;  // One of them, and with a time limit.
+  int idle_ ABSL_GUARDED_BY(mutex_) = 0;              // Threads in Pop.
+  int waiting_for_more_ ABSL_GUARDED_BY(mutex_) = 0;  // Of these.
   bool start_now_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

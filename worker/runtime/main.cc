@@ -83,9 +83,9 @@ absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
 }
 
 // Serves until a signal comes.
-absl::Status Serve(const WorkerOptions& options, const std::string& path, BatchingLimits batching,
-                   Backend& backend, const WorkerDescription& description,
-                   Surroundings& surroundings) {
+absl::Status Serve(const WorkerOptions& options, const std::string& path,
+                   config::BatchingConfig batching, Backend& backend,
+                   const WorkerDescription& description, Surroundings& surroundings) {
   const Clock& clock = Clock::Monotonic();
   CallQueue queue(clock, batching);
   RpcServer rpc_server;

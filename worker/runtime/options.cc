@@ -55,9 +55,9 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   }
   RETURN_IF_ERROR(CheckBackend(needed, backend, what));
   subject.config.options.update(runner->options);
-  const config::BatchingConfig batching = runner->batching.value_or(config::BatchingConfig{});
-  subject.batching = {.max_batch_size = batching.max_batch_size, .max_delay = batching.max_delay};
-  subject.asks_for_batching = runner->batching.has_value() && batching.max_batch_size > 1;
+  subject.batching = runner->batching.value_or(config::BatchingConfig{});
+  subject.asks_for_batching =
+      runner->batching.has_value() && subject.batching.policy != config::BatchingPolicy::kOff;
   return subject;
 }
 

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/config/batching.h"
 #include "common/model/store.h"
 #include "worker/runtime/backend.h"
-#include "worker/runtime/batcher.h"
 
 namespace tiffin::worker {
 
@@ -39,7 +39,7 @@ struct WorkerSubject {
   std::string model;    // Empty without a store model.
   int64_t model_version = 1;
   std::string model_digest;
-  BatchingLimits batching;
+  config::BatchingConfig batching;
   // Set to batch, so that a backend which can't is an error.
   bool asks_for_batching = false;
   // model.yaml's, and whether it is run: for a model's folder, which is about to be imported.

@@ -114,7 +114,12 @@ TEST(ServiceErrorsTest, OfARunner) {
        "f:3:33: 'batching' must be off, or a mapping such as {max_batch_size: 32, max_delay: 2ms}, "
        "not 'on'"},
       {"{backend: image, batching: {size: 3}}",
-       "f:3:34: unknown key 'size' in 'batching'; known here: max_batch_size, max_delay"},
+       "f:3:34: unknown key 'size' in 'batching'; known here: max_batch_size, max_delay, "
+       "policy"},
+      {"{backend: image, batching: {policy: window}}",
+       "f:3:42: 'policy' must be adaptive or fixed, not 'window'"},
+      {"{backend: image, batching: {policy: off}}",
+       "f:3:42: 'policy' must be adaptive or fixed, not 'off'"},
       {"{backend: image, device: cpu}", "f:3:23: unknown key 'device' in runner 'r'; " + known},
       {"{backend: image, endpoints: []}",
        "f:3:23: unknown key 'endpoints' in runner 'r'; " + known},

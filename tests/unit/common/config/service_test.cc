@@ -84,11 +84,14 @@ TEST(ServiceTest, BatchingIsOffOrHasLimits) {
         .runners.at(0)
         .batching.value();
   };
-  EXPECT_EQ(batching("off").max_batch_size, 1);
+  EXPECT_EQ(batching("off").policy, BatchingPolicy::kOff);
   EXPECT_EQ(batching("{max_batch_size: 8}").max_batch_size, 8);
   EXPECT_EQ(batching("{max_batch_size: 8}").max_delay, kDefaultMaxDelay);
   EXPECT_EQ(batching("{max_delay: 500us}").max_batch_size, kDefaultMaxBatchSize);
   EXPECT_EQ(batching("{max_delay: 500us}").max_delay, absl::Microseconds(500));
+  EXPECT_EQ(batching("{max_delay: 500us}").policy, BatchingPolicy::kAdaptive);
+  EXPECT_EQ(batching("{policy: adaptive}").policy, BatchingPolicy::kAdaptive);
+  EXPECT_EQ(batching("{policy: fixed}").policy, BatchingPolicy::kFixed);
 }
 
 TEST(ServiceTest, ReadsTheGraphOfTheExample) {

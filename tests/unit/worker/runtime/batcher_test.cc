@@ -14,6 +14,8 @@
 namespace tiffin::worker {
 namespace {
 
+using Policy = config::BatchingPolicy;
+using config::BatchingConfig;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -21,6 +23,9 @@ constexpr absl::Duration kMaxDelay = absl::Milliseconds(2);
 
 class BatcherTest : public ::testing::Test {
  protected:
+  explicit BatcherTest(Policy policy = Policy::kAdaptive)
+      : batcher_({.policy = policy, .max_batch_size = 8, .max_delay = kMaxDelay}) {}
+
   std::shared_ptr<QueuedCall> Add(uint64_t id, int64_t rows = 1, int64_t width = 4) {
     return Add(batchable_, id, rows, width);
   }
@@ -61,7 +66,7 @@ class BatcherTest : public ::testing::Test {
   const Signature batchable_ = BytesSignature(/*batchable=*/true);
   const Signature single_ = BytesSignature(/*batchable=*/false);
   absl::Time now_ = absl::FromUnixSeconds(1000);
-  Batcher batcher_{{.max_batch_size = 8, .max_delay = kMaxDelay}};
+  Batcher batcher_;
 };
 
 TEST_F(BatcherTest, WhatWaitsRunsTogetherInOrder) {
@@ -138,15 +143,16 @@ TEST_F(BatcherTest, CallsThatMustNotRunTwiceRunAlone) {
   EXPECT_THAT(Take(), ElementsAre(2));
 }
 
-TEST_F(BatcherTest, WithABatchSizeOfOneEveryCallRunsAlone) {
-  Batcher off({.max_batch_size = 1});
-  for (const uint64_t id : {1, 2}) {
-    auto call = Add(id);
-    off.Add(call, now_);
+TEST_F(BatcherTest, SwitchedOffOrWithABatchSizeOfOneEveryCallRunsAlone) {
+  for (const BatchingConfig& config :
+       {BatchingConfig{.policy = Policy::kOff}, BatchingConfig{.max_batch_size = 1},
+        BatchingConfig{.policy = Policy::kFixed, .max_batch_size = 1}}) {
+    Batcher alone(config);
+    for (const uint64_t id : {1, 2}) alone.Add(Add(id), now_);
+    EXPECT_EQ(alone.StartAt(now_), now_);
+    EXPECT_EQ(alone.Take(now_).calls.size(), 1U);
+    EXPECT_EQ(alone.Take(now_).calls.size(), 1U);
   }
-  EXPECT_EQ(off.StartAt(now_), now_);
-  EXPECT_EQ(off.Take(now_).calls.size(), 1U);
-  EXPECT_EQ(off.Take(now_).calls.size(), 1U);
 }
 
 TEST_F(BatcherTest, DroppedCallsAreLeftOut) {
@@ -240,6 +246,64 @@ TEST_F(BatcherTest, NobodyExpiresBecauseOthersAreWaitedFor) {
   EXPECT_FALSE(StartsNow());
   urgent->deadline = now_ + absl::Microseconds(2010);  // An execution takes 1 ms.
   EXPECT_LT(batcher_.StartAt(now_), now_ + absl::Microseconds(11));
+}
+
+TEST_F(BatcherTest, WithAnotherIdleThreadNobodyWaits) {
+  LearnThatWaitingPays();
+  Add(1);
+  EXPECT_FALSE(StartsNow());
+  EXPECT_LE(batcher_.StartAt(now_, /*idle_threads=*/2), now_);
+}
+
+class FixedWindowTest : public BatcherTest {
+ protected:
+  FixedWindowTest() : BatcherTest(Policy::kFixed) {}
+};
+
+TEST_F(FixedWindowTest, ABatchStartsWhenItsOldestCallHasWaitedForTheDelay) {
+  Add(1);
+  const absl::Time start_at = now_ + kMaxDelay;
+  EXPECT_EQ(batcher_.StartAt(now_), start_at);
+  now_ += kMaxDelay / 2;
+  Add(2);
+  EXPECT_EQ(batcher_.StartAt(now_), start_at);
+  EXPECT_EQ(batcher_.StartAt(now_, /*idle_threads=*/2), start_at);
+
+  now_ = start_at;
+  EXPECT_TRUE(StartsNow());
+  EXPECT_THAT(Take(), ElementsAre(1, 2));
+}
+
+TEST_F(FixedWindowTest, OrWhenItIsFull) {
+  Add(1, 7);
+  EXPECT_FALSE(StartsNow());
+  Add(2, 1);
+  EXPECT_TRUE(StartsNow());
+}
+
+TEST_F(FixedWindowTest, OrWhenACallOfAnotherShapeComes) {
+  Add(1);
+  EXPECT_FALSE(StartsNow());
+  Add(2, 1, 5);
+  EXPECT_TRUE(StartsNow());
+  EXPECT_THAT(Take(), ElementsAre(1));
+  EXPECT_FALSE(StartsNow()) << "2 has its own window";
+}
+
+TEST_F(FixedWindowTest, OrBeforeACallWouldExpire) {
+  Add(1)->deadline = now_ + absl::Microseconds(1500);
+  EXPECT_LE(batcher_.StartAt(now_), now_ + absl::Microseconds(500));
+}
+
+TEST_F(FixedWindowTest, WhatCameWhileTheWorkerWasBusyHasWaitedAlready) {
+  Add(1);
+  now_ += kMaxDelay;
+  EXPECT_TRUE(StartsNow());
+}
+
+TEST_F(FixedWindowTest, CallsThatAreNotBatchedStartAtOnce) {
+  Add(single_, 1, 1, 4);
+  EXPECT_TRUE(StartsNow());
 }
 
 TEST_F(BatcherTest, ShapesThatNeverComeBackAreForgotten) {

@@ -67,7 +67,9 @@ TEST(CallQueueTest, WhatWasQueuedBeforeCloseIsStillTaken) {
 // A queue whose calls come in bursts, for a model that takes 1 ms an execution.
 class WaitingQueueTest : public ::testing::Test {
  protected:
-  WaitingQueueTest() {
+  explicit WaitingQueueTest(config::BatchingPolicy policy = config::BatchingPolicy::kAdaptive)
+      : queue_(clock_,
+               {.policy = policy, .max_batch_size = 8, .max_delay = absl::Milliseconds(2)}) {
     for (int64_t burst = 0; burst < 20; ++burst) {
       for (int i = 0; i < 8; ++i) {
         clock_.Advance(absl::Microseconds(5));
@@ -97,7 +99,7 @@ class WaitingQueueTest : public ::testing::Test {
 
   const Signature signature_ = BytesSignature(/*batchable=*/true);
   AskedClock clock_;
-  CallQueue queue_{clock_, {.max_batch_size = 8, .max_delay = absl::Milliseconds(2)}};
+  CallQueue queue_;
   std::optional<Batch> popped_;
 };
 
@@ -136,6 +138,26 @@ TEST_F(WaitingQueueTest, SoDoesCloseAndTheCallIsStillTaken) {
   model.join();
 
   EXPECT_EQ(popped_->calls.size(), 1U);
+}
+
+class FixedWindowQueueTest : public WaitingQueueTest {
+ protected:
+  FixedWindowQueueTest() : WaitingQueueTest(config::BatchingPolicy::kFixed) {}
+};
+
+TEST_F(FixedWindowQueueTest, EveryIdleThreadWaitsForTheWindow) {
+  std::thread model = PopThatWaits();
+  std::optional<Batch> other;
+  std::thread second([&] { other = queue_.Pop(); });
+  clock_.Await(1);
+  EXPECT_EQ(queue_.size(), 1U) << "did not wait";
+
+  for (int i = 0; i < 15; ++i) Push();
+  model.join();
+  second.join();
+
+  EXPECT_EQ(popped_->calls.size(), 8U);
+  EXPECT_EQ(other->calls.size(), 8U);
 }
 
 TEST(QueuedCallTest, OnlyOneMayTakeACall) {

@@ -31,7 +31,7 @@ class ResolveSubjectTest : public ::testing::Test {
 runners:
   plain: {backend: testing, options: {behavior: identity}}
   stored: {model: "digits:latest", options: {b: 20, c: 30}}
-  batched: {backend: testing, batching: {max_batch_size: 7, max_delay: 5ms}}
+  batched: {backend: testing, batching: {max_batch_size: 7, max_delay: 5ms, policy: fixed}}
   one_by_one: {backend: testing, batching: off}
   missing: {model: "nowhere:latest"}
 apis:
@@ -75,6 +75,7 @@ TEST_F(ResolveSubjectTest, BatchingIsAsTheRunnerSaysAndOnWhereItSaysNothing) {
   ASSERT_TRUE(plain.ok()) << plain.status();
   EXPECT_EQ(plain->batching.max_batch_size, 32);
   EXPECT_EQ(plain->batching.max_delay, absl::Milliseconds(2));
+  EXPECT_EQ(plain->batching.policy, config::BatchingPolicy::kAdaptive);
   EXPECT_FALSE(plain->asks_for_batching);
 
   options_.runner = "batched";
@@ -82,12 +83,13 @@ TEST_F(ResolveSubjectTest, BatchingIsAsTheRunnerSaysAndOnWhereItSaysNothing) {
   ASSERT_TRUE(batched.ok()) << batched.status();
   EXPECT_EQ(batched->batching.max_batch_size, 7);
   EXPECT_EQ(batched->batching.max_delay, absl::Milliseconds(5));
+  EXPECT_EQ(batched->batching.policy, config::BatchingPolicy::kFixed);
   EXPECT_TRUE(batched->asks_for_batching);
 
   options_.runner = "one_by_one";
   const auto off = ResolveSubject(options_, "testing");
   ASSERT_TRUE(off.ok()) << off.status();
-  EXPECT_EQ(off->batching.max_batch_size, 1);
+  EXPECT_EQ(off->batching.policy, config::BatchingPolicy::kOff);
   EXPECT_FALSE(off->asks_for_batching);
 }
 
