@@ -17,12 +17,12 @@ std::optional<Batch> CallQueue::Pop() {
   absl::MutexLock lock(&mutex_);
   ++idle_;
   const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || batcher_.size() > 0;
+    return CanPop() || (closed_ && batcher_.size() == 0);
   };
   std::optional<absl::Time> waits_since;
   std::optional<Batch> batch;
   while (true) {
-    if (batcher_.size() == 0) {
+    if (!CanPop()) {
       waits_since.reset();  // Another thread took what this one waited with.
       mutex_.Await(absl::Condition(&something));
       if (batcher_.size() == 0) break;
@@ -42,6 +42,27 @@ std::optional<Batch> CallQueue::Pop() {
   --idle_;
   if (waiting_for_more_ > 0) WakeIfDue(clock_.Now());  // For what this thread left.
   return batch;
+}
+
+void CallQueue::Hold() {
+  absl::MutexLock lock(&mutex_);
+  ++holds_;
+}
+
+std::optional<Batch> CallQueue::TakeHere() {
+  absl::MutexLock lock(&mutex_);
+  --holds_;
+  // A thread that is not in Pop executes.
+  if (executing_here_ || idle_ == 0 || batcher_.size() == 0) return std::nullopt;
+  const absl::Time now = clock_.Now();
+  if (!closed_ && batcher_.StartAt(now, idle_) > now) return std::nullopt;
+  executing_here_ = true;
+  return batcher_.Take(now);
+}
+
+void CallQueue::Done() {
+  absl::MutexLock lock(&mutex_);
+  executing_here_ = false;
 }
 
 void CallQueue::WaitForMore(absl::Time start_at, absl::Time now) {

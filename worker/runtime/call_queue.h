@@ -25,12 +25,25 @@ class CallQueue {
   // Waits for calls, and for more to come as long as the batcher says so. nullopt after Close, when
   // what was queued has been taken.
   std::optional<Batch> Pop();
+
+  // For a thread that brings calls and means to execute them itself, where one execution is under
+  // way at a time: no other is woken for what is pushed until TakeHere.
+  void Hold();
+  // Ends a Hold. The next batch, to be executed by this thread, unless another one executes or the
+  // batch had better wait for more. Done when that was executed.
+  std::optional<Batch> TakeHere();
+  void Done();
+
   // An execution of calls like `call`, of that many rows together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
   void Close();
   size_t size() const;
 
  private:
+  // Something waits, and a thread in Pop may have it.
+  bool CanPop() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return batcher_.size() > 0 && !executing_here_ && (holds_ == 0 || closed_);
+  }
   // A thread that waits for more is woken if the next batch should start now, and not if it may
   // wait longer: it asks again when its time is up.
   void WakeIfDue(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -43,6 +56,8 @@ class CallQueue {
   int idle_ ABSL_GUARDED_BY(mutex_) = 0;              // Threads in Pop.
   int waiting_for_more_ ABSL_GUARDED_BY(mutex_) = 0;  // Of these.
   bool start_now_ ABSL_GUARDED_BY(mutex_) = false;
+  int holds_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool executing_here_ ABSL_GUARDED_BY(mutex_) = false;  // Between TakeHere and Done.
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

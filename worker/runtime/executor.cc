@@ -8,6 +8,13 @@
 #include "worker/runtime/batch_inputs.h"
 
 namespace tiffin::worker {
+namespace {
+
+// An execution that takes longer than this is for a model's thread: the one that reads frames would
+// be away from them for too long.
+constexpr absl::Duration kShort = absl::Microseconds(200);
+
+}  // namespace
 
 Executor::Executor(Backend& backend, CallQueue& queue, const Clock& clock)
     : backend_(backend), queue_(queue), clock_(clock) {
@@ -20,12 +27,33 @@ Executor::~Executor() {
 }
 
 void Executor::Run() {
-  while (std::optional<Batch> batch = queue_.Pop()) {
-    const auto calls = static_cast<int>(batch->calls.size());
-    executing_ += calls;
-    Execute(*std::move(batch));
-    executing_ -= calls;
+  while (std::optional<Batch> batch = queue_.Pop()) Execute(*std::move(batch));
+}
+
+bool Executor::ExecutesHere() const {
+  return threads_.size() == 1 && longest_ns_ <= absl::ToInt64Nanoseconds(kShort);
+}
+
+void Executor::Note(absl::Duration took) {
+  const int64_t before = longest_ns_;
+  longest_ns_ = before == std::numeric_limits<int64_t>::max()
+                    ? absl::ToInt64Nanoseconds(took)
+                    : std::max(absl::ToInt64Nanoseconds(took), before - before / 16);
+}
+
+void Executor::Submit(std::shared_ptr<QueuedCall> call, Loop& loop) {
+  if (ExecutesHere()) {
+    queue_.Hold();
+    loop.AfterTurn([this] { RunHere(); });
   }
+  queue_.Push(std::move(call));
+}
+
+void Executor::RunHere() {
+  std::optional<Batch> batch = queue_.TakeHere();
+  if (!batch.has_value()) return;
+  Execute(*std::move(batch));
+  queue_.Done();
 }
 
 namespace {
@@ -48,6 +76,13 @@ uint64_t Microseconds(absl::Duration duration) {
 }  // namespace
 
 void Executor::Execute(Batch batch) {
+  const auto calls = static_cast<int>(batch.calls.size());
+  executing_ += calls;
+  ExecuteAll(std::move(batch));
+  executing_ -= calls;
+}
+
+void Executor::ExecuteAll(Batch batch) {
   for (const auto& call : batch.expired) {
     EndCall(*call, absl::DeadlineExceededError("the deadline passed while the call was queued"));
   }
@@ -86,9 +121,11 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
                               .inputs = inputs.views(),
                               .rows = inputs.rows(),
                               .abandoned = abandoned};
-  RETURN_IF_ERROR(backend_.Run(invocation, outputs));
-  RETURN_IF_ERROR(outputs.Finish());
+  const absl::Status ran = backend_.Run(invocation, outputs);
   const absl::Time ended = clock_.Now();
+  Note(ended - started);
+  RETURN_IF_ERROR(ran);
+  RETURN_IF_ERROR(outputs.Finish());
   Answer(calls, outputs, {.started = started, .ended = ended, .waited = waited});
   queue_.Learn(*calls.front(), inputs.rows(), ended - started);
   return absl::OkStatus();

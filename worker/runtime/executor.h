@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <thread>
@@ -8,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/async/loop.h"
 #include "common/clock.h"
 #include "worker/runtime/backend.h"
 #include "worker/runtime/call_outputs.h"
@@ -16,15 +19,21 @@
 namespace tiffin::worker {
 
 // The model's threads, as many as the backend allows: each takes batches from the queue, one at a
-// time, and runs them. Calls that were cancelled or whose deadline has passed are never executed.
-// If a batch fails, its calls run again one by one, so that each gets the answer it would have got
-// alone. Destruction closes the queue, finishes the executions under way and joins.
+// time, and runs them. While executions are short, and one at a time, the thread that brings a call
+// executes it itself: waking another one would take longer than that. Calls that were cancelled or
+// whose deadline has passed are never executed. If a batch fails, its calls run again one by one,
+// so that each gets the answer it would have got alone. Destruction closes the queue, finishes the
+// executions under way and joins.
 class Executor {
  public:
   // All outlive the executor.
   Executor(Backend& backend, CallQueue& queue, const Clock& clock);
   ~Executor();
 
+  // Queues the call, to be executed. In a turn of `loop`, after which its thread may execute it.
+  void Submit(std::shared_ptr<QueuedCall> call, Loop& loop);
+  // How many calls wait.
+  size_t queued() const { return queue_.size(); }
   // How many calls execute now.
   int executing() const { return executing_; }
 
@@ -37,11 +46,17 @@ class Executor {
   };
 
   void Run();
+  // In the thread that brought calls.
+  void RunHere();
+  // Counted among those that execute.
   void Execute(Batch batch);
+  void ExecuteAll(Batch batch);
+  bool ExecutesHere() const;
   // As one execution, and answers them. An error, and no answer to any, if that failed.
   absl::Status ExecuteTogether(Calls calls, absl::Duration waited);
   // After an execution together failed.
   void ExecuteOneByOne(Calls calls, absl::Duration waited);
+  void Note(absl::Duration took);
   void Answer(Calls calls, CallOutputs& outputs, const Times& times);
   bool IsAbandoned(const QueuedCall& call) const {
     return call.cancelled || clock_.Now() >= call.deadline;
@@ -51,6 +66,8 @@ class Executor {
   CallQueue& queue_;
   const Clock& clock_;
   std::atomic<int> executing_ = 0;
+  // The longest of the executions lately: what is long counts for the next few dozen.
+  std::atomic<int64_t> longest_ns_ = std::numeric_limits<int64_t>::max();
   std::vector<std::thread> threads_;  // Last: they use all of the above.
 };
 

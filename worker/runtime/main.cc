@@ -48,7 +48,8 @@ class Surroundings {
       return absl::InvalidArgumentError(
           StrCat("--lifeline-fd ", lifeline_fd, ": no such descriptor is open"));
     }
-    made->lifeline_ = made->watcher_->Add(lifeline_fd, Watcher::Interest::kReadable, [] {
+    made->lifeline_watcher_ = std::make_unique<Watcher>();
+    made->lifeline_ = made->lifeline_watcher_->Add(lifeline_fd, Watcher::Interest::kReadable, [] {
       _exit(kExitFailed);  // Nobody waits for anything, and the kernel frees the rest.
       return false;
     });
@@ -71,6 +72,8 @@ class Surroundings {
 
   sigset_t signals_;
   std::unique_ptr<Watcher> watcher_;
+  // A thread of its own: the other one may execute a model, which may hang.
+  std::unique_ptr<Watcher> lifeline_watcher_;
   std::unique_ptr<Watcher::Watch> lifeline_;
 };
 
@@ -90,18 +93,18 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
   CallQueue queue(clock, batching);
   RpcServer rpc_server;
   Loop loop(rpc_server.queue(), clock);
+  Executor executor(backend, queue, clock);
   std::random_device random;
   WorkerParts parts{
       .loop = loop,
       .watcher = surroundings.watcher(),
-      .queue = queue,
+      .executor = executor,
       .signature = backend.signature(),
       .description = description,
       .incarnation = (uint64_t{random()} << 32) | random(),
       .limits = {.total = shm::LimitByCgroup(options.segment_limit)},
   };
-  Executor executor(backend, queue, clock);
-  WorkerServer server(parts, executor);
+  WorkerServer server(parts);
   RETURN_IF_ERROR(rpc_server.Open(options.listen, loop, {&server}).status());
   const absl::Status listening = server.Listen(StrCat(path, ".fd"));
   std::thread loop_thread([&] { loop.Run(); });

@@ -168,7 +168,7 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     End(absl::InvalidArgumentError(StrCat("call id ", execute.call(), " is in use")));
     return;
   }
-  parts_.queue.Push(*std::move(call));
+  parts_.executor.Submit(*std::move(call), parts_.loop);
 }
 
 absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute& execute) {

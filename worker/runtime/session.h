@@ -12,7 +12,7 @@
 #include "common/async/watcher.h"
 #include "common/shm/segment.h"
 #include "common/signature.h"
-#include "worker/runtime/call_queue.h"
+#include "worker/runtime/executor.h"
 #include "worker/runtime/peer.h"
 
 namespace tiffin::worker {
@@ -21,7 +21,7 @@ namespace tiffin::worker {
 struct WorkerParts {
   Loop& loop;
   Watcher& watcher;
-  CallQueue& queue;
+  Executor& executor;
   const Signature& signature;
   const WorkerDescription& description;
   uint64_t incarnation = 0;

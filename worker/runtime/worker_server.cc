@@ -120,8 +120,8 @@ void WorkerServer::Check(Rpc& rpc) {
 
 void WorkerServer::Beat() {
   for (const auto& session : sessions_) {
-    session->Beat(
-        {.queued = parts_.queue.size(), .executing = static_cast<size_t>(executor_.executing())});
+    session->Beat({.queued = parts_.executor.queued(),
+                   .executing = static_cast<size_t>(parts_.executor.executing())});
   }
   beat_ = parts_.loop.At(parts_.loop.now() + session::kStateInterval, [this] { Beat(); });
 }

@@ -11,7 +11,6 @@
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
 #include "common/shm/descriptor_socket.h"
-#include "worker/runtime/executor.h"
 #include "worker/runtime/session.h"
 
 namespace tiffin::worker {
@@ -20,8 +19,8 @@ namespace tiffin::worker {
 // On the loop's thread.
 class WorkerServer : public RpcService {
  public:
-  // Both outlive the server.
-  WorkerServer(WorkerParts& parts, const Executor& executor) : parts_(parts), executor_(executor) {}
+  // `parts` outlives the server.
+  explicit WorkerServer(WorkerParts& parts) : parts_(parts) {}
 
   // Opens the descriptor socket and begins the heartbeat. To be called after the gRPC socket is
   // open: the path's appearance tells the gateway that both are.
@@ -45,7 +44,6 @@ class WorkerServer : public RpcService {
   };
 
   WorkerParts& parts_;
-  const Executor& executor_;
   std::list<std::unique_ptr<Session>> sessions_;
   std::unique_ptr<shm::DescriptorListener> listener_;
   std::unique_ptr<Watcher::Watch> listener_watch_;

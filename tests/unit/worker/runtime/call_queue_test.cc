@@ -64,6 +64,50 @@ TEST(CallQueueTest, WhatWasQueuedBeforeCloseIsStillTaken) {
   EXPECT_FALSE(queue.Pop().has_value());
 }
 
+TEST(CallQueueTest, WhatIsHeldIsForTheThreadThatHoldsIt) {
+  CallQueue queue(Clock::Monotonic());
+  std::atomic<uint64_t> popped = 0;
+  std::thread model([&] { popped = queue.Pop()->calls.at(0)->id; });
+  // Not before the other thread is in Pop: who is not executes.
+  std::optional<Batch> here;
+  do {
+    queue.Hold();
+    if (queue.size() == 0) queue.Push(CallNumber(1));
+    here = queue.TakeHere();
+  } while (!here.has_value() && popped == 0);
+
+  if (here.has_value()) {
+    EXPECT_EQ(here->calls.at(0)->id, 1U);
+    queue.Push(CallNumber(2));
+    EXPECT_EQ(popped, 0U);
+    queue.Done();
+    model.join();
+    EXPECT_EQ(popped, 2U);
+  } else {
+    model.join();
+  }
+}
+
+TEST(CallQueueTest, NothingIsTakenHereWhileNoThreadIsIdle) {
+  CallQueue queue(Clock::Monotonic());
+  queue.Hold();
+  queue.Push(CallNumber(1));
+
+  EXPECT_FALSE(queue.TakeHere().has_value());
+
+  EXPECT_EQ(queue.Pop()->calls.at(0)->id, 1U);
+}
+
+TEST(CallQueueTest, CloseEndsAHold) {
+  CallQueue queue(Clock::Monotonic());
+  queue.Hold();
+  queue.Push(CallNumber(1));
+  queue.Close();
+
+  EXPECT_TRUE(queue.Pop().has_value());
+  EXPECT_FALSE(queue.Pop().has_value());
+}
+
 // A queue whose calls come in bursts, for a model that takes 1 ms an execution.
 class WaitingQueueTest : public ::testing::Test {
  protected:

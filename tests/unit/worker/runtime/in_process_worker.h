@@ -21,19 +21,19 @@ class InProcessWorker {
   // Serves `backend`, which outlives it, at `path`.
   InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {})
       : loop_(rpc_server_.queue()),
+        executor_(std::in_place, backend, queue_, Clock::Monotonic()),
         description_{.backend = "controlled",
                      .model = "",
                      .model_digest = "",
                      .methods = backend.signature()},
         parts_{.loop = loop_.loop(),
                .watcher = watcher_,
-               .queue = queue_,
+               .executor = *executor_,
                .signature = backend.signature(),
                .description = description_,
                .incarnation = 1,
                .limits = limits},
-        executor_(std::in_place, backend, queue_, Clock::Monotonic()),
-        server_(parts_, *executor_) {
+        server_(parts_) {
     loop_.Do([&] {
       const auto opened = rpc_server_.Open("unix:" + path, loop_.loop(), {&server_});
       EXPECT_TRUE(opened.ok()) << opened.status();
@@ -60,9 +60,9 @@ class InProcessWorker {
   CallQueue queue_{Clock::Monotonic()};
   RpcServer rpc_server_;
   LoopThread loop_;
+  std::optional<Executor> executor_;
   const WorkerDescription description_;
   WorkerParts parts_;
-  std::optional<Executor> executor_;
   WorkerServer server_;
 };
 
