@@ -25,14 +25,11 @@ CallOutputs::~CallOutputs() {
 
 bool CallOutputs::CanBeShared(uint64_t row_size) const {
   uint64_t start = 0;
-  bool all_inline = true;
   for (const auto& call : calls_) {
     if (call->peer != calls_.front()->peer || start % shm::kAlignment != 0) return false;
-    const uint64_t size = static_cast<uint64_t>(call->rows) * row_size;
-    all_inline = all_inline && size <= session::kInlineLimit;
-    start += size;
+    start += static_cast<uint64_t>(call->rows) * row_size;
   }
-  return !all_inline;
+  return true;
 }
 
 absl::StatusOr<std::span<std::byte>> CallOutputs::Allocate(size_t index, DataType dtype,
@@ -53,19 +50,21 @@ absl::StatusOr<std::span<std::byte>> CallOutputs::Allocate(size_t index, DataTyp
                                         " bytes for a shape of ", expected));
     }
   }
-  bool in_segment = byte_size > session::kInlineLimit;
+  bool shared = true;
   if (calls_.size() > 1) {
     if (shape.empty() || shape[0] != rows_) {
       return absl::InternalError(StrCat("the backend gave output ", index, " the shape ",
                                         ShapeToString(shape), " for ", rows_, " rows"));
     }
     const uint64_t row_size = byte_size / static_cast<uint64_t>(rows_);
-    in_segment = dtype != DataType::kBytes && CanBeShared(row_size);
+    shared = dtype != DataType::kBytes && CanBeShared(row_size);
   }
-  if (in_segment) {
-    ASSIGN_OR_RETURN(output.allocation, calls_.front()->peer->Allocate(byte_size, calls_.size()));
+  if (byte_size > calls_.size() * session::kInlineLimit) {
+    const size_t holders = shared ? calls_.size() : 1;
+    ASSIGN_OR_RETURN(output.allocation, calls_.front()->peer->Allocate(byte_size, holders));
     output.bytes = output.allocation->bytes;
-    output.holders = calls_.size();
+    output.shared = shared;
+    output.holders = holders;
   } else {
     output.memory = AlignedBuffer(byte_size);
     output.bytes = output.memory.bytes();
@@ -131,7 +130,7 @@ absl::Status CallOutputs::MoveTo(size_t call, v1::Result& result) {
       continue;
     }
     uint64_t offset = 0;  // In the allocation.
-    if (output.allocation.has_value()) {
+    if (output.shared) {
       leased.push_back(*output.allocation);
       --output.holders;
       offset = start;

@@ -18,9 +18,10 @@ namespace tiffin::worker {
 // The outputs of one execution, of one call or of several that ran together: each of these gets its
 // rows. What is small travels in the frame. Otherwise an output lies in the peer's segments, once:
 // calls are given references into it, and the last one to be released frees it. Where that can't be
-// (rows that don't start on the boundary that references need, BYTES, calls of several peers), rows
-// are copied to an allocation for each call. What is not sent is given back by the destructor. On
-// one of the model's threads; outlived by the calls.
+// (rows that don't start on the boundary that references need, BYTES, calls of several peers), it
+// lies in the first call's segments until each call's rows have been copied to an allocation of its
+// own. So all but what frames could carry counts as the segments' limits have it. What is not sent
+// is given back by the destructor. On one of the model's threads; outlived by the calls.
 class CallOutputs : public Outputs {
  public:
   // At least one; several are of one batchable method.
@@ -46,12 +47,13 @@ class CallOutputs : public Outputs {
     Shape shape;
     std::span<std::byte> bytes;
     std::optional<shm::Allocation> allocation;  // None: in `memory`.
-    size_t holders = 0;                         // Calls that have not been given the allocation.
+    bool shared = false;                        // Calls are given references into it.
+    size_t holders = 0;                         // Those that are left to give it back.
     AlignedBuffer memory;
     absl::InlinedVector<uint64_t, 2> ends;  // In bytes: where each call's rows end.
   };
 
-  // True if calls can be given references into one allocation, and not all are small.
+  // True if calls can be given references into one allocation.
   bool CanBeShared(uint64_t row_size) const;
   // Fills `ends`.
   absl::Status Divide(Output& output, const TensorSpec& spec) const;

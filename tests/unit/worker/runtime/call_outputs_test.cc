@@ -281,19 +281,36 @@ TEST_F(BatchOutputsTest, CallsOfAnotherPeerGetTheirRowsThere) {
 }
 
 TEST_F(BatchOutputsTest, ACallWithoutRoomForItsCopyFailsAlone) {
+  const auto taken = peer_.peer()->Allocate(kSegment - 8192);
+  ASSERT_TRUE(taken.ok());
+  {
+    CallOutputs outputs(calls_);
+    ASSERT_TRUE(outputs.Allocate(0, DataType::kUint8, Shape{5, 1000}, 5000).ok());
+    ASSERT_TRUE(outputs.Finish().ok());
+    v1::Result first;
+    v1::Result second;
+
+    EXPECT_TRUE(outputs.MoveTo(0, first).ok());
+    EXPECT_TRUE(absl::IsResourceExhausted(outputs.MoveTo(1, second)));
+  }
+  peer_.peer()->Release(1);
+  EXPECT_TRUE(peer_.peer()->Allocate(8192).ok());
+}
+
+TEST_F(BatchOutputsTest, WhatIsCopiedLaterCountsAsTheSegmentsLimitsHaveIt) {
+  {
+    CallOutputs outputs(calls_);
+    constexpr uint64_t kSmallest = 2 * session::kInlineLimit + 1;  // Frames could not carry it.
+    ASSERT_TRUE(outputs.Allocate(0, DataType::kBytes, Shape{5}, kSmallest).ok());
+    EXPECT_FALSE(AllIsFree());
+  }
+  EXPECT_TRUE(AllIsFree());
+
   const auto taken = peer_.peer()->Allocate(kSegment - 4096);
   ASSERT_TRUE(taken.ok());
   CallOutputs outputs(calls_);
-  ASSERT_TRUE(outputs.Allocate(0, DataType::kUint8, Shape{5, 1000}, 5000).ok());
-  ASSERT_TRUE(outputs.Finish().ok());
-  v1::Result first;
-  v1::Result second;
-
-  EXPECT_TRUE(outputs.MoveTo(0, first).ok());
-  EXPECT_TRUE(absl::IsResourceExhausted(outputs.MoveTo(1, second)));
-
-  peer_.peer()->Release(1);
-  EXPECT_TRUE(peer_.peer()->Allocate(4096).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      outputs.Allocate(0, DataType::kUint8, Shape{5, 1000}, 5000).status()));
 }
 
 TEST_F(BatchOutputsTest, WhatNobodyWasGivenIsGivenBack) {
