@@ -1,11 +1,12 @@
 """Runs the programs that serve and measure."""
 
 import json
-import os
 import pathlib
 import subprocess
+import time
+from collections.abc import Callable
 
-from cases import Case, framed
+from cases import LARGE_BYTES, Case, Extra, floats, framed
 from report import Measurement
 from servers import Failure, Server, cpu_seconds
 
@@ -35,9 +36,27 @@ class Bench:
     def _durations(self, seconds: float) -> list[str]:
         return ["--seconds", str(seconds), "--warm-up", str(seconds / 5)]
 
-    def _run(self, command: list[str], seconds: float) -> subprocess.CompletedProcess:
-        return subprocess.run(command, capture_output=True, text=True,
-                              timeout=2 * seconds + CLIENT_SECONDS)
+    def _run(self, command: list[str], seconds: float,
+             during: Callable[[], None] | None = None) -> subprocess.CompletedProcess:
+        """`during` is called from time to time while the command runs, at least once."""
+        give_up = time.monotonic() + 2 * seconds + CLIENT_SECONDS
+        pause = None if during is None else seconds / 10
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as process:
+            try:
+                while True:
+                    left = give_up - time.monotonic()
+                    try:
+                        out, err = process.communicate(
+                            timeout=left if pause is None else min(pause, left))
+                        return subprocess.CompletedProcess(command, process.returncode, out, err)
+                    except subprocess.TimeoutExpired:
+                        if during is None or time.monotonic() > give_up:
+                            raise
+                        during()
+            except BaseException:
+                process.kill()
+                raise
 
     def seconds(self, case: Case) -> float:
         return self._args.seconds * case.seconds
@@ -47,7 +66,7 @@ class Bench:
                       [str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
                       self._folder / "echo.log")
 
-    def gateway(self, service_file: pathlib.Path, worker_transport: str) -> Server:
+    def gateway(self, service_file: pathlib.Path, worker_transport: str = "express") -> Server:
         name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}"
         return Server(f"tiffin serve {service_file} --worker-transport {worker_transport}",
                       [str(self._bin / "tiffin"), "serve", str(service_file),
@@ -74,35 +93,47 @@ class Bench:
             flags += ["--expect", *self._files(f"{case.name}.expect", expect)]
         return flags
 
-    def load(self, server: Server, flags: list[str], in_flight: int,
-             seconds: float) -> Measurement:
-        """Puts `in_flight` calls on the server."""
+    def load(self, server: Server, flags: list[str], in_flight: int, seconds: float,
+             during: Callable[[], None] | None = None) -> Measurement:
+        """Puts `in_flight` calls on the server. `during` is called meanwhile, several times."""
         processes = server.processes()
         before = {pid: cpu_seconds(pid) for pid in processes}
         client = self._run([str(self._bin / "bench-load-generator"), "--address", server.address,
                             *flags, "--in-flight", str(in_flight), *self._durations(seconds)],
-                           seconds)
+                           seconds, during)
         if client.returncode != 0:
             raise server.failure(f"the client failed: {client.stderr.strip()}")
         if server.processes() != processes:
             raise server.failure("a process of it ended or started while it was measured")
         used = sum(cpu_seconds(pid) - before[pid] for pid in processes)
         result = json.loads(client.stdout)
-        return Measurement(result["p50_us"], result["p99_us"], result["throughput"],
-                           used * 1e6 / result["total_requests"])
+        return to_measurement({**result, "cpu_us": used * 1e6 / result["total_requests"]})
+
+    def _in_process(self, flags: list[str], seconds: float) -> dict:
+        done = self._run([str(self._bin / "bench-in-process"), *flags, *self._durations(seconds)],
+                         seconds)
+        if done.returncode != 0:
+            raise Failure(f"bench-in-process failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
     def in_process(self, case: Case, threads: int, engine_threads: int, batch: int,
                    seconds: float) -> tuple[Measurement, list[bytes]]:
         """The case's engine calls in a process of their own; also the answers, as replies."""
-        command = [str(self._bin / "bench-in-process"), "--graph", case.in_process.graph,
-                   "--service", str(case.service_file), "--store", str(self._args.store),
-                   *self.payload_flags(case), "--threads", str(threads),
-                   "--engine-threads", str(engine_threads), "--batch", str(batch),
-                   *self._durations(seconds)]
-        done = self._run(command, seconds)
-        if done.returncode != 0:
-            raise Failure(f"{os.path.basename(command[0])} failed: {done.stderr.strip()}")
-        result = json.loads(done.stdout)
-        return (Measurement(result["p50_us"], result["p99_us"], result["throughput"],
-                            result["cpu_us"]),
-                [framed(answer.encode()) for answer in result["answers"]])
+        result = self._in_process(
+            ["--graph", case.in_process.graph, "--service", str(case.service_file),
+             "--store", str(self._args.store), *self.payload_flags(case),
+             "--threads", str(threads), "--engine-threads", str(engine_threads),
+             "--batch", str(batch)], seconds)
+        return to_measurement(result), [framed(answer.encode()) for answer in result["answers"]]
+
+    def pass_over(self, extra: Extra, graph: str) -> Measurement:
+        """Over the large tensor, once, in a process of its own."""
+        payload = self._files("large", [floats(LARGE_BYTES // 4)])
+        return to_measurement(self._in_process(
+            ["--graph", graph, "--service", str(extra.service_file), "--payload", *payload],
+            self._args.seconds))
+
+
+def to_measurement(result: dict) -> Measurement:
+    """Of what a program printed."""
+    return Measurement(result["p50_us"], result["p99_us"], result["throughput"], result["cpu_us"])

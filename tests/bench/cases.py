@@ -44,6 +44,20 @@ SENTENCES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Extra:
+    """What a tensor of LARGE_BYTES costs beyond a small one, in the same graph: a comparison of two
+    cases."""
+
+    name: str
+    large: str
+    small: str
+    service_file: pathlib.Path  # With a runner `a` that reads the tensor once.
+
+
+EXTRA = Extra("fanout_600KB_extra", "fanout_600KB", "fanout_16KB", SERVICES / "fanout_large.yaml")
+
+
+@dataclasses.dataclass(frozen=True)
 class InProcess:
     """The same engine calls in one process, by bench-in-process: a case's reference."""
 
@@ -94,10 +108,10 @@ def floats(count: int) -> bytes:
     return struct.pack(f"<{count}f", *(i % 251 for i in range(count)))
 
 
-def identity(name: str, service: str, size: int) -> Case:
+def identity(name: str, service: str, size: int, group: str = "") -> Case:
     payload = floats(size // 4)
     return Case(name, SERVICES / f"{service}.yaml", f"bench_{service}.run", "x", "FP32",
-                (size // 4,), (payload,), (payload,), group=service)
+                (size // 4,), (payload,), (payload,), group=group or service)
 
 
 def fanout_large() -> Case:
@@ -106,7 +120,7 @@ def fanout_large() -> Case:
     repeats = LARGE_BYTES // 4 // LANES
     sums = struct.pack(f"<{LANES}f", *(repeats * (payload[0] + lane) for lane in range(LANES)))
     return Case("fanout_600KB", SERVICES / "fanout_large.yaml", "bench_fanout_large.run", "x",
-                "FP32", (64,), (payload,), (sums,), group="fanout_large")
+                "FP32", (64,), (payload,), (sums,), group="fanout")
 
 
 def gray_png(rows: list[list[int]]) -> bytes:
@@ -156,20 +170,24 @@ def batching(name: str, api: str) -> Case:
 def all_cases() -> dict[str, Case]:
     identity_16kb = identity("identity_16KB", "identity", 16384)
     fanout_16kb = identity("fanout_16KB", "fanout", 16384)
-    # A name with `_off` is the case before it without batching.
+    # A name with `_off` is the case of that name without batching, in the same group.
     cases = [
         identity("identity_256B", "identity", 256),
         identity_16kb,
         identity("chain_16KB", "chain", 16384),
         identity("fanout_256B", "fanout", 256),
         fanout_16kb,
+        identity("fanout_16KB_off", "fanout_off", 16384, group="fanout"),
         fanout_large(),
+        identity("client_600KB", "fanout", LARGE_BYTES),
         digits("inference_graph_demo", EXAMPLES / "inference_graph_demo/service.yaml",
                "inference_graph_demo"),
         digits("inference_graph_demo_off", SERVICES / "digits_off.yaml", "bench_digits_off"),
         sentiment_analysis(),
         sentiment_model("sentiment_model", EXAMPLES / "sentiment_analysis/service.yaml",
                         "sentiment_analysis"),
+        sentiment_model("sentiment_model_off", SERVICES / "sentiment_off.yaml",
+                        "bench_sentiment_off"),
         batching("batching_2ms", "together"),
         batching("batching_2ms_off", "one_by_one"),
         identity_16kb.over_grpc(),

@@ -104,7 +104,9 @@ class ClosedLoop {
       last_reply_ = now;
     }
     if (slot.started >= begin_) result_.latencies_ns.push_back((now - slot.started).count());
-    stopping_ = stopping_ || now >= end_ || replies_ >= load_.max_requests;
+    // One call is measured even if none both started and ended in time.
+    const bool time_is_over = now >= end_ && !result_.latencies_ns.empty();
+    stopping_ = stopping_ || time_is_over || replies_ >= load_.max_requests;
     const bool is_last = stopping_ && under_way_ == 0;
     if (result_.total_requests % kCheckEvery == 1 || is_last) {
       RETURN_IF_ERROR(check_(slot.reply, slot.request));
@@ -123,7 +125,7 @@ class ClosedLoop {
     const std::chrono::duration<double> window = last_reply_ - begin_;
     if (result_.latencies_ns.empty() || window.count() <= 0) {
       return absl::FailedPreconditionError(
-          "no call started and ended after the warm-up; give it more time with --seconds");
+          "no call started after the warm-up; allow more of them with --max-requests");
     }
     result_.throughput = static_cast<double>(replies_) / window.count();
     return std::move(result_);

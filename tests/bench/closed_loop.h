@@ -20,7 +20,7 @@ struct Load {
   int in_flight = 1;
   // Not measured: connections are made, caches fill.
   absl::Duration warm_up = absl::Milliseconds(200);
-  // What is measured ends with whichever comes first.
+  // What is measured ends with whichever comes first, but not before one call was.
   absl::Duration duration = absl::Seconds(1);
   int64_t max_requests = 1'000'000;
   // A server that is silent for so long beyond the end has failed.

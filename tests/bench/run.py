@@ -21,70 +21,44 @@ import time
 
 from bench import Bench
 from cases import ROOT, Case, all_cases
-from references import reference_of
-from report import MARKS, TABLE_HEAD, make_rows, table_line
-from servers import Failure, Server
+from groups import Group, Result
+from marks import MARKS
+from report import TABLE_HEAD, table_line
+from scenarios import Memory, Start, all_scenarios
+from servers import Failure
 
 def make_models(args: argparse.Namespace) -> None:
     subprocess.run([str(ROOT / "scripts/make_models"), "--store", str(args.store),
                     "--tiffin", str(args.bin / "tiffin")], check=True)
 
 
-class Group:
-    """Cases that are measured in turns, each beside its reference."""
-
-    def __init__(self, bench: Bench, cases: list[Case], repetitions: int):
-        self._bench = bench
-        self._cases = cases
-        self._repetitions = repetitions
-
-    def serve(self, stack: contextlib.ExitStack) -> dict[str, Server]:
-        """By the case's name; a gateway for each service file, as if it were alone."""
-        keys = {case.name: (case.service_file, case.worker_transport) for case in self._cases}
-        gateways = {key: stack.enter_context(self._bench.gateway(*key))
-                    for key in dict.fromkeys(keys.values())}
-        return {name: gateways[key] for name, key in keys.items()}
-
-    def measure(self, in_flight: int, echo: Server,
-                gateways: dict[str, Server]) -> list[tuple[str, list[dict]]]:
-        """The name of the reference and the rows, case by case."""
-        cases = [case for case in self._cases if in_flight in case.in_flight]
-        references = {case.name: reference_of(self._bench, case, in_flight, echo,
-                                              gateways[case.name]) for case in cases}
-        flags = {case.name: self._bench.infer_flags(case, references[case.name].expected_replies())
-                 for case in cases}
-        served = {case.name: [] for case in cases}
-        referred = {case.name: [] for case in cases}
-        for _ in range(self._repetitions):
-            for case in cases:
-                referred[case.name].append(references[case.name].measure())
-                served[case.name].append(
-                    self._bench.load(gateways[case.name], flags[case.name], in_flight,
-                                     self._bench.seconds(case)))
-        return [(references[name].name, make_rows(name, in_flight, served[name], referred[name]))
-                for name in served]
-
-
-def measure_all(args: argparse.Namespace, cases: list[Case]) -> list[dict]:
+def measure_all(args: argparse.Namespace, cases: list[Case],
+                scenarios: list[Start | Memory]) -> list[dict]:
     rows = []
     started = time.monotonic()
+
+    def add(result: Result) -> None:
+        rows.extend(result.rows)
+        print(f"{table_line(result.rows)}  {time.monotonic() - started:4.0f} s  {result.reference}",
+              flush=True)
+
     groups: dict[str, list[Case]] = {}
     for case in cases:
         groups.setdefault(case.group, []).append(case)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tiffin-bench-"))
         bench = Bench(args, pathlib.Path(folder))
-        echo = stack.enter_context(bench.echo())
         print(TABLE_HEAD, flush=True)
+        for scenario in scenarios:
+            add(scenario.measure(bench, args.repetitions))
+        echo = stack.enter_context(bench.echo())
         for members in groups.values():
-            group = Group(bench, members, args.repetitions)
-            with contextlib.ExitStack() as gateway_stack:
-                gateways = group.serve(gateway_stack)
-                for in_flight in sorted({n for case in members for n in case.in_flight}):
-                    for reference, case_rows in group.measure(in_flight, echo, gateways):
-                        rows += case_rows
-                        print(f"{table_line(case_rows)}  {time.monotonic() - started:4.0f} s  "
-                              f"{reference}", flush=True)
+            group = Group(bench, members, args.repetitions, echo)
+            with contextlib.ExitStack() as gateways:
+                group.serve(gateways)
+                for in_flight in group.in_flight():
+                    for result in group.measure(in_flight):
+                        add(result)
     return rows
 
 
@@ -97,8 +71,8 @@ def split(text: str) -> list[str]:
     return [part for part in text.replace(",", " ").split() if part]
 
 
-def parse_args() -> tuple[argparse.Namespace, list[Case]]:
-    known = all_cases()
+def parse_args() -> tuple[argparse.Namespace, list[Case], list[Start | Memory]]:
+    known = {**all_cases(), **all_scenarios()}
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures the gateway beside a bare gRPC echo, or beside the same engine calls "
@@ -132,11 +106,12 @@ def parse_args() -> tuple[argparse.Namespace, list[Case]]:
     if args.repetitions < 1 or args.seconds <= 0 or least < 1:
         parser.error("--repetitions, --seconds and --in-flight must be positive")
     # In their own order, each once.
-    cases = [case for name, case in known.items() if name in args.cases]
+    chosen = [case for name, case in known.items() if name in args.cases]
+    cases = [case for case in chosen if isinstance(case, Case)]
     if in_flight is not None:
         cases = [dataclasses.replace(case, in_flight=tuple(sorted(set(in_flight))))
                  for case in cases]
-    return args, cases
+    return args, cases, [scenario for scenario in chosen if not isinstance(scenario, Case)]
 
 
 def stop(number: int, _) -> None:
@@ -144,7 +119,7 @@ def stop(number: int, _) -> None:
 
 
 def main() -> int:
-    args, cases = parse_args()
+    args, cases, scenarios = parse_args()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, stop)
     print(f"{os.cpu_count()} cores, Linux {platform.release()}; {args.repetitions} repetitions of "
@@ -152,9 +127,9 @@ def main() -> int:
           "a bare gRPC echo of the same payload, or the same engine calls in one process (threads "
           "x each engine's threads, batch size). ± is (largest - smallest) / median", flush=True)
     try:
-        if any(case.needs_models for case in cases):
+        if any(case.needs_models for case in [*cases, *scenarios]):
             make_models(args)
-        rows = measure_all(args, cases)
+        rows = measure_all(args, cases, scenarios)
     except (Failure, OSError, subprocess.SubprocessError) as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

@@ -49,6 +49,19 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime(process_clock)
 
 
+def pss_without_segments(pid: int) -> int:
+    """Bytes of memory that the process holds, its share of what others hold too; but nothing of the
+    tensors' segments, which are memfds."""
+    total = 0
+    counts = True
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            counts = "/memfd:" not in line
+        elif counts and line.startswith("Pss:"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
 class Server:
     """A server of ours with its child processes; stopped when the `with` block is left."""
 
@@ -58,14 +71,17 @@ class Server:
         self._log = log
         self._process = None
         self.address = ""
+        self.start_seconds = 0.0  # From spawning it until it said that it serves.
 
     def __enter__(self) -> "Server":
         with self._log.open("wb") as log:
             # In a session of its own: Ctrl-C reaches the benchmark, which stops it in order.
+            started = time.monotonic()
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=log, start_new_session=True)
         try:
             self.address = self._wait_until_serving()
+            self.start_seconds = time.monotonic() - started
         except BaseException:
             self.__exit__()
             raise
@@ -88,9 +104,13 @@ class Server:
             if self._process.poll() is not None:
                 raise Failure(f"{self.name} ended with {self._process.returncode} instead of "
                               f"serving; it said:\n{tail(self._log)}")
-            time.sleep(0.02)
+            time.sleep(0.002)  # Starts are measured.
         raise Failure(f"{self.name} did not serve within {START_SECONDS} s; it said:\n"
                       f"{tail(self._log)}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def processes(self) -> frozenset[int]:
         return family(self._process.pid)

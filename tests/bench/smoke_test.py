@@ -67,6 +67,27 @@ class Bench(unittest.TestCase):
         for line in ("1  .*  in process, 1x1, batch 1", "2  .*  in process, .x1, batch [12]"):
             self.assertRegex(run.stdout, f"\ninference_graph_demo +{line}\n")
 
+    def test_compares_cases_of_a_group_and_measures_starts_and_memory(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--repetitions", "1", "--in-flight", "1", "--json", str(report),
+                         "--cases", "fanout_16KB,fanout_16KB_off,fanout_600KB,start_identity,"
+                         "gateway_memory")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        rows = {(row["case"], row["in_flight"], row["metric"]): row
+                for row in json.loads(report.read_text())}
+        start = rows[("start_identity", 0, "start")]
+        self.assertTrue(start["value"] > start["reference"] > 1, start)
+        memory = rows[("gateway_memory", 32, "pss")]
+        self.assertTrue(1 < memory["value"] < 1000 and 1 < memory["reference"] < 1000, memory)
+        large, small, off, versus, extra = (
+            rows[(case, 1, "p50")] for case in ("fanout_600KB", "fanout_16KB", "fanout_16KB_off",
+                                                "fanout_16KB_vs_off", "fanout_600KB_extra"))
+        self.assertEqual((versus["value"], versus["reference"]), (small["value"], off["value"]))
+        # What remains is a reader's pass over the tensor: that of a core, or of its caches.
+        read = large["value"] - small["value"] - extra["value"]
+        self.assertTrue(1 < read < 2000, (large, small, extra))
+        self.assertTrue(1 < extra["reference"] < 2000, extra)
+
     def test_names_the_cases_when_one_is_unknown(self):
         run = self.bench("--cases", "identity")
         self.assertEqual(run.returncode, 2)

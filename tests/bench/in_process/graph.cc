@@ -176,12 +176,35 @@ class Copy final : public Graph {
   AlignedBuffer copy_;
 };
 
+class ReadOnce final : public Graph {
+ public:
+  static absl::StatusOr<std::unique_ptr<Graph>> Create(const RunnerSource& source) {
+    ASSIGN_OR_RETURN(LocalRunner reader, LocalRunner::Load(source, "a", "testing"));
+    return std::unique_ptr<Graph>(new ReadOnce(std::move(reader)));
+  }
+
+  absl::StatusOr<std::vector<std::string>> Answer(const TensorView& rows) override {
+    if (rows.shape[0] != 1) return absl::InvalidArgumentError("'read' takes one request at a time");
+    const auto count = static_cast<int64_t>(rows.bytes.size() / sizeof(float));
+    ASSIGN_OR_RETURN(
+        const std::span<const TensorView> sums,
+        reader_.Run({.dtype = DataType::kFp32, .shape = {count}, .bytes = rows.bytes}, 1));
+    return std::vector<std::string>{absl::StrFormat("%.0f", sums[0].As<float>().front())};
+  }
+
+ private:
+  explicit ReadOnce(LocalRunner reader) : reader_(std::move(reader)) {}
+
+  LocalRunner reader_;
+};
+
 using GraphFactory =
     std::function<absl::StatusOr<std::unique_ptr<Graph>>(const RunnerSource& source)>;
 
 std::map<std::string, GraphFactory, std::less<>> Factories() {
   return {{"copy", [](const RunnerSource&) { return std::make_unique<Copy>(); }},
           {"digits", Digits::Create},
+          {"read", ReadOnce::Create},
           {"sentiment", Sentiment::Create},
           {"text", Text::Create}};
 }

@@ -16,7 +16,8 @@ namespace tiffin::bench {
 class Graph {
  public:
   virtual ~Graph() = default;
-  // `rows` is BYTES[n], an element each request. One answer each, as the service words it.
+  // `rows` is BYTES[n], an element each request; `copy` and `read` take the bytes as they are. One
+  // answer each, as the service words it.
   virtual absl::StatusOr<std::vector<std::string>> Answer(const TensorView& rows) = 0;
 };
 
@@ -27,6 +28,8 @@ class Graph {
 //              Runners: ocr, sentiment.
 //   text       A text is classified by LibTorch; the answer is the label. Runner: sentiment.
 //   copy       The bytes are copied, and that is all; the answers are empty. No runner.
+//   read       The bytes, as FP32[n], are read once by the testing backend's `consume`, and the
+//              answer is its first sum. Runner: a.
 std::vector<std::string> GraphNames();
 
 // `name` is one of them.

@@ -7,6 +7,7 @@
 #include "worker/image/backend.h"
 #include "worker/ocr/backend.h"
 #include "worker/runtime/options.h"
+#include "worker/testing/backend.h"
 #include "worker/torch/backend.h"
 #include "worker/xgboost/backend.h"
 
@@ -17,6 +18,7 @@ absl::StatusOr<worker::BackendFactory> FactoryOf(std::string_view backend) {
   const std::map<std::string_view, worker::BackendFactory> factories = {
       {"image", worker::CreateImageBackend},
       {"ocr", worker::CreateOcrBackend},
+      {"testing", worker::CreateTestingBackend},
       {"torch", worker::CreateTorchBackend},
       {"xgboost", worker::CreateXgboostBackend}};
   const auto found = factories.find(backend);

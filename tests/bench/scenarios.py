@@ -1,0 +1,69 @@
+"""What is measured besides requests: how long a start takes, and how much memory is held."""
+
+import dataclasses
+import pathlib
+
+from bench import Bench
+from cases import EXAMPLES, SERVICES, Case, all_cases
+from groups import Result
+from report import make_row
+from servers import pss_without_segments
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """From starting `tiffin serve` until it serves, workers and all; beside the echo's start."""
+
+    name: str
+    service_file: pathlib.Path
+    needs_models: bool = False
+    in_flight = 0
+
+    def measure(self, bench: Bench, repetitions: int) -> Result:
+        values, references = [], []
+        for _ in range(repetitions):
+            with bench.echo() as echo:
+                references.append(echo.start_seconds * 1e3)
+            with bench.gateway(self.service_file) as gateway:
+                values.append(gateway.start_seconds * 1e3)
+        row = make_row(self.name, self.in_flight, "start", "ms", values, references)
+        return Result([row], "echo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """The most that the gateway's own process holds while it serves, segments left out; beside
+    what the echo holds with the same load."""
+
+    name: str
+    case: Case
+    in_flight: int
+    needs_models: bool = False
+
+    def measure(self, bench: Bench, repetitions: int) -> Result:
+        values, references = [], []
+        infer_flags = bench.infer_flags(self.case, list(self.case.expect))
+        for _ in range(repetitions):
+            with bench.echo() as echo:
+                references.append(self._most(bench, echo, bench.echo_flags(self.case)))
+            with bench.gateway(self.case.service_file) as gateway:
+                values.append(self._most(bench, gateway, infer_flags))
+        row = make_row(self.name, self.in_flight, "pss", "MiB", values, references)
+        return Result([row], "echo")
+
+    def _most(self, bench, server, flags) -> float:
+        """In MiB."""
+        samples = []
+        bench.load(server, flags, self.in_flight, bench.seconds(self.case),
+                   during=lambda: samples.append(pss_without_segments(server.pid)))
+        return max(samples) / 2**20
+
+
+def all_scenarios() -> dict[str, Start | Memory]:
+    scenarios = [
+        Start("start_identity", SERVICES / "identity.yaml"),
+        Start("start_inference_graph_demo", EXAMPLES / "inference_graph_demo/service.yaml",
+              needs_models=True),
+        Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
+    ]
+    return {scenario.name: scenario for scenario in scenarios}
