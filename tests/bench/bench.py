@@ -93,14 +93,13 @@ class Bench:
             flags += ["--expect", *self._files(f"{case.name}.expect", expect)]
         return flags
 
-    def load(self, server: Server, flags: list[str], in_flight: int, seconds: float,
+    def load(self, server: Server, flags: list[str], seconds: float,
              during: Callable[[], None] | None = None) -> Measurement:
-        """Puts `in_flight` calls on the server. `during` is called meanwhile, several times."""
+        """Puts calls on the server. `during` is called meanwhile, several times."""
         processes = server.processes()
         before = {pid: cpu_seconds(pid) for pid in processes}
         client = self._run([str(self._bin / "bench-load-generator"), "--address", server.address,
-                            *flags, "--in-flight", str(in_flight), *self._durations(seconds)],
-                           seconds, during)
+                            *flags, *self._durations(seconds)], seconds, during)
         if client.returncode != 0:
             raise server.failure(f"the client failed: {client.stderr.strip()}")
         if server.processes() != processes:

@@ -2,32 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "grpcpp/client_context.h"
-#include "grpcpp/completion_queue.h"
-#include "grpcpp/generic/generic_stub.h"
+#include "tests/bench/unary_call.h"
 
 namespace tiffin::bench {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int64_t kCheckEvery = 61;
-
-absl::Status ToAbsl(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
 // One of the calls under way; used again as soon as it is complete.
 struct Slot {
-  std::optional<grpc::ClientContext> context;
-  std::unique_ptr<grpc::GenericClientAsyncResponseReader> call;
-  grpc::ByteBuffer reply;
-  grpc::Status status;
+  UnaryCall call;
   size_t request = 0;
   SteadyClock::time_point started;
 };
@@ -35,12 +24,9 @@ struct Slot {
 // Runs once. Everything happens on the thread that calls Run.
 class ClosedLoop {
  public:
-  ClosedLoop(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-             std::span<const grpc::ByteBuffer> requests, ReplyCheck check, const Load& load)
-      : stub_(channel),
-        method_(method),
-        requests_(requests),
-        check_(check),
+  ClosedLoop(const Workload& workload, const ClosedLoad& load)
+      : stub_(workload.channel),
+        workload_(workload),
         load_(load),
         slots_(static_cast<size_t>(load.in_flight)) {
     result_.latencies_ns.reserve(
@@ -85,20 +71,17 @@ class ClosedLoop {
 
  private:
   void Start(Slot& slot) {
-    slot.context.emplace();
-    slot.reply.Clear();
-    slot.request = std::exchange(next_request_, (next_request_ + 1) % requests_.size());
+    slot.request = std::exchange(next_request_, (next_request_ + 1) % workload_.requests.size());
     slot.started = SteadyClock::now();
-    slot.call = stub_.PrepareUnaryCall(&*slot.context, method_, requests_[slot.request], &queue_);
-    slot.call->StartCall();
-    slot.call->Finish(&slot.reply, &slot.status, &slot);
+    slot.call.Start(stub_, workload_.method, workload_.requests[slot.request],
+                    absl::InfiniteFuture(), queue_, &slot);
     ++under_way_;
   }
 
   absl::Status OnReply(Slot& slot) {
     const SteadyClock::time_point now = SteadyClock::now();
-    if (!slot.status.ok()) return ToAbsl(slot.status);
-    ++result_.total_requests;
+    RETURN_IF_ERROR(slot.call.status());
+    const bool needs_check = NeedsCheck(result_.total_requests++);
     if (now >= begin_ && !stopping_) {
       ++replies_;
       last_reply_ = now;
@@ -108,17 +91,13 @@ class ClosedLoop {
     const bool time_is_over = now >= end_ && !result_.latencies_ns.empty();
     stopping_ = stopping_ || time_is_over || replies_ >= load_.max_requests;
     const bool is_last = stopping_ && under_way_ == 0;
-    if (result_.total_requests % kCheckEvery == 1 || is_last) {
-      RETURN_IF_ERROR(check_(slot.reply, slot.request));
-    }
+    if (needs_check || is_last) RETURN_IF_ERROR(workload_.check(slot.call.reply(), slot.request));
     if (!stopping_) Start(slot);
     return absl::OkStatus();
   }
 
   void Cancel() {
-    for (Slot& slot : slots_) {
-      if (slot.context.has_value()) slot.context->TryCancel();
-    }
+    for (Slot& slot : slots_) slot.call.Cancel();
   }
 
   absl::StatusOr<LoadResult> Finish() {
@@ -133,11 +112,9 @@ class ClosedLoop {
 
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
-  const std::string& method_;
-  const std::span<const grpc::ByteBuffer> requests_;
+  const Workload& workload_;
+  const ClosedLoad& load_;
   size_t next_request_ = 0;
-  ReplyCheck check_;
-  const Load& load_;
   std::vector<Slot> slots_;
   int under_way_ = 0;
   SteadyClock::time_point begin_;  // Of what is measured.
@@ -150,11 +127,8 @@ class ClosedLoop {
 
 }  // namespace
 
-absl::StatusOr<LoadResult> RunClosedLoop(const std::shared_ptr<grpc::Channel>& channel,
-                                         const std::string& method,
-                                         std::span<const grpc::ByteBuffer> requests,
-                                         ReplyCheck check, const Load& load) {
-  return ClosedLoop(channel, method, requests, check, load).Run();
+absl::StatusOr<LoadResult> RunClosedLoop(const Workload& workload, const ClosedLoad& load) {
+  return ClosedLoop(workload, load).Run();
 }
 
 }  // namespace tiffin::bench

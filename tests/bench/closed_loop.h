@@ -1,22 +1,14 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
-#include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "grpcpp/channel.h"
-#include "grpcpp/support/byte_buffer.h"
+#include "tests/bench/load.h"
 
 namespace tiffin::bench {
 
-struct Load {
+struct ClosedLoad {
   int in_flight = 1;
   // Not measured: connections are made, caches fill.
   absl::Duration warm_up = absl::Milliseconds(200);
@@ -27,26 +19,9 @@ struct Load {
   absl::Duration patience = absl::Seconds(15);
 };
 
-struct LoadResult {
-  // Nanoseconds from just before a call started until it was complete, of all calls that started
-  // after the warm-up.
-  std::vector<int64_t> latencies_ns;
-  // Replies per second after the warm-up.
-  double throughput = 0;
-  // With those of the warm-up.
-  int64_t total_requests = 0;
-};
-
-// OK if the reply is what it should be to the request of that number.
-using ReplyCheck = absl::FunctionRef<absl::Status(const grpc::ByteBuffer& reply, size_t request)>;
-
-// Keeps `load.in_flight` unary calls of `method` under way on `channel`, with `requests` in turns,
-// from the calling thread. The first reply that is not OK, or that `check` refuses, ends it with
-// that error. Every status is looked at; `check` sees the first, the last and every 61st reply (a
-// prime number: each request's turn comes), so that the client stays cheap.
-absl::StatusOr<LoadResult> RunClosedLoop(const std::shared_ptr<grpc::Channel>& channel,
-                                         const std::string& method,
-                                         std::span<const grpc::ByteBuffer> requests,
-                                         ReplyCheck check, const Load& load);
+// Keeps `load.in_flight` calls under way, from the calling thread. A latency counts from when the
+// call started. The first reply that is not OK, or that is refused by the check, ends it with that
+// error.
+absl::StatusOr<LoadResult> RunClosedLoop(const Workload& workload, const ClosedLoad& load);
 
 }  // namespace tiffin::bench

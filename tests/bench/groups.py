@@ -1,21 +1,12 @@
 """Measures cases in turns, each beside its reference."""
 
 import contextlib
-import dataclasses
 
 from bench import Bench
 from cases import EXTRA, Case
 from references import reference_of
-from report import Measurement, make_extra_row, make_rows
+from report import Measurement, Result, make_extra_row, make_rows
 from servers import Server
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Rows of one line, and what their references are."""
-
-    rows: list[dict]
-    reference: str
 
 
 class Group:
@@ -42,8 +33,9 @@ class Group:
         cases = [case for case in self._cases if in_flight in case.in_flight]
         references = {case.name: reference_of(self._bench, case, in_flight, self._echo,
                                               self._gateways[case.name]) for case in cases}
-        flags = {case.name: self._bench.infer_flags(case, references[case.name].expected_replies())
-                 for case in cases}
+        flags = {case.name: [
+            *self._bench.infer_flags(case, references[case.name].expected_replies()),
+            "--in-flight", str(in_flight)] for case in cases}
         served = {case.name: [] for case in cases}
         referred = {case.name: [] for case in cases}
         has_extra = in_flight == 1 and {EXTRA.large, EXTRA.small} <= served.keys()
@@ -52,7 +44,7 @@ class Group:
             for case in cases:
                 referred[case.name].append(references[case.name].measure())
                 served[case.name].append(
-                    self._bench.load(self._gateways[case.name], flags[case.name], in_flight,
+                    self._bench.load(self._gateways[case.name], flags[case.name],
                                      self._bench.seconds(case)))
             if has_extra:
                 reads.append(self._bench.pass_over(EXTRA, "read"))

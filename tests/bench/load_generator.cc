@@ -1,7 +1,8 @@
-// Puts a closed loop of unary calls on a server and prints what it measured as JSON.
+// Puts a load of unary calls on a server and prints what it measured as JSON.
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -16,9 +17,11 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "nlohmann/json.hpp"
+#include "tests/bench/arrivals.h"
 #include "tests/bench/closed_loop.h"
 #include "tests/bench/files.h"
 #include "tests/bench/latencies.h"
+#include "tests/bench/open_loop.h"
 #include "tests/bench/program.h"
 #include "tests/bench/protocol.h"
 
@@ -34,7 +37,11 @@ struct Flags {
   std::vector<std::string> payload_files;
   std::vector<std::string> expect_files;
   Times times;
-  Load load;
+  ClosedLoad closed;
+  // Calls a second of an open loop; 0: a closed loop.
+  double rate = 0;
+  int burst = 0;  // Calls at once; 0: Poisson.
+  uint64_t seed = 1;
 };
 
 std::unique_ptr<Protocol> MakeProtocol(const Flags& flags) {
@@ -49,6 +56,21 @@ absl::StatusOr<std::vector<std::string>> ReadFiles(const std::vector<std::string
     contents.push_back(std::move(content));
   }
   return contents;
+}
+
+absl::StatusOr<LoadResult> RunClosed(const Workload& workload, const Flags& flags) {
+  ClosedLoad load = flags.closed;
+  load.warm_up = flags.times.warm_up();
+  load.duration = flags.times.duration();
+  return RunClosedLoop(workload, load);
+}
+
+absl::StatusOr<LoadResult> RunOpen(const Workload& workload, const Flags& flags) {
+  const absl::Duration length = flags.times.warm_up() + flags.times.duration();
+  const std::vector<absl::Duration> arrivals =
+      flags.burst > 0 ? BurstArrivals(flags.rate, flags.burst, length)
+                      : PoissonArrivals(flags.rate, length, flags.seed);
+  return RunOpenLoop(workload, {.arrivals = arrivals, .warm_up = flags.times.warm_up()});
 }
 
 absl::Status Run(const Flags& flags) {
@@ -72,14 +94,14 @@ absl::Status Run(const Flags& flags) {
   if (!channel->WaitForConnected(std::chrono::system_clock::now() + kConnectTimeout)) {
     return absl::UnavailableError(StrCat("nothing answers on ", flags.address));
   }
-  Load load = flags.load;
-  load.warm_up = flags.times.warm_up();
-  load.duration = flags.times.duration();
-  ASSIGN_OR_RETURN(
-      LoadResult result,
-      RunClosedLoop(
-          channel, protocol->method(), requests,
-          [&](const grpc::ByteBuffer& reply, size_t i) { return checkers[i].Check(reply); }, load));
+  // Workload only refers to it.
+  const auto check = [&](const grpc::ByteBuffer& reply, size_t i) {
+    return checkers[i].Check(reply);
+  };
+  const Workload workload = {
+      .channel = channel, .method = protocol->method(), .requests = requests, .check = check};
+  ASSIGN_OR_RETURN(LoadResult result,
+                   flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
   const nlohmann::json summary =
       Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
   std::cout << summary.dump() << std::endl;
@@ -103,12 +125,27 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--shape", flags.input.shape, "infer: its shape, such as 1,64")->delimiter(',');
   app.add_option("--output", flags.input.output,
                  "infer: the one output to ask for; else there must be just one");
-  app.add_option("--in-flight", flags.load.in_flight, "calls under way at any time")
-      ->check(CLI::Range(1, 10'000))
-      ->capture_default_str();
   AddTimes(app, flags.times);
-  app.add_option("--max-requests", flags.load.max_requests, "replies that end the measuring")
-      ->check(CLI::PositiveNumber)
+  auto* in_flight =
+      app.add_option("--in-flight", flags.closed.in_flight, "calls under way at any time")
+          ->check(CLI::Range(1, 10'000))
+          ->capture_default_str();
+  auto* max_requests =
+      app.add_option("--max-requests", flags.closed.max_requests, "replies that end the measuring")
+          ->check(CLI::PositiveNumber)
+          ->capture_default_str();
+  auto* rate = app.add_option("--rate", flags.rate,
+                              "calls a second, by chance (Poisson), whatever is under way: an open "
+                              "loop, whose latencies count from when calls should have started")
+                   ->check(CLI::Range(0.01, 1e6))
+                   ->excludes(in_flight)
+                   ->excludes(max_requests);
+  auto* burst = app.add_option("--burst", flags.burst, "of --rate: so many at once, regularly")
+                    ->check(CLI::Range(1, 10'000))
+                    ->needs(rate);
+  app.add_option("--seed", flags.seed, "of --rate: what chance begins with")
+      ->needs(rate)
+      ->excludes(burst)
       ->capture_default_str();
 }
 
@@ -116,8 +153,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
 }  // namespace tiffin::bench
 
 int main(int argc, char** argv) {
-  CLI::App app{"Puts a closed loop of unary calls on a server; prints JSON.",
-               "bench-load-generator"};
+  CLI::App app{"Puts a load of unary calls on a server; prints JSON.", "bench-load-generator"};
   tiffin::bench::Flags flags;
   tiffin::bench::AddFlags(app, flags);
   return tiffin::bench::RunProgram(app, argc, argv, [&] { return tiffin::bench::Run(flags); });

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
+from cases import SERVICES, floats
 from servers import Server
 from testing import take_programs
 
@@ -80,8 +81,62 @@ class LoadGenerator(unittest.TestCase):
         self.assertEqual((client.returncode, client.stdout), (1, ""))
         self.assertIn("UNIMPLEMENTED", client.stderr)
 
+    def open_loop(self, server: Server, *flags: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [str(PROGRAMS / "bench-load-generator"), "--address", server.address,
+             "--payload", str(self.folder / "payload"), "--warm-up", "0.1", *flags],
+            capture_output=True, text=True, timeout=60)
+
+    def test_makes_calls_by_chance_at_a_rate(self):
+        client = self.open_loop(self.serve(), "--protocol", "echo", "--rate", "400",
+                                "--seconds", "1", "--seed", "3",
+                                "--expect", str(self.folder / "payload"))
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        result = json.loads(client.stdout)
+        # The standard deviation is 20; with the same seed it is the same number each time.
+        self.assertAlmostEqual(result["requests"], 400, delta=80)
+        self.assertAlmostEqual(result["throughput"], result["requests"], delta=80)
+        self.assertGreater(result["total_requests"], result["requests"])
+
+    def test_makes_calls_in_bursts(self):
+        client = self.open_loop(self.serve(), "--protocol", "echo", "--rate", "80",
+                                "--seconds", "0.5", "--burst", "8")
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        # At 0.1, 0.2, ... 0.5 s; those at 0 s are warm-up.
+        self.assertEqual(json.loads(client.stdout)["requests"], 40)
+
+    def test_an_open_loop_fails_on_a_wrong_reply_and_on_an_error_status(self):
+        server = self.serve()
+        client = self.open_loop(server, "--protocol", "echo", "--rate", "100", "--seconds", "60",
+                                "--expect", str(self.folder / "other"))
+        self.assertEqual((client.returncode, client.stdout), (1, ""))
+        self.assertIn("differ", client.stderr)
+        client = self.open_loop(server, "--protocol", "infer", "--rate", "100", "--seconds", "60")
+        self.assertEqual((client.returncode, client.stdout), (1, ""))
+        self.assertIn("UNIMPLEMENTED", client.stderr)
+
+    def test_latencies_of_an_open_loop_show_that_the_server_fell_behind(self):
+        # 2 ms a call, one by one: a second of 1000 a second takes it two.
+        command = [str(PROGRAMS / "tiffin"), "serve", str(SERVICES / "batching.yaml"),
+                   "--grpc-address", "127.0.0.1:0", "--runtime-dir", str(self.folder / "run")]
+        server = self.enterContext(Server("the gateway", command, self.folder / "gateway.log"))
+        (self.folder / "payload").write_bytes(floats(64))
+        flags = ("--protocol", "infer", "--model", "bench_batching.one_by_one", "--input", "x",
+                 "--datatype", "FP32", "--shape", "64")
+        client = self.open_loop(server, *flags, "--rate", "1000", "--seconds", "1")
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        result = json.loads(client.stdout)
+        self.assertGreater(result["p50_us"], 200e3)
+        self.assertGreater(result["p99_us"], 500e3)
+        self.assertLess(result["throughput"], 500)
+
     def test_refuses_wrong_usage(self):
-        self.assertEqual(self.load(self.serve(), "--protocol", "echoes").returncode, 2)
+        for flags in (["--protocol", "echoes"], ["--rate", "10", "--in-flight", "2"],
+                      ["--rate", "10", "--max-requests", "2"], ["--burst", "2"], ["--seed", "2"],
+                      ["--rate", "10", "--burst", "2", "--seed", "2"]):
+            client = self.open_loop(self.serve(), *(flags if "--protocol" in flags
+                                                    else ["--protocol", "echo", *flags]))
+            self.assertEqual(client.returncode, 2, flags)
 
 
 if __name__ == "__main__":

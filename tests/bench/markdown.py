@@ -9,6 +9,7 @@ import sys
 
 from cases import all_cases
 from marks import MARKS
+from report import METRICS
 
 # Of the table of cases: metric, in flight, what the column is called.
 COLUMNS = (
@@ -46,6 +47,15 @@ def cases_table(rows: list[dict]) -> list[str]:
     return lines
 
 
+def arrivals_table(rows: list[dict]) -> list[str]:
+    lines = ["| Arrivals | " + " | ".join(f"{metric}, {unit}" for metric, unit in METRICS.items())
+             + " |", "|---" * (len(METRICS) + 1) + "|"]
+    for case in dict.fromkeys(row["case"] for row in rows if row["case"].startswith("arrivals_")):
+        cells = [cell(row) for row in rows if row["case"] == case]
+        lines.append(f"| `{case}` | " + " | ".join(cells) + " |")
+    return lines
+
+
 def marks_table(rows: list[dict]) -> list[str]:
     lines = ["| Bound | Reached | Spread |", "|---|---|---|"]
     for mark in MARKS:
@@ -58,7 +68,7 @@ def marks_table(rows: list[dict]) -> list[str]:
 
 def main() -> None:
     rows = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    print("\n".join([*cases_table(rows), "", *marks_table(rows)]))
+    print("\n".join([*cases_table(rows), "", *arrivals_table(rows), "", *marks_table(rows)]))
 
 
 if __name__ == "__main__":

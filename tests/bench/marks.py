@@ -7,6 +7,7 @@ ECHO = "the echo's"
 LOOP = "the in-process loop's"
 OFF = "that without batching"
 COPY = "a copy of 600 KB"
+FIXED = "the fixed window's"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,12 @@ MARKS = (
     Mark("sentiment_analysis", 4, "throughput", 0.9, LOOP, at_least=True),
     *(Mark(f"{case}_vs_off", 1, "p50", 1.05, OFF)
       for case in ("fanout_16KB", "inference_graph_demo", "sentiment_model", "batching_2ms")),
+    *(Mark(f"{model}_{what}_adaptive", in_flight, metric, bound, of, at_least=at_least)
+      for model in ("arrivals_4ms", "arrivals_sentiment")
+      for what, in_flight, metric, bound, of, at_least in (
+          ("50pct_of_off", 0, "p50", 1.05, OFF, False),
+          ("saturated", 32, "throughput", 2, OFF, True),
+          ("80pct", 0, "p99", 1, FIXED, False))),
     Mark("gateway_memory", 32, "pss", 40, unit="MiB"),
     Mark("start_identity", 0, "start", 300, unit="ms"),
     Mark("start_inference_graph_demo", 0, "start", 1500, unit="ms"),

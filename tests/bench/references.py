@@ -27,8 +27,8 @@ class EchoReference:
         return list(self._case.expect or ())
 
     def measure(self) -> Measurement:
-        return self._bench.load(self._echo, self._bench.echo_flags(self._case), self._in_flight,
-                                self._bench.seconds(self._case))
+        flags = [*self._bench.echo_flags(self._case), "--in-flight", str(self._in_flight)]
+        return self._bench.load(self._echo, flags, self._bench.seconds(self._case))
 
 
 class InProcessReference:

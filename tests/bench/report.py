@@ -16,6 +16,14 @@ class Measurement:
     cpu: float  # User and system time of all server processes, a request.
 
 
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Rows of one line, and what their references are."""
+
+    rows: list[dict]
+    reference: str
+
+
 def spread(values: list[float]) -> float:
     """How far apart repetitions are: (largest - smallest) / median."""
     median = abs(statistics.median(values))
@@ -57,14 +65,14 @@ def make_extra_row(case: str, large: list[Measurement], small: list[Measurement]
     return make_row(case, 1, "p50", "us", values, [copy.p50 for copy in copies])
 
 
-TABLE_HEAD = (f"{'case':<28} {'in flight':>9}"
+TABLE_HEAD = (f"{'case':<40} {'in flight':>9}"
               + "".join(f"  {f'{metric} {unit}':>14} {'ratio':>6} {'±':>4}"
                         for metric, unit in METRICS.items()))
 
 
 def table_line(rows: list[dict]) -> str:
     """Of all the metrics of a case, or of one that stands alone."""
-    line = f"{rows[0]['case']:<28} {rows[0]['in_flight']:>9}"
+    line = f"{rows[0]['case']:<40} {rows[0]['in_flight']:>9}"
     for row in rows:
         value = f"{row['value']:.1f}"
         if len(rows) < len(METRICS):

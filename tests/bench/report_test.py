@@ -4,7 +4,7 @@ import dataclasses
 import unittest
 
 from cases import EXTRA, all_cases
-from markdown import cases_table, marks_table
+from markdown import arrivals_table, cases_table, marks_table
 from marks import MARKS, Mark
 from report import METRICS, Measurement, make_extra_row, make_rows, spread, table_line
 from scenarios import all_scenarios
@@ -83,7 +83,7 @@ class Marks(unittest.TestCase):
         measured = {(case.name, in_flight) for case in cases.values()
                     for in_flight in case.in_flight}
         measured |= {(f"{name}_vs_off", 1) for name in cases if f"{name}_off" in cases}
-        measured |= {(scenario.name, scenario.in_flight) for scenario in all_scenarios().values()}
+        measured |= set().union(*(scenario.measured() for scenario in all_scenarios().values()))
         measured.add((EXTRA.name, 1))
         self.assertEqual({(mark.case, mark.in_flight) for mark in MARKS} - measured, set())
         self.assertEqual(len({dataclasses.astuple(mark)[:3] for mark in MARKS}), len(MARKS))
@@ -102,6 +102,12 @@ class Markdown(unittest.TestCase):
         for line in ("p50 at 1 in flight: <= 2 of the echo's | 2.10, missed | 10 % |",
                      "cpu at 32 in flight: <= 2 of the echo's | 1.05 | 10 % |"):
             self.assertIn(f"| fanout_16KB {line}", marks)
+
+    def test_has_a_line_for_each_pattern_of_arrivals(self):
+        rows = make_rows("arrivals_some_fixed", 0, [measurement(2)], [measurement(1)])
+        self.assertEqual(arrivals_table(rows)[2:], [
+            "| `arrivals_some_fixed` | 2.0 (2.00, 0 %) | 4.0 (2.00, 0 %) | 100 (1.00, 0 %) | "
+            "1.0 (2.00, 0 %) |"])
 
     def test_says_where_more_in_flight_is_not_32(self):
         rows = make_rows("sentiment_analysis", 4, [measurement(1)], [measurement(1)])

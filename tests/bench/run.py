@@ -21,10 +21,10 @@ import time
 
 from bench import Bench
 from cases import ROOT, Case, all_cases
-from groups import Group, Result
+from groups import Group
 from marks import MARKS
-from report import TABLE_HEAD, table_line
-from scenarios import Memory, Start, all_scenarios
+from report import TABLE_HEAD, Result, table_line
+from scenarios import Scenario, all_scenarios
 from servers import Failure
 
 def make_models(args: argparse.Namespace) -> None:
@@ -33,7 +33,7 @@ def make_models(args: argparse.Namespace) -> None:
 
 
 def measure_all(args: argparse.Namespace, cases: list[Case],
-                scenarios: list[Start | Memory]) -> list[dict]:
+                scenarios: list[Scenario]) -> list[dict]:
     rows = []
     started = time.monotonic()
 
@@ -50,7 +50,8 @@ def measure_all(args: argparse.Namespace, cases: list[Case],
         bench = Bench(args, pathlib.Path(folder))
         print(TABLE_HEAD, flush=True)
         for scenario in scenarios:
-            add(scenario.measure(bench, args.repetitions))
+            for result in scenario.measure(bench, args.repetitions):
+                add(result)
         echo = stack.enter_context(bench.echo())
         for members in groups.values():
             group = Group(bench, members, args.repetitions, echo)
@@ -71,7 +72,7 @@ def split(text: str) -> list[str]:
     return [part for part in text.replace(",", " ").split() if part]
 
 
-def parse_args() -> tuple[argparse.Namespace, list[Case], list[Start | Memory]]:
+def parse_args() -> tuple[argparse.Namespace, list[Case], list[Scenario]]:
     known = {**all_cases(), **all_scenarios()}
     parser = argparse.ArgumentParser(
         prog="scripts/bench",

@@ -1,12 +1,13 @@
-"""What is measured besides requests: how long a start takes, and how much memory is held."""
+"""What is measured besides cases: how long a start takes, how much memory is held, and calls that
+arrive in patterns."""
 
 import dataclasses
 import pathlib
 
+from arrivals import Arrivals, all_arrivals
 from bench import Bench
 from cases import EXAMPLES, SERVICES, Case, all_cases
-from groups import Result
-from report import make_row
+from report import Result, make_row
 from servers import pss_without_segments
 
 
@@ -17,17 +18,20 @@ class Start:
     name: str
     service_file: pathlib.Path
     needs_models: bool = False
-    in_flight = 0
 
-    def measure(self, bench: Bench, repetitions: int) -> Result:
+    def measured(self) -> set[tuple[str, int]]:
+        """The rows' case and in_flight: none, for a start."""
+        return {(self.name, 0)}
+
+    def measure(self, bench: Bench, repetitions: int) -> list[Result]:
         values, references = [], []
         for _ in range(repetitions):
             with bench.echo() as echo:
                 references.append(echo.start_seconds * 1e3)
             with bench.gateway(self.service_file) as gateway:
                 values.append(gateway.start_seconds * 1e3)
-        row = make_row(self.name, self.in_flight, "start", "ms", values, references)
-        return Result([row], "echo")
+        row = make_row(self.name, 0, "start", "ms", values, references)
+        return [Result([row], "echo")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +44,10 @@ class Memory:
     in_flight: int
     needs_models: bool = False
 
-    def measure(self, bench: Bench, repetitions: int) -> Result:
+    def measured(self) -> set[tuple[str, int]]:
+        return {(self.name, self.in_flight)}
+
+    def measure(self, bench: Bench, repetitions: int) -> list[Result]:
         values, references = [], []
         infer_flags = bench.infer_flags(self.case, list(self.case.expect))
         for _ in range(repetitions):
@@ -49,21 +56,25 @@ class Memory:
             with bench.gateway(self.case.service_file) as gateway:
                 values.append(self._most(bench, gateway, infer_flags))
         row = make_row(self.name, self.in_flight, "pss", "MiB", values, references)
-        return Result([row], "echo")
+        return [Result([row], "echo")]
 
     def _most(self, bench, server, flags) -> float:
         """In MiB."""
         samples = []
-        bench.load(server, flags, self.in_flight, bench.seconds(self.case),
+        bench.load(server, [*flags, "--in-flight", str(self.in_flight)], bench.seconds(self.case),
                    during=lambda: samples.append(pss_without_segments(server.pid)))
         return max(samples) / 2**20
 
 
-def all_scenarios() -> dict[str, Start | Memory]:
+Scenario = Start | Memory | Arrivals
+
+
+def all_scenarios() -> dict[str, Scenario]:
     scenarios = [
         Start("start_identity", SERVICES / "identity.yaml"),
         Start("start_inference_graph_demo", EXAMPLES / "inference_graph_demo/service.yaml",
               needs_models=True),
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
+        *all_arrivals(),
     ]
     return {scenario.name: scenario for scenario in scenarios}

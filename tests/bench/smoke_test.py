@@ -88,6 +88,18 @@ class Bench(unittest.TestCase):
         self.assertTrue(1 < read < 2000, (large, small, extra))
         self.assertTrue(1 < extra["reference"] < 2000, extra)
 
+    def test_measures_policies_of_batching_under_arrivals(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--repetitions", "1", "--cases", "arrivals_4ms",
+                         "--json", str(report))
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        rows = {(row["case"], row["in_flight"], row["metric"]): row["ratio"]
+                for row in json.loads(report.read_text())}
+        # Eight rows take as long as one.
+        self.assertGreater(rows[("arrivals_4ms_saturated_fixed", 32, "throughput")], 2)
+        # Some of a burst's 16 wait for two executions; one by one, for 16.
+        self.assertLess(rows[("arrivals_4ms_bursts_fixed", 0, "p99")], 0.8)
+
     def test_names_the_cases_when_one_is_unknown(self):
         run = self.bench("--cases", "identity")
         self.assertEqual(run.returncode, 2)

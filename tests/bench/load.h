@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/support/byte_buffer.h"
+
+namespace tiffin::bench {
+
+// The calls to make. What it names outlives the measurement.
+struct Workload {
+  std::shared_ptr<grpc::Channel> channel;
+  std::string method;
+  // Sent in turns.
+  std::span<const grpc::ByteBuffer> requests;
+  // OK if the reply is what it should be to the request of that number. Sees a reply now and then
+  // (NeedsCheck), on one thread at a time, so that the client stays cheap; every status is looked
+  // at.
+  absl::FunctionRef<absl::Status(const grpc::ByteBuffer& reply, size_t request)> check;
+};
+
+// Of the replies, the first and each 61st: a prime number, so that each request's turn comes.
+inline bool NeedsCheck(int64_t number) { return number % 61 == 0; }
+
+struct LoadResult {
+  // Nanoseconds of each call that started, or should have, after the warm-up.
+  std::vector<int64_t> latencies_ns;
+  // Replies per second after the warm-up.
+  double throughput = 0;
+  // With those of the warm-up.
+  int64_t total_requests = 0;
+};
+
+}  // namespace tiffin::bench

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/support/byte_buffer.h"
+
+namespace tiffin::bench {
+
+// A call of raw bytes. Stays where it is from Start until `tag` has come out of the queue; may be
+// started again then.
+class UnaryCall {
+ public:
+  void Start(grpc::GenericStub& stub, const std::string& method, const grpc::ByteBuffer& request,
+             absl::Time deadline, grpc::CompletionQueue& queue, void* tag) {
+    context_.emplace();
+    if (deadline != absl::InfiniteFuture()) context_->set_deadline(absl::ToChronoTime(deadline));
+    reply_.Clear();
+    call_ = stub.PrepareUnaryCall(&*context_, method, request, &queue);
+    call_->StartCall();
+    call_->Finish(&reply_, &status_, tag);
+  }
+
+  // While it is under way, or never started.
+  void Cancel() {
+    if (context_.has_value()) context_->TryCancel();
+  }
+
+  // Once it is complete. Release frees what it holds.
+  const grpc::ByteBuffer& reply() const { return reply_; }
+  absl::Status status() const {
+    return absl::Status(static_cast<absl::StatusCode>(status_.error_code()),
+                        status_.error_message());
+  }
+  void Release() {
+    call_.reset();
+    context_.reset();
+    reply_.Clear();
+  }
+
+ private:
+  std::optional<grpc::ClientContext> context_;
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> call_;
+  grpc::ByteBuffer reply_;
+  grpc::Status status_;
+};
+
+}  // namespace tiffin::bench
