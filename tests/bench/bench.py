@@ -94,12 +94,15 @@ class Bench:
         return flags
 
     def load(self, server: Server, flags: list[str], seconds: float,
-             during: Callable[[], None] | None = None) -> Measurement:
-        """Puts calls on the server. `during` is called meanwhile, several times."""
+             during: Callable[[], None] | None = None,
+             prefix: list[str] | None = None) -> Measurement:
+        """Puts calls on the server. `during` is called meanwhile, several times; `prefix` is a
+        command that runs the client."""
         processes = server.processes()
         before = {pid: cpu_seconds(pid) for pid in processes}
-        client = self._run([str(self._bin / "bench-load-generator"), "--address", server.address,
-                            *flags, *self._durations(seconds)], seconds, during)
+        client = self._run([*(prefix or []), str(self._bin / "bench-load-generator"),
+                            "--address", server.address, *flags, *self._durations(seconds)],
+                           seconds, during)
         if client.returncode != 0:
             raise server.failure(f"the client failed: {client.stderr.strip()}")
         if server.processes() != processes:
@@ -135,4 +138,5 @@ class Bench:
 
 def to_measurement(result: dict) -> Measurement:
     """Of what a program printed."""
-    return Measurement(result["p50_us"], result["p99_us"], result["throughput"], result["cpu_us"])
+    return Measurement(result["p50_us"], result["p99_us"], result["throughput"], result["cpu_us"],
+                       result["total_requests"])

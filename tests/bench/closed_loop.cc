@@ -74,7 +74,7 @@ class ClosedLoop {
     slot.request = std::exchange(next_request_, (next_request_ + 1) % workload_.requests.size());
     slot.started = SteadyClock::now();
     slot.call.Start(stub_, workload_.method, workload_.requests[slot.request],
-                    absl::InfiniteFuture(), queue_, &slot);
+                    {.wants_timing = load_.wants_timings}, queue_, &slot);
     ++under_way_;
   }
 
@@ -86,7 +86,10 @@ class ClosedLoop {
       ++replies_;
       last_reply_ = now;
     }
-    if (slot.started >= begin_) result_.latencies_ns.push_back((now - slot.started).count());
+    if (slot.started >= begin_) {
+      result_.latencies_ns.push_back((now - slot.started).count());
+      if (load_.wants_timings) result_.timings.push_back(slot.call.timing());
+    }
     // One call is measured even if none both started and ended in time.
     const bool time_is_over = now >= end_ && !result_.latencies_ns.empty();
     stopping_ = stopping_ || time_is_over || replies_ >= load_.max_requests;

@@ -15,6 +15,8 @@ struct ClosedLoad {
   // What is measured ends with whichever comes first, but not before one call was.
   absl::Duration duration = absl::Seconds(1);
   int64_t max_requests = 1'000'000;
+  // Asks the server for the timeline of each call.
+  bool wants_timings = false;
   // A server that is silent for so long beyond the end has failed.
   absl::Duration patience = absl::Seconds(15);
 };

@@ -32,6 +32,8 @@ inline bool NeedsCheck(int64_t number) { return number % 61 == 0; }
 struct LoadResult {
   // Nanoseconds of each call that started, or should have, after the warm-up.
   std::vector<int64_t> latencies_ns;
+  // What the server said of the times of each of these calls, as JSON; empty if nobody asked.
+  std::vector<std::string> timings;
   // Replies per second after the warm-up.
   double throughput = 0;
   // With those of the warm-up.

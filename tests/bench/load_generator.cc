@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -36,6 +37,7 @@ struct Flags {
   InferProtocol::Input input;
   std::vector<std::string> payload_files;
   std::vector<std::string> expect_files;
+  std::string timings_file;
   Times times;
   ClosedLoad closed;
   // Calls a second of an open loop; 0: a closed loop.
@@ -62,6 +64,7 @@ absl::StatusOr<LoadResult> RunClosed(const Workload& workload, const Flags& flag
   ClosedLoad load = flags.closed;
   load.warm_up = flags.times.warm_up();
   load.duration = flags.times.duration();
+  load.wants_timings = !flags.timings_file.empty();
   return RunClosedLoop(workload, load);
 }
 
@@ -71,6 +74,20 @@ absl::StatusOr<LoadResult> RunOpen(const Workload& workload, const Flags& flags)
       flags.burst > 0 ? BurstArrivals(flags.rate, flags.burst, length)
                       : PoissonArrivals(flags.rate, length, flags.seed);
   return RunOpenLoop(workload, {.arrivals = arrivals, .warm_up = flags.times.warm_up()});
+}
+
+// A line of JSON for each call.
+absl::Status WriteTimings(const std::string& name, const LoadResult& result) {
+  std::ofstream file(name);
+  for (size_t i = 0; i < result.timings.size(); ++i) {
+    if (result.timings[i].empty()) {
+      return absl::NotFoundError("the server gives no tiffin-timing, which --timings asks for");
+    }
+    file << "{\"latency_us\": " << static_cast<double>(result.latencies_ns[i]) / 1e3
+         << ", \"server\": " << result.timings[i] << "}\n";
+  }
+  file.flush();
+  return file ? absl::OkStatus() : absl::UnavailableError(StrCat("cannot write '", name, "'"));
 }
 
 absl::Status Run(const Flags& flags) {
@@ -102,6 +119,7 @@ absl::Status Run(const Flags& flags) {
       .channel = channel, .method = protocol->method(), .requests = requests, .check = check};
   ASSIGN_OR_RETURN(LoadResult result,
                    flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
+  if (!flags.timings_file.empty()) RETURN_IF_ERROR(WriteTimings(flags.timings_file, result));
   const nlohmann::json summary =
       Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
   std::cout << summary.dump() << std::endl;
@@ -140,6 +158,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
                    ->check(CLI::Range(0.01, 1e6))
                    ->excludes(in_flight)
                    ->excludes(max_requests);
+  app.add_option("--timings", flags.timings_file,
+                 "asks for the timeline of each call, and writes those that are measured there")
+      ->excludes(rate);
   auto* burst = app.add_option("--burst", flags.burst, "of --rate: so many at once, regularly")
                     ->check(CLI::Range(1, 10'000))
                     ->needs(rate);

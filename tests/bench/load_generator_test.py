@@ -28,7 +28,8 @@ class LoadGenerator(unittest.TestCase):
     def load(self, server: Server, *flags: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [str(PROGRAMS / "bench-load-generator"), "--address", server.address,
-             "--warm-up", "0.02", "--seconds", "10", "--max-requests", "500",
+             "--warm-up", "0.02", "--seconds", "10",
+             *([] if "--max-requests" in flags else ["--max-requests", "500"]),
              *([] if "--payload" in flags else ["--payload", str(self.folder / "payload")]),
              *flags],
             capture_output=True, text=True, timeout=60)
@@ -115,14 +116,36 @@ class LoadGenerator(unittest.TestCase):
         self.assertEqual((client.returncode, client.stdout), (1, ""))
         self.assertIn("UNIMPLEMENTED", client.stderr)
 
-    def test_latencies_of_an_open_loop_show_that_the_server_fell_behind(self):
-        # 2 ms a call, one by one: a second of 1000 a second takes it two.
+    def serve_batching(self) -> tuple[Server, tuple[str, ...]]:
+        """A gateway, and flags for calls of 2 ms, one by one."""
         command = [str(PROGRAMS / "tiffin"), "serve", str(SERVICES / "batching.yaml"),
                    "--grpc-address", "127.0.0.1:0", "--runtime-dir", str(self.folder / "run")]
         server = self.enterContext(Server("the gateway", command, self.folder / "gateway.log"))
         (self.folder / "payload").write_bytes(floats(64))
-        flags = ("--protocol", "infer", "--model", "bench_batching.one_by_one", "--input", "x",
-                 "--datatype", "FP32", "--shape", "64")
+        return server, ("--protocol", "infer", "--model", "bench_batching.one_by_one", "--input",
+                        "x", "--datatype", "FP32", "--shape", "64")
+
+    def test_writes_the_timelines_of_calls(self):
+        server, flags = self.serve_batching()
+        timings = self.folder / "timings"
+        client = self.load(server, *flags, "--max-requests", "9", "--timings", str(timings))
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        calls = [json.loads(line) for line in timings.read_text().splitlines()]
+        self.assertEqual(len(calls), json.loads(client.stdout)["requests"])
+        for call in calls:
+            (step,) = call["server"]["steps"]
+            self.assertGreaterEqual(step["compute_us"], 2000)
+            self.assertGreaterEqual(call["latency_us"], call["server"]["total_us"])
+
+    def test_fails_where_a_timeline_is_missing(self):
+        client = self.load(self.serve(), "--protocol", "echo", "--timings",
+                           str(self.folder / "timings"))
+        self.assertEqual((client.returncode, client.stdout), (1, ""))
+        self.assertIn("gives no tiffin-timing", client.stderr)
+
+    def test_latencies_of_an_open_loop_show_that_the_server_fell_behind(self):
+        # 2 ms a call, one by one: a second of 1000 a second takes it two.
+        server, flags = self.serve_batching()
         client = self.open_loop(server, *flags, "--rate", "1000", "--seconds", "1")
         self.assertEqual((client.returncode, client.stderr), (0, ""))
         result = json.loads(client.stdout)

@@ -66,7 +66,7 @@ class OpenLoop {
       timed.due = due;
       timed.request = (calls_.size() - 1) % workload_.requests.size();
       timed.call.Start(stub_, workload_.method, workload_.requests[timed.request],
-                       absl::Now() + load_.patience, queue_, &timed);
+                       {.deadline = absl::Now() + load_.patience}, queue_, &timed);
     }
   }
 

@@ -14,6 +14,7 @@ class Measurement:
     p99: float
     throughput: float
     cpu: float  # User and system time of all server processes, a request.
+    requests: int = 0  # All, those of the warm-up too.
 
 
 @dataclasses.dataclass(frozen=True)

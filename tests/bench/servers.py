@@ -115,17 +115,24 @@ class Server:
     def processes(self) -> frozenset[int]:
         return family(self._process.pid)
 
+    def _workers(self, runner: str) -> dict[int, dict[str, str]]:
+        """Process id -> flags, of the workers that run the runner."""
+        workers = {}
+        for pid in sorted(self.processes()):
+            arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            flags = dict(zip(arguments, arguments[1:]))
+            if flags.get("--runner") == runner:
+                workers[pid] = flags
+        if not workers:
+            raise self.failure(f"it has no worker of the runner '{runner}'")
+        return workers
+
+    def worker_pids(self, runner: str) -> list[int]:
+        return list(self._workers(runner))
+
     def worker_threads(self, runner: str) -> list[int]:
         """The threads of each worker that runs the runner."""
-        threads = []
-        for pid in self.processes():
-            arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            options = dict(zip(arguments, arguments[1:]))
-            if options.get("--runner") == runner:
-                threads.append(int(options["--threads"]))
-        if not threads:
-            raise self.failure(f"it has no worker of the runner '{runner}'")
-        return threads
+        return [int(flags["--threads"]) for flags in self._workers(runner).values()]
 
     def failure(self, what: str) -> Failure:
         return Failure(f"{self.name}: {what}; the end of its log:\n{tail(self._log)}")

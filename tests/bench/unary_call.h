@@ -13,14 +13,25 @@
 
 namespace tiffin::bench {
 
+// What asks a gateway for its timeline, and where the answer is.
+inline constexpr char kTimingKey[] = "tiffin-timing";
+
 // A call of raw bytes. Stays where it is from Start until `tag` has come out of the queue; may be
 // started again then.
 class UnaryCall {
  public:
+  struct Options {
+    absl::Time deadline = absl::InfiniteFuture();
+    bool wants_timing = false;
+  };
+
   void Start(grpc::GenericStub& stub, const std::string& method, const grpc::ByteBuffer& request,
-             absl::Time deadline, grpc::CompletionQueue& queue, void* tag) {
+             const Options& options, grpc::CompletionQueue& queue, void* tag) {
     context_.emplace();
-    if (deadline != absl::InfiniteFuture()) context_->set_deadline(absl::ToChronoTime(deadline));
+    if (options.wants_timing) context_->AddMetadata(kTimingKey, "1");
+    if (options.deadline != absl::InfiniteFuture()) {
+      context_->set_deadline(absl::ToChronoTime(options.deadline));
+    }
     reply_.Clear();
     call_ = stub.PrepareUnaryCall(&*context_, method, request, &queue);
     call_->StartCall();
@@ -37,6 +48,12 @@ class UnaryCall {
   absl::Status status() const {
     return absl::Status(static_cast<absl::StatusCode>(status_.error_code()),
                         status_.error_message());
+  }
+  // JSON; empty if the server gave none.
+  std::string timing() const {
+    const auto& trailers = context_->GetServerTrailingMetadata();
+    const auto found = trailers.find(kTimingKey);
+    return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
   }
   void Release() {
     call_.reset();
