@@ -101,6 +101,37 @@ TEST_P(RunnerPoolTest, TheQueueIsBounded) {
   EXPECT_FALSE(IsDone(again));
 }
 
+TEST_P(RunnerPoolTest, AnAbandonedCallKeepsItsReplicaBusyForThoseThatCome) {
+  MakePool(2, 100);
+  FakeWorker& busy = AddWorker(0);
+  FakeWorker& idle = AddWorker(1);
+  Outcome& abandoned = Start("abandoned");
+  busy.NextExecute();
+  Abandon(abandoned);
+
+  Start("next");
+
+  EXPECT_EQ(idle.NextExecute().inputs(0).inline_bytes(), "next");
+}
+
+TEST_P(RunnerPoolTest, WhatALostSessionLeftExecutingKeepsItsReplicaBusy) {
+  MakePool(2, 100);
+  FakeWorker& busy = AddWorker(0);
+  FakeWorker& idle = AddWorker(1);
+  Outcome& lost = Start("lost");
+  busy.NextExecute();
+  busy.EndStream(absl::UnavailableError("the stream broke"));  // The process lives, and executes.
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
+  EXPECT_TRUE(loop_.Await([&] {
+    clock_.Advance(absl::Milliseconds(1));
+    return pool_->all_ready();
+  }));
+
+  Start("next");
+
+  EXPECT_EQ(idle.NextExecute().inputs(0).inline_bytes(), "next");
+}
+
 TEST_P(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
   MakePool(1, 0);
   FakeWorker& worker = AddWorker(0);
