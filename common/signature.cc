@@ -198,6 +198,7 @@ void to_json(Json& json, const WorkerDescription& description) {
           {"model", description.model},
           {"model_version", description.model_version},
           {"model_digest", description.model_digest},
+          {"device", description.device},
           {"methods", Json::object()}};
   for (const auto& [name, method] : description.methods) json["methods"][name] = method;
 }
@@ -223,6 +224,7 @@ absl::StatusOr<WorkerDescription> WorkerDescriptionFromJson(std::string_view tex
   ASSIGN_OR_RETURN(description.backend, StringField(json, "backend", ""));
   ASSIGN_OR_RETURN(description.model, StringField(json, "model", ""));
   ASSIGN_OR_RETURN(description.model_digest, StringField(json, "model_digest", ""));
+  ASSIGN_OR_RETURN(description.device, StringField(json, "device", description.device));
   if (description.backend.empty()) {
     return absl::InvalidArgumentError("a worker's description must name its 'backend'");
   }

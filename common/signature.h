@@ -63,7 +63,8 @@ struct WorkerDescription {
   std::string backend;  // "xgboost"
   std::string model;    // "digits_xgboost", empty without a store model.
   int64_t model_version = 1;
-  std::string model_digest;  // Of model.yaml; empty without a store model.
+  std::string model_digest;    // Of model.yaml; empty without a store model.
+  std::string device = "cpu";  // Where it runs.
   Signature methods;
 };
 

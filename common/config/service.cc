@@ -25,14 +25,12 @@ constexpr int64_t kMaxReplicas = 64;
 constexpr int64_t kMaxQueue = 1'000'000;
 constexpr int64_t kMaxBatchSize = 65'536;
 constexpr int64_t kMaxRetries = 100;
-constexpr double kMaxCpu = 1024;
 
 constexpr std::array<std::string_view, 3> kServiceKeys = {"service", "runners", "apis"};
-constexpr std::array<std::string_view, 7> kRunnerKeys = {
-    "model", "backend", "options", "replicas", "queue", "resources", "batching"};
+constexpr std::array<std::string_view, 8> kRunnerKeys = {
+    "model", "backend", "options", "replicas", "queue", "resources", "device", "batching"};
 constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
 constexpr std::array<std::string_view, 3> kBatchingKeys = {"max_batch_size", "max_delay", "policy"};
-constexpr std::array<std::string_view, 1> kResourcesKeys = {"cpu"};
 constexpr std::array<std::string_view, 4> kApiKeys = {"input", "steps", "output", "timeout"};
 constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
 
@@ -128,7 +126,7 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
   }
   if (const YamlNode* replicas = mapping.Find("replicas")) {
     const auto count = ReadInteger(*replicas, "'replicas'", {1, kMaxReplicas}, diagnostics_);
-    runner.replicas = static_cast<int>(count.value_or(runner.replicas));
+    if (count.has_value()) runner.replicas = static_cast<int>(*count);
   }
   if (const YamlNode* node = mapping.Find("queue")) {
     const Mapping queue(*node, "'queue'", node->location, kQueueKeys, diagnostics_);
@@ -138,10 +136,10 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
     }
   }
   if (const YamlNode* node = mapping.Find("resources")) {
-    const Mapping resources(*node, "'resources'", node->location, kResourcesKeys, diagnostics_);
-    if (const YamlNode* cpu = resources.Find("cpu")) {
-      runner.cpu = ReadPositive(*cpu, "'cpu'", kMaxCpu, diagnostics_);
-    }
+    runner.resources = ReadResources(*node, diagnostics_);
+  }
+  if (const YamlNode* node = mapping.Find("device")) {
+    runner.device = ReadDevice(*node, diagnostics_);
   }
   if (const YamlNode* node = mapping.Find("batching")) runner.batching = Batching(*node);
   return runner;

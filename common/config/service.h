@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/config/batching.h"
 #include "common/config/diagnostics.h"
+#include "common/config/resources.h"
 #include "common/signature.h"
 #include "nlohmann/json.hpp"
 
@@ -87,9 +88,10 @@ struct RunnerConfig {
   std::string model;    // "name:3" or "name:latest".
   std::string backend;  // "image"
   nlohmann::json options = nlohmann::json::object();
-  int replicas = 1;
+  std::optional<int> replicas;
   int queue_max = kDefaultQueueMax;
-  std::optional<double> cpu;               // resources.cpu: cores for each replica.
+  ResourcesConfig resources;
+  std::optional<std::string> device;       // "cpu" or "cuda:0".
   std::optional<BatchingConfig> batching;  // None: nothing is written.
   Location location;
   Location model_location;  // Of the model or the backend.

@@ -4,11 +4,12 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "common/model/store.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/resources/allocation_text.h"
 #include "gateway/server/server.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "spdlog/spdlog.h"
@@ -20,8 +21,7 @@ constexpr char kExpress[] = "express";
 constexpr char kGrpc[] = "grpc";
 
 struct ServeOptions {
-  std::vector<std::string> files;
-  std::string store = model::Store::DefaultRoot().native();
+  PlanOptions plan;
   std::string grpc_address = "127.0.0.1:8001";
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
@@ -29,7 +29,7 @@ struct ServeOptions {
 };
 
 int Serve(const ServeOptions& options) {
-  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.files, options.store, ProgramFolder());
+  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
   if (!plan.ok()) return ReportError(plan.status());
   if (!DiagnosticsOf(*plan).ok()) {
     // It will not start: then say everything that is wrong, not only what was found without
@@ -37,7 +37,7 @@ int Serve(const ServeOptions& options) {
     const auto graphs = PlanGraphs(*plan);
     return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
   }
-  for (const std::string& line : plan->resources) spdlog::info("{}", line);
+  for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.serving.grpc_address = options.grpc_address;
@@ -66,8 +66,7 @@ int Serve(const ServeOptions& options) {
 void AddServe(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
   CLI::App* serve = app.add_subcommand("serve", "Serve one or more service files over gRPC");
-  serve->add_option("files", options->files, "Service files")->required();
-  serve->add_option("--store", options->store, "The model store")->capture_default_str();
+  AddPlanOptions(*serve, options->plan);
   serve->add_option("--grpc-address", options->grpc_address, "HOST:PORT or unix:PATH")
       ->capture_default_str();
   serve->add_option("--runtime-dir", options->runtime_dir, "Where sockets go")

@@ -1,138 +1,163 @@
 #include "gateway/commands/worker_plan.h"
 
-#include <sched.h>
-
-#include <algorithm>
-#include <cmath>
-#include <fstream>
 #include <set>
 #include <utility>
 
-#include "common/cgroup.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/worker_program.h"
+#include "gateway/resources/budget.h"
+#include "gateway/resources/tuning.h"
 
 namespace tiffin::gateway {
 namespace {
 
 namespace fs = std::filesystem;
 
+// What a runner runs.
 struct Subject {
+  const config::ServiceConfig* service = nullptr;
+  const config::RunnerConfig* runner = nullptr;
   std::string backend;
+  fs::path program;
   int64_t model_version = 0;  // 0 without a store model.
+  std::string model_digest;
+
+  std::string name() const { return StrCat(service->name, ".", runner->name); }
 };
 
-// What a runner runs; errors go to `diagnostics`.
-std::optional<Subject> FindSubject(const config::RunnerConfig& runner, const model::Store& store,
-                                   config::Diagnostics& diagnostics) {
-  if (runner.model.empty() && runner.backend.empty()) return std::nullopt;  // Reported.
-  if (runner.model.empty()) return Subject{.backend = runner.backend};
-  const auto model = store.Find(runner.model);
-  if (model.ok()) return Subject{.backend = model->backend, .model_version = model->version};
-  diagnostics.Add(runner.model_location,
-                  StrCat("runner '", runner.name, "': ", Message(model.status())));
-  return std::nullopt;
+// Errors are the runner's.
+absl::StatusOr<Subject> FindSubject(const config::ServiceConfig& service,
+                                    const config::RunnerConfig& runner, const model::Store& store,
+                                    const fs::path& program_folder) {
+  Subject subject;
+  subject.service = &service;
+  subject.runner = &runner;
+  subject.backend = runner.backend;
+  if (!runner.model.empty()) {
+    ASSIGN_OR_RETURN(const model::Model model, store.Find(runner.model));
+    subject.backend = model.backend;
+    subject.model_version = model.version;
+    subject.model_digest = model.digest;
+  }
+  ASSIGN_OR_RETURN(subject.program, FindWorkerProgram(subject.backend, program_folder));
+  return subject;
 }
 
-// What the explicit settings ask for, and the number of replicas without any.
-struct Demand {
-  int explicit_threads = 0;
-  int open_replicas = 0;
-};
-
-Demand SumDemand(const std::vector<PlannedFile>& files) {
-  Demand demand;
-  for (const PlannedFile& file : files) {
+std::vector<Subject> FindSubjects(std::vector<PlannedFile>& files, const PlanOptions& options) {
+  const model::Store store(options.store);
+  std::vector<Subject> subjects;
+  for (PlannedFile& file : files) {
     for (const config::RunnerConfig& runner : file.service.runners) {
-      if (runner.cpu.has_value()) {
-        demand.explicit_threads += runner.replicas * static_cast<int>(std::ceil(*runner.cpu));
+      if (runner.model.empty() && runner.backend.empty()) continue;  // Reported.
+      auto subject = FindSubject(file.service, runner, store, options.program_folder);
+      if (subject.ok()) {
+        subjects.push_back(*std::move(subject));
       } else {
-        demand.open_replicas += runner.replicas;
+        file.diagnostics.Add(runner.model.empty() ? runner.location : runner.model_location,
+                             StrCat("runner '", runner.name, "': ", Message(subject.status())));
       }
     }
   }
-  return demand;
+  return subjects;
 }
 
-void AddWorker(const config::ServiceConfig& service, const config::RunnerConfig& runner,
-               const model::Store& store, const fs::path& program_folder, int shared_threads,
-               config::Diagnostics& diagnostics, WorkerPlan& plan) {
-  const std::optional<Subject> subject = FindSubject(runner, store, diagnostics);
-  if (!subject.has_value()) return;
-  const std::string& backend = subject->backend;
-  const auto program = FindWorkerProgram(backend, program_folder);
-  if (!program.ok()) {
-    diagnostics.Add(runner.location,
-                    StrCat("runner '", runner.name, "': ", Message(program.status())));
-    return;
+RunnerRequest RequestOf(const Subject& subject) {
+  const config::RunnerConfig& runner = *subject.runner;
+  return {.name = subject.name(),
+          .backend = subject.backend,
+          .replicas = runner.replicas,
+          .cpu = runner.resources.cpu,
+          .threads = runner.resources.threads,
+          .device = runner.device.value_or(config::kCpuDevice),
+          .tuned = std::nullopt};
+}
+
+PlannedWorker WorkerOf(const Subject& subject, const RunnerShare& share, const fs::path& store) {
+  const config::RunnerConfig& runner = *subject.runner;
+  PlannedWorker worker{.service = subject.service->name,
+                       .runner = runner.name,
+                       .program = subject.program.native(),
+                       .arguments = {"--service", fs::absolute(subject.service->file).native(),
+                                     "--runner", runner.name, "--store", store.native(),
+                                     "--threads", std::to_string(share.workers.threads)},
+                       .replicas = share.workers.replicas,
+                       .queue_max = runner.queue_max};
+  if (subject.model_version > 0) {
+    worker.arguments.insert(worker.arguments.end(),
+                            {"--model-version", std::to_string(subject.model_version)});
   }
-  const int threads =
-      runner.cpu.has_value() ? static_cast<int>(std::ceil(*runner.cpu)) : shared_threads;
-  std::vector<std::string> arguments = {"--service", fs::absolute(service.file).native(),
-                                        "--runner",  runner.name,
-                                        "--store",   store.root().native(),
-                                        "--threads", std::to_string(threads)};
-  if (subject->model_version > 0) {
-    arguments.insert(arguments.end(), {"--model-version", std::to_string(subject->model_version)});
+  return worker;
+}
+
+nlohmann::json TuningSubjectOf(const WorkerPlan& plan, const std::vector<Subject>& subjects) {
+  std::vector<const config::ServiceConfig*> services;
+  for (const PlannedFile& file : plan.files) services.push_back(&file.service);
+  std::vector<TuningRunner> runners;
+  for (const Subject& subject : subjects) {
+    TuningRunner runner{.service = subject.service->name,
+                        .config = subject.runner,
+                        .backend = subject.backend,
+                        .model = ""};
+    if (subject.model_version > 0) {
+      runner.model = StrCat(subject.model_version, " ", subject.model_digest);
+    }
+    runners.push_back(std::move(runner));
   }
-  plan.workers.push_back({.service = service.name,
-                          .runner = runner.name,
-                          .program = program->native(),
-                          .arguments = std::move(arguments),
-                          .replicas = runner.replicas,
-                          .queue_max = runner.queue_max});
-  plan.resources.push_back(StrCat(
-      "  ", service.name, ".", runner.name, " (", backend, "): ", runner.replicas,
-      runner.replicas == 1 ? " replica" : " replicas", " x ", threads,
-      threads == 1 ? " thread" : " threads", runner.cpu.has_value() ? " (resources.cpu)" : ""));
+  return TuningSubject(plan.allocation.budget, services, runners);
 }
 
-}  // namespace
-
-int AvailableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  const int affinity = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-  const std::optional<double> quota = CgroupCores(CgroupPaths());
-  const double cores = std::min<double>(affinity, quota.value_or(affinity));
-  return std::max(1, static_cast<int>(cores));
+// Fills in what a tuning found for just this; the result is what there is to say about it.
+std::string UseTuning(const fs::path& store, const nlohmann::json& tuning_subject,
+                      std::vector<RunnerRequest>& requests) {
+  const absl::StatusOr<Tuning> tuning = LoadTuning(store, tuning_subject);
+  if (absl::IsNotFound(tuning.status())) return "";
+  if (!tuning.ok()) {
+    return StrCat(Message(tuning.status()), "; it is not used: run 'tiffin tune' again");
+  }
+  for (RunnerRequest& request : requests) {
+    const auto found = tuning->workers.find(request.name);
+    if (found != tuning->workers.end()) request.tuned = found->second;
+  }
+  return StrCat("tuned by 'tiffin tune' at ", tuning->created);
 }
 
-absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
-                                       const fs::path& store_root, const fs::path& program_folder) {
-  WorkerPlan plan;
-  std::set<std::string> names;
-  for (const std::string& file : files) {
-    config::Diagnostics diagnostics(file);
-    auto loaded = config::LoadService(file, diagnostics);
+absl::StatusOr<std::vector<PlannedFile>> LoadFiles(const std::vector<std::string>& names) {
+  std::vector<PlannedFile> files;
+  std::set<std::string> services;
+  for (const std::string& name : names) {
+    config::Diagnostics diagnostics(name);
+    auto loaded = config::LoadService(name, diagnostics);
     if (!loaded.ok()) return absl::InvalidArgumentError(loaded.status().message());
     config::ServiceConfig service = *std::move(loaded);
-    if (!service.name.empty() && !names.insert(service.name).second) {
+    if (!service.name.empty() && !services.insert(service.name).second) {
       diagnostics.Add(service.name_location,
                       StrCat("another file has the service '", service.name, "' too: rename one"));
     }
     const bool form_ok = diagnostics.empty();
-    plan.files.push_back({std::move(service), std::move(diagnostics), form_ok});
+    files.push_back({std::move(service), std::move(diagnostics), form_ok});
   }
-  const int cores = AvailableCores();
-  const Demand demand = SumDemand(plan.files);
-  const int left = std::max(0, cores - demand.explicit_threads);
-  const int shared = std::max(1, left / std::max(1, demand.open_replicas));
-  plan.resources.push_back(
-      StrCat("resources: ", cores, cores == 1 ? " core" : " cores",
-             " (affinity and cgroup), divided evenly among ", demand.open_replicas,
-             demand.open_replicas == 1 ? " replica" : " replicas", " without resources.cpu"));
-  const int threads = demand.explicit_threads + demand.open_replicas * shared;
-  if (threads > cores) {
-    plan.resources.push_back(
-        StrCat("  ", threads, " threads in all, more than the cores: they take turns"));
+  return files;
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options) {
+  WorkerPlan plan;
+  ASSIGN_OR_RETURN(plan.files, LoadFiles(options.files));
+  const std::vector<Subject> subjects = FindSubjects(plan.files, options);
+  std::vector<RunnerRequest> requests;
+  for (const Subject& subject : subjects) requests.push_back(RequestOf(subject));
+  plan.allocation.budget = MakeCoreBudget(ReadCoreLimits(), options.cpus);
+  plan.tuning_subject = TuningSubjectOf(plan, subjects);
+  std::string note;
+  if (options.tunings == PlanOptions::Tunings::kUsed) {
+    note = UseTuning(options.store, plan.tuning_subject, requests);
   }
-  const model::Store store(store_root);
-  for (PlannedFile& file : plan.files) {
-    for (const config::RunnerConfig& runner : file.service.runners) {
-      AddWorker(file.service, runner, store, program_folder, shared, file.diagnostics, plan);
-    }
+  plan.allocation = Allocate(plan.allocation.budget, requests);
+  plan.allocation.note = std::move(note);
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    plan.workers.push_back(WorkerOf(subjects[i], plan.allocation.runners[i], options.store));
   }
   return plan;
 }

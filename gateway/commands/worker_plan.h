@@ -1,14 +1,26 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/config/service.h"
 #include "common/model/store.h"
+#include "gateway/resources/allocation.h"
+#include "nlohmann/json.hpp"
 
 namespace tiffin::gateway {
+
+// What a plan is made from.
+struct PlanOptions {
+  std::vector<std::string> files;
+  std::filesystem::path store;
+  std::filesystem::path program_folder;
+  std::optional<double> cpus;  // What the user says about the cores.
+  enum class Tunings { kUsed, kIgnored } tunings = Tunings::kUsed;
+};
 
 // Which program runs a runner, and with what.
 struct PlannedWorker {
@@ -30,20 +42,14 @@ struct PlannedFile {
 struct WorkerPlan {
   std::vector<PlannedFile> files;
   std::vector<PlannedWorker> workers;
-  // How the cores were divided, and why, for people.
-  std::vector<std::string> resources;
+  Allocation allocation;  // How the cores were divided: a share for each worker, in their order.
+  nlohmann::json tuning_subject;  // What a tuning of this would be kept for.
 };
 
-// Cores that this process may use: its affinity, cut to its cgroup's (v2) quota.
-int AvailableCores();
-
-// Reads the service files, finds every runner's model and worker program, and divides the cores: a
-// runner with `resources.cpu` gets as many threads (rounded up) for each replica; the others share
-// what is left evenly, one thread at least. What is wrong in a file goes to its diagnostics;
-// INVALID_ARGUMENT if one can't be read.
-absl::StatusOr<WorkerPlan> PlanWorkers(const std::vector<std::string>& files,
-                                       const std::filesystem::path& store,
-                                       const std::filesystem::path& program_folder);
+// Reads the service files, finds every runner's model and worker program, and divides the cores
+// among all of them. What is wrong in a file goes to its diagnostics, and runners that can't be
+// started are left out; INVALID_ARGUMENT if a file can't be read.
+absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options);
 
 // INVALID_ARGUMENT with the diagnostics of all files, OK if there are none.
 absl::Status DiagnosticsOf(const WorkerPlan& plan);

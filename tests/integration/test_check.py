@@ -35,7 +35,8 @@ apis:
     checked = check(service)
     assert checked.returncode == 0, checked.stderr
     assert "2997 threads in all, more than the cores: they take turns" in checked.stdout
-    assert "crowd.crowd (testing): 3 replicas x 999 threads (resources.cpu)" in checked.stdout
+    assert "crowd.crowd  testing  3         999      999  cpu     resources.cpu; replicas" in (
+        checked.stdout)
 
 
 def titles(picture, kind):

@@ -35,6 +35,8 @@ struct BackendConfig {
   // The cores that this worker has, for the engine's threads and Backend::concurrency() together;
   // always set explicitly.
   int threads = 1;
+  // Where the model runs: "cpu", or a GPU such as "cuda:0".
+  std::string device = "cpu";
 };
 
 // Where a method's outputs go: the worker's shared memory, or the frame when they are small.
@@ -71,6 +73,8 @@ class Backend {
   virtual const Signature& signature() const = 0;
   // How many threads may call Run at the same time; one, unless the engine is safe with more.
   virtual int concurrency() const { return 1; }
+  // Where the model runs. The runtime refuses a backend that runs elsewhere than it was asked to.
+  virtual std::string device() const { return "cpu"; }
   // Fills every output, or returns why not: INVALID_ARGUMENT for what the caller can mend.
   virtual absl::Status Run(const Invocation& invocation, Outputs& outputs) = 0;
 };

@@ -20,6 +20,7 @@
 #include "worker/runtime/backend.h"
 #include "worker/runtime/example.h"
 #include "worker/runtime/executor.h"
+#include "worker/runtime/measure.h"
 #include "worker/runtime/options.h"
 #include "worker/runtime/worker_server.h"
 
@@ -124,6 +125,11 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
 absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
                                               const WorkerSubject& subject) {
   ASSIGN_OR_RETURN(std::unique_ptr<Backend> backend, factory(subject.config));
+  if (backend->device() != subject.config.device) {
+    return absl::InvalidArgumentError(StrCat("device '", subject.config.device, "': the ",
+                                             subject.backend, " backend runs on ",
+                                             backend->device(), " only; remove 'device'"));
+  }
   const Signature& methods = backend->signature();
   if (methods.empty()) return absl::InternalError("the backend has no method");
   if (backend->concurrency() < 1) return absl::InternalError("the backend allows no execution");
@@ -144,6 +150,7 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
           .model = subject.model,
           .model_version = subject.model_version,
           .model_digest = subject.model_digest,
+          .device = backend.device(),
           .methods = backend.signature()};
 }
 
@@ -157,6 +164,24 @@ int Describe(std::string_view program, const WorkerSubject& subject,
     if (!ran.ok()) return Report(program, ran, kExitUsage);
   }
   std::cout << nlohmann::json(DescriptionOf(subject, **backend)).dump() << std::endl;
+  return 0;
+}
+
+// Prints how long executions on the example take. Returns the exit code.
+int PrintMeasurements(std::string_view program, const WorkerOptions& options,
+                      const WorkerSubject& subject, const BackendFactory& factory) {
+  auto given = ParseGivenExamples(options.examples);
+  if (!given.ok()) return Report(program, given.status(), kExitUsage);
+  const auto backend = Load(factory, subject);
+  if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
+  const MeasureSubject measured{.backend = **backend,
+                                .kept = subject.example,
+                                .given = *std::move(given),
+                                .methods = options.measured_methods};
+  const auto measurements =
+      Measure(measured, {.max_rows = subject.batching.max_batch_size}, Clock::Monotonic());
+  if (!measurements.ok()) return Report(program, measurements.status(), kExitUsage);
+  std::cout << nlohmann::json(*measurements).dump() << std::endl;
   return 0;
 }
 
@@ -195,6 +220,16 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
   model->needs(describe);
+  auto* measure = app.add_flag("--measure", options.measure,
+                               "Load, print how long executions take as JSON, and exit");
+  measure->excludes(describe)->needs(service);
+  app.add_option("--method", options.measured_methods, "Measure this method; again for each")
+      ->allow_extra_args(false)
+      ->needs(measure);
+  app.add_option("--example", options.examples,
+                 "Measure on this: INPUT=VALUE or INPUT=@FILE; again for each input")
+      ->allow_extra_args(false)
+      ->needs(measure);
   auto* probe = app.add_option("--probe", options.probe_address,
                                "Ask the worker at this address for its health, and exit 0 or 1");
   app.add_option("probe_service", options.probe_service, "What to probe: liveness, or nothing")
@@ -230,6 +265,7 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
   }
   const absl::StatusOr<WorkerSubject> subject = ResolveSubject(options, backend_name);
   if (!subject.ok()) return Report(program, subject.status(), kExitUsage);
+  if (options.measure) return PrintMeasurements(program, options, *subject, factory);
   return options.describe ? Describe(program, *subject, factory)
                           : ServeRunner(program, options, *subject, factory);
 }

@@ -55,6 +55,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   }
   RETURN_IF_ERROR(CheckBackend(needed, backend, what));
   subject.config.options.update(runner->options);
+  subject.config.device = runner->device.value_or(config::kCpuDevice);
   subject.batching = runner->batching.value_or(config::BatchingConfig{});
   subject.asks_for_batching =
       runner->batching.has_value() && subject.batching.policy != config::BatchingPolicy::kOff;

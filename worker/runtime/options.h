@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/config/batching.h"
@@ -28,6 +29,10 @@ struct WorkerOptions {
   uint64_t segment_limit = uint64_t{1} << 30;
 
   bool describe = false;
+  // Print how long executions take, of these methods and on these inputs ("INPUT=VALUE").
+  bool measure = false;
+  std::vector<std::string> measured_methods;
+  std::vector<std::string> examples;
   std::string probe_address;
   std::string probe_service;
 };

@@ -7,9 +7,11 @@
 
 namespace tiffin::worker {
 
-// TorchScript models (one *.pt, *.pth or *.ts file, as torch.jit.save writes it), on the CPU. Files
-// of torch.save, which are pickles, and packages of AOTInductor, which are native code, are
-// refused. With a tokenizer.json or a vocab.txt beside it, the model classifies text.
+// TorchScript models (one *.pt, *.pth or *.ts file, as torch.jit.save writes it), on the
+// configuration's device: the model is loaded there, and each call's inputs and outputs are moved.
+// Where LibTorch has no such device, that is INVALID_ARGUMENT. Files of torch.save, which are
+// pickles, and packages of AOTInductor, which are native code, are refused. With a tokenizer.json
+// or a vocab.txt beside it, the model classifies text.
 //
 // Models of tensors. `run`: the model's `forward`. The declared signature has to name the inputs'
 // types, for the file does not. Inputs are arguments of `forward`: by name if each has the name of

@@ -17,6 +17,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "worker/torch/device.h"
 
 namespace tiffin::worker {
 namespace {
@@ -142,7 +143,7 @@ absl::Status AddTensor(const c10::IValue& value, ScriptModule::Answer& answer) {
   if (tensor.layout() != at::kStrided || tensor.is_quantized()) {
     return absl::InternalError("the model answers a sparse or quantized tensor; make it dense");
   }
-  answer.tensors.push_back(tensor);
+  answer.tensors.push_back(tensor.cpu());
   return absl::OkStatus();
 }
 
@@ -178,22 +179,26 @@ absl::StatusOr<ScriptModule::Answer> ToAnswer(const c10::IValue& value) {
 
 }  // namespace
 
-absl::StatusOr<ScriptModule> ScriptModule::Load(const std::filesystem::path& file, int threads) {
+absl::StatusOr<ScriptModule> ScriptModule::Load(const std::filesystem::path& file,
+                                                const BackendConfig& config) {
+  ASSIGN_OR_RETURN(const c10::Device device, FindDevice(config.device));
   try {
-    SetThreads(threads);
+    SetThreads(config.threads);
     RETURN_IF_ERROR(CheckArchive(file));
-    jit::Module module = jit::load(file.string(), c10::Device(c10::kCPU));
+    jit::Module module = jit::load(file.string(), device);
     module.eval();
     if (!module.find_method("forward").has_value()) return NotAModel(file, "it has no 'forward'");
     // Not frozen: in LibTorch 2.13 an error raised inside a frozen module ends the process.
-    return ScriptModule(module);
+    return ScriptModule(module, device);
   } catch (...) {
     return NotAModel(file, Message(CurrentException()));
   }
 }
 
-ScriptModule::ScriptModule(torch::jit::Module module)
-    : module_(std::move(module)), forward_(&module_.get_method("forward").function()) {
+ScriptModule::ScriptModule(torch::jit::Module module, c10::Device device)
+    : module_(std::move(module)),
+      device_(device),
+      forward_(&module_.get_method("forward").function()) {
   const auto& arguments = forward_->getSchema().arguments();
   for (size_t i = 1; i < arguments.size(); ++i) argument_names_.push_back(arguments[i].name());
   may_write_into_ = FindWrites(*forward_);
@@ -221,7 +226,7 @@ absl::StatusOr<ScriptModule::Answer> ScriptModule::Run(const std::vector<size_t>
       if (schema[i].default_value().has_value()) stack[i] = *schema[i].default_value();
     }
     for (size_t i = 0; i < arguments.size(); ++i) {
-      stack[arguments[i] + 1] = std::move(tensors[i]);
+      stack[arguments[i] + 1] = tensors[i].to(device_);  // The same tensor where it is there.
     }
     return ToAnswer((*forward_)(std::move(stack)));
   } catch (...) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/ivalue.h>
+#include <c10/core/Device.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "worker/runtime/backend.h"
 
 namespace tiffin::worker {
 
@@ -25,8 +27,12 @@ class ScriptModule {
     std::vector<at::Tensor> tensors;
   };
 
-  // INVALID_ARGUMENT names the file and the fix. Sets LibTorch's threads, for the whole process.
-  static absl::StatusOr<ScriptModule> Load(const std::filesystem::path& file, int threads);
+  // INVALID_ARGUMENT names the file, or the device that is not there, and the fix. Sets LibTorch's
+  // threads, for the whole process.
+  static absl::StatusOr<ScriptModule> Load(const std::filesystem::path& file,
+                                           const BackendConfig& config);
+
+  const c10::Device& device() const { return device_; }
 
   // Of `forward`, without self.
   const std::vector<std::string>& argument_names() const { return argument_names_; }
@@ -37,14 +43,16 @@ class ScriptModule {
   bool MayWriteInto(size_t argument) const { return may_write_into_[argument]; }
 
   // Runs `forward`. `tensors` are given as the arguments whose numbers stand at the same place in
-  // `arguments`; the others have their defaults. An exception of the model is INVALID_ARGUMENT,
+  // `arguments`; the others have their defaults. The tensors, and those of the answer, are in the
+  // CPU's memory, whatever the device. An exception of the model is INVALID_ARGUMENT,
   // other failures INTERNAL, want of memory RESOURCE_EXHAUSTED.
   absl::StatusOr<Answer> Run(const std::vector<size_t>& arguments, std::vector<at::Tensor> tensors);
 
  private:
-  explicit ScriptModule(torch::jit::Module module);
+  ScriptModule(torch::jit::Module module, c10::Device device);
 
   torch::jit::Module module_;
+  c10::Device device_;
   // Of module_.
   torch::jit::Function* forward_;
   std::vector<std::string> argument_names_;

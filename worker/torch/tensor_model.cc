@@ -47,6 +47,7 @@ class TensorModel final : public Backend {
         is_open_(IsOpen(bound_.method)) {}
 
   const Signature& signature() const override { return signature_; }
+  std::string device() const override { return module_.device().str(); }
 
   absl::Status Run(const Invocation& invocation, Outputs& outputs) override {
     try {
@@ -113,7 +114,7 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateTensorModel(const BackendConfig& 
                "'; a model of tensors has no options (a text model, which has max_length, brings ",
                "its tokenizer.json or vocab.txt)"));
   }
-  ASSIGN_OR_RETURN(ScriptModule module, ScriptModule::Load(file, config.threads));
+  ASSIGN_OR_RETURN(ScriptModule module, ScriptModule::Load(file, config));
   absl::StatusOr<BoundMethod> bound = BindMethod(config.declared, module);
   if (!bound.ok()) {
     return absl::Status(bound.status().code(),

@@ -126,6 +126,7 @@ class TextClassifier final : public Backend {
         signature_({{std::string(kDefaultMethod), ClassifierSignature(labels_.size())}}) {}
 
   const Signature& signature() const override { return signature_; }
+  std::string device() const override { return model_.device().str(); }
 
   absl::Status Run(const Invocation& invocation, Outputs& outputs) override {
     try {
@@ -243,7 +244,7 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendConfig& config, Scrip
 absl::StatusOr<std::unique_ptr<Backend>> CreateTextClassifier(const BackendConfig& config,
                                                               const std::filesystem::path& file) {
   ASSIGN_OR_RETURN(TextOptions options, ReadTextOptions(config));
-  ASSIGN_OR_RETURN(ScriptModule module, ScriptModule::Load(file, config.threads));
+  ASSIGN_OR_RETURN(ScriptModule module, ScriptModule::Load(file, config));
   absl::StatusOr<std::unique_ptr<Backend>> backend =
       Load(config, std::move(module), std::move(options));
   if (backend.ok()) return backend;

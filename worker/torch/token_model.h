@@ -28,6 +28,8 @@ class TokenModel {
   // form.
   absl::StatusOr<Logits> Run(std::span<const std::vector<int64_t>> rows, int64_t padding);
 
+  const c10::Device& device() const { return module_.device(); }
+
  private:
   // Which arguments of `forward` the inputs are: the ids, the mask and, if it is taken, the types.
   TokenModel(ScriptModule module, std::vector<size_t> arguments);

@@ -66,7 +66,9 @@ TEST(ServiceErrorsTest, OfTheWholeFile) {
 
 TEST(ServiceErrorsTest, OfARunner) {
   const std::string known =
-      "known here: model, backend, options, replicas, queue, resources, batching";
+      "known here: model, backend, options, replicas, queue, resources, device, batching";
+  const std::string device =
+      "'device' must be cpu, or a GPU by its number such as \"cuda:0\", not ";
   const Cases cases = {
       {"{}", "f:3:3: runner 'r' has neither 'model' nor 'backend'; add one of them"},
       {"{model: \"m:1\", backend: image}",
@@ -74,7 +76,7 @@ TEST(ServiceErrorsTest, OfARunner) {
        "backend)"},
       {"image",
        "f:3:6: runner 'r' must be a mapping with the keys model, backend, options, "
-       "replicas, queue, resources, batching, not 'image'"},
+       "replicas, queue, resources, device, batching, not 'image'"},
       {"{model: digits}",
        "f:3:14: model 'digits' names no version; write \"digits:latest\", or a "
        "number such as \"digits:1\""},
@@ -98,8 +100,14 @@ TEST(ServiceErrorsTest, OfARunner) {
        "f:3:30: 'queue' must be a mapping with the keys max, not '3'"},
       {"{backend: image, resources: {cpu: 0}}",
        "f:3:40: 'cpu' must be a number above 0, at most 1024, not '0'"},
-      {"{backend: image, resources: {threads: 2}}",
-       "f:3:35: unknown key 'threads' in 'resources'; known here: cpu"},
+      {"{backend: image, resources: {threads: 0}}",
+       "f:3:44: 'threads' must be a whole number from 1 to 1024, not '0'"},
+      {"{backend: image, resources: {threads: 1.5}}",
+       "f:3:44: 'threads' must be a whole number from 1 to 1024, not '1.5'"},
+      {"{backend: image, resources: {memory: 2}}",
+       "f:3:35: unknown key 'memory' in 'resources'; known here: cpu, threads"},
+      {"{backend: image, resources: 2}",
+       "f:3:34: 'resources' must be a mapping with the keys cpu, threads, not '2'"},
       {"{backend: image, options: 3}",
        "f:3:32: 'options' must be a mapping such as {size: 8}, not '3'"},
       {"{backend: image, options: {a: .nan}}",
@@ -120,7 +128,12 @@ TEST(ServiceErrorsTest, OfARunner) {
        "f:3:42: 'policy' must be adaptive or fixed, not 'window'"},
       {"{backend: image, batching: {policy: off}}",
        "f:3:42: 'policy' must be adaptive or fixed, not 'off'"},
-      {"{backend: image, device: cpu}", "f:3:23: unknown key 'device' in runner 'r'; " + known},
+      {"{backend: image, device: gpu}", "f:3:31: " + device + "'gpu'"},
+      {"{backend: image, device: cuda}", "f:3:31: " + device + "'cuda'"},
+      {"{backend: image, device: \"cuda:x\"}", "f:3:31: " + device + "the text 'cuda:x'"},
+      {"{backend: image, device: \"cuda:01\"}", "f:3:31: " + device + "the text 'cuda:01'"},
+      {"{backend: image, device: \"cuda:1000\"}", "f:3:31: " + device + "the text 'cuda:1000'"},
+      {"{backend: image, device: [cpu]}", "f:3:31: 'device' must be text, not a list"},
       {"{backend: image, endpoints: []}",
        "f:3:23: unknown key 'endpoints' in runner 'r'; " + known},
       {"{backend: image, replica: 2}",
@@ -214,8 +227,7 @@ TEST(ServiceErrorsTest, AllAreFoundInOneRun) {
              "    timeout: soon\n"),
       "f:1:10: 'S' is no name for a service; write lower-case letters, digits and '_', a "
       "letter first\n"
-      "f:3:25: unknown key 'device' in runner 'pre'; known here: model, backend, options, "
-      "replicas, queue, resources, batching\n"
+      "f:3:33: 'device' must be cpu, or a GPU by its number such as \"cuda:0\", not 'gpu'\n"
       "f:4:14: model 'digits' names no version; write \"digits:latest\", or a number such as "
       "\"digits:1\"\n"
       "f:4:32: 'replicas' must be a whole number from 1 to 64, not '65'\n"

@@ -61,15 +61,18 @@ TEST(ServiceTest, ReadsTheRunnersOfTheExample) {
       preprocess->options,
       nlohmann::json({{"color", "gray"}, {"size", {8, 8}}, {"scale", 0.0625}, {"layout", "flat"}}));
   EXPECT_TRUE(preprocess->options["size"][0].is_number_integer());
-  EXPECT_EQ(preprocess->replicas, 1);
+  EXPECT_EQ(preprocess->replicas, std::nullopt);
   EXPECT_EQ(preprocess->queue_max, kDefaultQueueMax);
-  EXPECT_EQ(preprocess->cpu, std::nullopt);
+  EXPECT_EQ(preprocess->resources.cpu, std::nullopt);
+  EXPECT_EQ(preprocess->resources.threads, std::nullopt);
+  EXPECT_EQ(preprocess->device, std::nullopt);
 
   const RunnerConfig* model_b = service->FindRunner("model_b");
   ASSERT_NE(model_b, nullptr);
   EXPECT_EQ(model_b->model, "digits_torch:latest");
   EXPECT_EQ(model_b->backend, "");
-  EXPECT_EQ(model_b->cpu, 1.0);
+  EXPECT_EQ(model_b->resources.cpu, 1.0);
+  EXPECT_EQ(model_b->replicas, 1);
   EXPECT_EQ(model_b->queue_max, 1024);
   EXPECT_EQ(preprocess->batching.has_value(), false);
   ASSERT_TRUE(model_b->batching.has_value());
@@ -175,6 +178,23 @@ TEST(ServiceTest, RunnersAloneAreAService) {
   EXPECT_TRUE(service.apis.empty());
 }
 
+TEST(ServiceTest, ResourcesAndDeviceAreRead) {
+  const ServiceConfig service = Parse(
+      "service: s\n"
+      "runners:\n"
+      "  a: {backend: testing, resources: {cpu: 1.5, threads: 2}, device: \"cuda:12\"}\n"
+      "  b: {backend: testing, resources: {threads: 1024}, device: cpu}\n"
+      "  c: {backend: testing, resources: {}, device: cuda:0}\n");
+  EXPECT_EQ(service.runners[0].resources.cpu, 1.5);
+  EXPECT_EQ(service.runners[0].resources.threads, 2);
+  EXPECT_EQ(service.runners[0].device, "cuda:12");
+  EXPECT_EQ(service.runners[1].resources.cpu, std::nullopt);
+  EXPECT_EQ(service.runners[1].resources.threads, 1024);
+  EXPECT_EQ(service.runners[1].device, "cpu");
+  EXPECT_EQ(service.runners[2].resources.threads, std::nullopt);
+  EXPECT_EQ(service.runners[2].device, "cuda:0");
+}
+
 TEST(ServiceTest, WhatCanBeReadIsReturnedBesideTheErrors) {
   Diagnostics diagnostics("f");
   const ServiceConfig service = ParseService(
@@ -188,7 +208,7 @@ TEST(ServiceTest, WhatCanBeReadIsReturnedBesideTheErrors) {
       "f", diagnostics);
   EXPECT_EQ(diagnostics.size(), 3u) << diagnostics.ToString();
   ASSERT_EQ(service.runners.size(), 1u);
-  EXPECT_EQ(service.runners[0].replicas, 1);
+  EXPECT_EQ(service.runners[0].replicas, std::nullopt);
   ASSERT_EQ(service.apis.size(), 1u);
   EXPECT_EQ(service.apis[0].inputs.at(0).type.dtype, DataType::kInvalid);
   ASSERT_EQ(service.apis[0].steps.size(), 2u);

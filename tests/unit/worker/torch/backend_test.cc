@@ -255,5 +255,17 @@ TEST(TorchBackendTest, OptionsAreUnknown) {
   EXPECT_THAT(CreateTorchBackend(config).status().ToString(), HasSubstr("unknown option 'fast'"));
 }
 
+TEST(TorchBackendTest, TheDeviceIsTheConfigurations) {
+  BackendConfig config = ModelConfig(kModels, "scripted.pt", FloatInput({64}));
+  const auto backend = CreateTorchBackend(config);
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  EXPECT_EQ((*backend)->device(), "cpu");
+  // No machine has so many, and this LibTorch may have none.
+  config.device = "cuda:99";
+  const std::string error = CreateTorchBackend(config).status().ToString();
+  EXPECT_THAT(error, HasSubstr("device 'cuda:99' is not there: LibTorch 2."));
+  EXPECT_THAT(error, HasSubstr("write device: cpu"));
+}
+
 }  // namespace
 }  // namespace tiffin::worker

@@ -1,0 +1,35 @@
+#include "gateway/commands/plan_options.h"
+
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "common/model/store.h"
+#include "common/strings.h"
+#include "gateway/commands/command.h"
+
+namespace tiffin::gateway {
+namespace {
+
+// An empty text, or what is wrong with it.
+std::string CheckCpus(const std::string& text) {
+  double cores = 0;
+  if (CLI::detail::lexical_cast(text, cores) && cores > 0 && cores <= config::kMaxCpu) return "";
+  return StrCat("'", text, "' must be a number of cores above 0, at most ", config::kMaxCpu);
+}
+
+}  // namespace
+
+void AddPlanOptions(CLI::App& command, PlanOptions& options) {
+  options.store = model::Store::DefaultRoot();
+  options.program_folder = ProgramFolder();
+  command.add_option("files", options.files, "Service files")->required();
+  command.add_option("--store", options.store, "The model store")
+      ->default_str(options.store.native());
+  command
+      .add_option("--cpus", options.cpus,
+                  "Cores for all runners together, as in 1.5 (default: what affinity and cgroup "
+                  "allow)")
+      ->check(CheckCpus);
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "gateway/commands/worker_plan.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace tiffin::gateway {
+
+// The flags of the commands that plan service files: FILE..., --store and --cpus, with their
+// defaults. `options` outlives the parsing.
+void AddPlanOptions(CLI::App& command, PlanOptions& options);
+
+}  // namespace tiffin::gateway

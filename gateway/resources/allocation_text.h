@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/resources/allocation.h"
+
+namespace tiffin::gateway {
+
+// What was chosen, and why, for people: a line about the budget, and a table of the runners.
+std::vector<std::string> AllocationText(const Allocation& allocation);
+
+}  // namespace tiffin::gateway

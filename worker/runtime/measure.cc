@@ -1,0 +1,162 @@
+#include "worker/runtime/measure.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "worker/runtime/example_inputs.h"
+#include "worker/runtime/heap_outputs.h"
+
+namespace tiffin::worker {
+namespace {
+
+constexpr size_t kLeastExecutions = 3;
+constexpr uint64_t kMostInputBytes = uint64_t{64} << 20;
+// A clock's tick, so that nothing takes no time.
+constexpr double kLeastSeconds = 1e-9;
+
+double ProcessCpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// One method with one number of rows.
+class Point {
+ public:
+  Point(Backend& backend, std::string_view method, const MethodSignature& signature,
+        const ExampleInputs& inputs, const Clock& clock)
+      : backend_(backend), method_(method), signature_(signature), inputs_(inputs), clock_(clock) {}
+
+  // Once, uncounted.
+  absl::Status WarmUp() { return RunOnce(); }
+
+  // On as many threads as the backend allows, until `end`.
+  absl::StatusOr<Measurement> Run(absl::Time end) {
+    const double cpu_before = ProcessCpuSeconds();
+    {
+      std::vector<std::thread> threads;
+      for (int i = 0; i < backend_.concurrency(); ++i) {
+        threads.emplace_back([this, end] { RunUntil(end); });
+      }
+      for (std::thread& thread : threads) thread.join();
+    }
+    const double cpu = ProcessCpuSeconds() - cpu_before;
+    const absl::MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(failure_);
+    // The lower quartile: what others on the machine do only adds.
+    const auto quartile = times_.begin() + static_cast<int64_t>(times_.size() / 4);
+    std::nth_element(times_.begin(), quartile, times_.end());
+    return Measurement{
+        .method = std::string(method_),
+        .rows = inputs_.rows(),
+        .seconds = std::max(kLeastSeconds, absl::ToDoubleSeconds(*quartile)),
+        .cpu_seconds = std::max(kLeastSeconds, cpu / static_cast<double>(times_.size()))};
+  }
+
+ private:
+  absl::Status RunOnce() {
+    HeapOutputs outputs(signature_.outputs.size());
+    const absl::Status ran = backend_.Run(
+        {.method = method_, .inputs = inputs_.views(), .rows = inputs_.rows()}, outputs);
+    if (ran.ok()) return ran;
+    return absl::Status(ran.code(),
+                        StrCat("running '", method_, "' on the example: ", Message(ran)));
+  }
+
+  void RunUntil(absl::Time end) {
+    for (size_t runs = 0; runs < kLeastExecutions || clock_.Now() < end; ++runs) {
+      const absl::Time start = clock_.Now();
+      const absl::Status ran = RunOnce();
+      const absl::MutexLock lock(&mutex_);
+      times_.push_back(clock_.Now() - start);
+      if (!ran.ok()) failure_ = ran;
+      if (!failure_.ok()) return;
+    }
+  }
+
+  Backend& backend_;
+  const std::string_view method_;
+  const MethodSignature& signature_;
+  const ExampleInputs& inputs_;
+  const Clock& clock_;
+  absl::Mutex mutex_;
+  std::vector<absl::Duration> times_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+// 1, 2, 4, ..., most.
+std::vector<int64_t> RowCounts(int64_t most) {
+  std::vector<int64_t> counts;
+  for (int64_t rows = 1; rows < most; rows *= 2) counts.push_back(rows);
+  counts.push_back(most);
+  return counts;
+}
+
+uint64_t BytesOf(const ExampleInputs& inputs) {
+  uint64_t bytes = 0;
+  for (const TensorView& view : inputs.views()) bytes += view.bytes.size();
+  return bytes;
+}
+
+std::vector<std::string> MethodsOf(const MeasureSubject& subject) {
+  if (!subject.methods.empty()) return subject.methods;
+  const Signature& signature = subject.backend.signature();
+  const auto run = signature.find(std::string(kDefaultMethod));
+  return {run == signature.end() ? signature.begin()->first : run->first};
+}
+
+absl::Status CheckGiven(const MeasureSubject& subject) {
+  std::set<std::string> inputs;
+  for (const auto& [name, method] : subject.backend.signature()) {
+    for (const TensorSpec& spec : method.inputs) inputs.insert(spec.name);
+  }
+  for (const auto& [name, value] : subject.given) {
+    if (inputs.contains(name)) continue;
+    return absl::InvalidArgumentError(StrCat("--example: there is no input '", name, "' (have ",
+                                             absl::StrJoin(inputs, ", "), ")"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerMeasurements> Measure(const MeasureSubject& subject,
+                                           const MeasureLimits& limits, const Clock& clock) {
+  RETURN_IF_ERROR(CheckGiven(subject));
+  WorkerMeasurements made;
+  made.concurrency = subject.backend.concurrency();
+  const absl::Time end = clock.Now() + limits.total;
+  for (const std::string& name : MethodsOf(subject)) {
+    const auto method = subject.backend.signature().find(name);
+    if (method == subject.backend.signature().end()) {
+      return absl::InvalidArgumentError(StrCat("there is no method '", name, "'"));
+    }
+    ASSIGN_OR_RETURN(const MethodExample example,
+                     FindExample(name, method->second, subject.kept, subject.given));
+    made.input = example.source;
+    // As the runtime batches.
+    const bool batches = method->second.batchable && method->second.retry_safe;
+    for (const int64_t rows : RowCounts(batches ? limits.max_rows : 1)) {
+      if (rows > 1 && clock.Now() >= end) break;
+      ASSIGN_OR_RETURN(const ExampleInputs inputs,
+                       ExampleInputs::Create(method->second, example.row, rows));
+      if (rows > 1 && BytesOf(inputs) > kMostInputBytes) break;
+      Point point(subject.backend, name, method->second, inputs, clock);
+      RETURN_IF_ERROR(point.WarmUp());
+      ASSIGN_OR_RETURN(Measurement measurement, point.Run(clock.Now() + limits.point));
+      made.measurements.push_back(std::move(measurement));
+    }
+  }
+  return made;
+}
+
+}  // namespace tiffin::worker
