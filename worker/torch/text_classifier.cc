@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/tensor.h"
+#include "worker/torch/length_groups.h"
 #include "worker/torch/text_options.h"
 #include "worker/torch/token_model.h"
 #include "worker/torch/tokenizer/unicode.h"
@@ -22,9 +23,6 @@
 namespace tiffin::worker {
 namespace {
 
-// What the model is given in one run, padding included: it bounds the memory that a call of many
-// rows takes, and is far above where larger runs are faster.
-constexpr size_t kTokensAtOnce = 8192;
 // Far beyond any text of `max_length` tokens; the tokenizer takes less than 2 GiB.
 constexpr size_t kLongestText = size_t{1} << 30;
 
@@ -130,9 +128,9 @@ class TextClassifier final : public Backend {
 
   absl::Status Run(const Invocation& invocation, Outputs& outputs) override {
     try {
-      ASSIGN_OR_RETURN(const Rows rows, Encode(invocation.inputs[0].bytes));
-      ASSIGN_OR_RETURN(const std::vector<float> scores, Score(rows, invocation));
-      return WriteOut(scores, rows.size(), outputs);
+      ASSIGN_OR_RETURN(Rows rows, Encode(invocation.inputs[0].bytes));
+      ASSIGN_OR_RETURN(const std::vector<float> scores, Score(std::move(rows), invocation));
+      return WriteOut(scores, outputs);
     } catch (const std::bad_alloc&) {
       return absl::ResourceExhaustedError("torch backend: no memory left");
     } catch (const std::exception& error) {
@@ -161,27 +159,27 @@ class TextClassifier final : public Backend {
     return rows;
   }
 
-  // The scores of all rows, one row after the other.
-  absl::StatusOr<std::vector<float>> Score(std::span<const std::vector<int64_t>> rows,
-                                           const Invocation& invocation) {
-    std::vector<float> scores;
-    scores.reserve(rows.size() * labels_.size());
-    while (!rows.empty()) {
+  // The scores of all rows, one row after the other. The model is run on rows of similar length at
+  // a time, so that little of its work is on padding.
+  absl::StatusOr<std::vector<float>> Score(Rows rows, const Invocation& invocation) {
+    std::vector<size_t> lengths;
+    for (const std::vector<int64_t>& row : rows) lengths.push_back(row.size());
+    std::vector<float> scores(rows.size() * labels_.size());
+    for (const std::vector<size_t>& group : GroupByLength(lengths)) {
       if (invocation.abandoned()) return absl::CancelledError("nobody waits for the answer");
-      size_t count = 0;
-      for (size_t longest = 0; count < rows.size(); ++count) {
-        longest = std::max(longest, rows[count].size());
-        if (count > 0 && longest * (count + 1) > kTokensAtOnce) break;
-      }
-      absl::StatusOr<TokenModel::Logits> logits =
-          model_.Run(rows.first(count), options_.tokenizer.padding());
+      Rows together;
+      for (const size_t row : group) together.push_back(std::move(rows[row]));
+      const absl::StatusOr<TokenModel::Logits> logits =
+          model_.Run(together, options_.tokenizer.padding());
       if (!logits.ok()) return Explain(logits.status());
       if (logits->classes != labels_.size()) {
         return absl::InternalError(StrCat("the model answers ", logits->classes,
                                           " classes, and there are ", labels_.size(), " labels"));
       }
-      scores.insert(scores.end(), logits->values.begin(), logits->values.end());
-      rows = rows.subspan(count);
+      for (size_t i = 0; i < group.size(); ++i) {
+        std::copy_n(&logits->values[i * labels_.size()], labels_.size(),
+                    &scores[group[i] * labels_.size()]);
+      }
     }
     for (size_t i = 0; i < scores.size(); i += labels_.size()) {
       if (Softmax(std::span(scores).subspan(i, labels_.size()))) continue;
@@ -198,7 +196,8 @@ class TextClassifier final : public Backend {
     return absl::Status(code, StrCat("the model failed on this text: ", Message(failure)));
   }
 
-  absl::Status WriteOut(std::span<const float> scores, size_t rows, Outputs& outputs) const {
+  absl::Status WriteOut(std::span<const float> scores, Outputs& outputs) const {
+    const size_t rows = scores.size() / labels_.size();
     std::string labels;
     std::vector<float> best_scores;
     for (size_t row = 0; row < rows; ++row) {
