@@ -86,6 +86,15 @@ absl::StatusOr<bool> BoolField(const Json& object, const char* key, bool fallbac
   return field->get<bool>();
 }
 
+// Of a key that is there.
+absl::StatusOr<int64_t> PositiveField(const Json& object, const char* key) {
+  const Json& field = object.at(key);
+  if (!field.is_number_integer() || field.get<int64_t>() < 1) {
+    return absl::InvalidArgumentError(StrCat("'", key, "' must be a positive integer"));
+  }
+  return field.get<int64_t>();
+}
+
 Json SpecsToJson(const std::vector<TensorSpec>& specs) {
   Json json = Json::array();
   for (const TensorSpec& spec : specs) {
@@ -191,6 +200,7 @@ void to_json(Json& json, const MethodSignature& method) {
           {"outputs", SpecsToJson(method.outputs)},
           {"batchable", method.batchable},
           {"retry_safe", method.retry_safe}};
+  if (method.max_batch_size > 0) json["max_batch_size"] = method.max_batch_size;
 }
 
 void to_json(Json& json, const WorkerDescription& description) {
@@ -212,6 +222,9 @@ absl::StatusOr<MethodSignature> MethodSignatureFromJson(const Json& json) {
   ASSIGN_OR_RETURN(method.outputs, SpecsFromJson(json, "outputs"));
   ASSIGN_OR_RETURN(method.batchable, BoolField(json, "batchable", method.batchable));
   ASSIGN_OR_RETURN(method.retry_safe, BoolField(json, "retry_safe", method.retry_safe));
+  if (Find(json, "max_batch_size") != nullptr) {
+    ASSIGN_OR_RETURN(method.max_batch_size, PositiveField(json, "max_batch_size"));
+  }
   return method;
 }
 
@@ -228,11 +241,8 @@ absl::StatusOr<WorkerDescription> WorkerDescriptionFromJson(std::string_view tex
   if (description.backend.empty()) {
     return absl::InvalidArgumentError("a worker's description must name its 'backend'");
   }
-  if (const Json* version = Find(json, "model_version"); version != nullptr) {
-    if (!version->is_number_integer() || version->get<int64_t>() < 1) {
-      return absl::InvalidArgumentError("'model_version' must be a positive integer");
-    }
-    description.model_version = version->get<int64_t>();
+  if (Find(json, "model_version") != nullptr) {
+    ASSIGN_OR_RETURN(description.model_version, PositiveField(json, "model_version"));
   }
   const Json* methods = Find(json, "methods");
   if (methods == nullptr || !methods->is_object()) {

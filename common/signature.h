@@ -50,6 +50,9 @@ struct MethodSignature {
   bool batchable = false;
   // Running a call again does no harm.
   bool retry_safe = true;
+  // The most rows of one call; 0: any number. Workers say it of methods that they batch, models
+  // don't.
+  int64_t max_batch_size = 0;
 
   friend bool operator==(const MethodSignature&, const MethodSignature&) = default;
 };

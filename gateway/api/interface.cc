@@ -68,6 +68,7 @@ Interface InterfaceOf(InferTarget target) {
   result.inputs = signature.inputs;
   result.outputs = signature.outputs;
   result.has_rows = signature.batchable;
+  result.max_batch_size = signature.max_batch_size;
   return result;
 }
 
@@ -160,6 +161,12 @@ absl::StatusOr<InputSet> CompleteInputs(const Interface& target,
                                                result.rows, "; all need the same"));
     }
     result.values.push_back(*std::move(values[i]));
+  }
+  if (target.max_batch_size > 0 && result.rows > target.max_batch_size) {
+    return absl::InvalidArgumentError(
+        StrCat("'", target.name, "' takes at most ", target.max_batch_size,
+               " rows in one request (its max_batch_size), not ", result.rows,
+               "; send them in several requests, or to an API, which may have any number of rows"));
   }
   return result;
 }

@@ -26,6 +26,7 @@ struct Interface {
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   bool has_rows = false;
+  int64_t max_batch_size = 0;  // The most rows of a request; 0: any number.
 
   // An index into `inputs`.
   std::optional<size_t> FindInput(std::string_view input) const;
@@ -55,8 +56,8 @@ absl::StatusOr<Value> TakeInput(const TensorSpec& spec, bool has_rows,
                                 std::span<const int64_t> shape, std::span<const std::byte> bytes,
                                 ValueAllocator& allocator);
 
-// Puts the inputs, by index, in order; says which ones are missing, and that all must have the same
-// rows.
+// Puts the inputs, by index, in order; says which ones are missing, that all must have the same
+// rows, and how many of them are too many.
 struct InputSet {
   std::vector<Value> values;
   int64_t rows = 1;

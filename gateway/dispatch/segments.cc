@@ -4,9 +4,27 @@
 #include <utility>
 
 #include "common/session/frames.h"
+#include "common/shm/reference.h"
 #include "common/status_macros.h"
+#include "gateway/graph/buffer_part.h"
 
 namespace tiffin::gateway {
+namespace {
+
+class SegmentBufferPart : public BufferPart<SegmentBuffer> {
+ public:
+  using BufferPart::BufferPart;
+  uint64_t offset() const override { return whole().offset() + start(); }
+  SegmentName segment() const override { return whole().segment(); }
+};
+
+}  // namespace
+
+std::shared_ptr<const Buffer> SegmentBuffer::Part(uint64_t offset, uint64_t size) const {
+  if (offset % shm::kAlignment != 0) return Buffer::Part(offset, size);
+  return std::make_shared<SegmentBufferPart>(
+      std::static_pointer_cast<const SegmentBuffer>(shared_from_this()), offset, size);
+}
 
 class GatewayMemory::OwnBuffer : public SegmentBuffer {
  public:

@@ -64,6 +64,8 @@ class SegmentBuffer : public Buffer {
  public:
   virtual SegmentName segment() const = 0;
   virtual uint64_t offset() const = 0;
+  // Likewise, if it begins on a boundary that references may have.
+  std::shared_ptr<const Buffer> Part(uint64_t offset, uint64_t size) const override;
 };
 
 // The gateway's own segments: what clients sent, written once. Outlives its values.

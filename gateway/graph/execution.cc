@@ -176,7 +176,7 @@ absl::Status Execution::StartCall(size_t index, const PlannedCall& planned) {
   call.inputs.reserve(step.arguments.size());
   for (size_t i = 0; i < step.arguments.size(); ++i) {
     if (const auto* literal = std::get_if<Value>(&step.arguments[i])) {
-      // Calls with one row each are all given the same.
+      // Where the rows go one by one, each call is given the same.
       ASSIGN_OR_RETURN(Value value, RepeatRow(*literal, planned.signature.batchable ? rows_ : 1));
       call.inputs.push_back(std::move(value));
       continue;
@@ -188,7 +188,7 @@ absl::Status Execution::StartCall(size_t index, const PlannedCall& planned) {
     OnResult(index, std::move(result));
   };
   Runner& runner = *api_.runner(index);
-  if (rows_ == 1 || planned.signature.batchable) {
+  if (rows_ <= RowsPerCall(planned.signature)) {
     steps_[index].pending = runner.Start(std::move(call), std::move(done));
     return absl::OkStatus();
   }

@@ -1,7 +1,9 @@
 #include "gateway/graph/row_calls.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,50 +16,60 @@ namespace {
 
 class RowCalls : public PendingCall {
  public:
-  // `call` without its inputs, which are in `inputs`.
-  RowCalls(Runner& runner, Call call, std::vector<RowReader> inputs, CallDone done)
+  // `call` without its inputs, which are in `inputs`; to be made as `count` calls.
+  RowCalls(Runner& runner, Call call, int64_t count, std::vector<RowReader> inputs, CallDone done)
       : runner_(runner),
         call_(std::move(call)),
+        count_(count),
         inputs_(std::move(inputs)),
         done_(std::move(done)),
-        outputs_(call_.signature->outputs.size(),
-                 std::vector<Value>(static_cast<size_t>(call_.rows))) {}
+        outputs_(call_.signature->outputs.size(), std::vector<Value>(static_cast<size_t>(count))) {}
 
   void StartMore() {
-    while (next_row_ < call_.rows && static_cast<int64_t>(pending_.size()) < kRowsAtOnce) {
-      const int64_t row = next_row_++;
-      pending_[row] = runner_.Start(OneRow(row), [this, row](absl::StatusOr<CallResult> result) {
-        OnResult(row, std::move(result));
-      });
+    while (next_ < count_ && static_cast<int64_t>(pending_.size()) < kRowCallsAtOnce) {
+      const int64_t index = next_++;
+      pending_[index] = runner_.Start(
+          CallNumber(index),
+          [this, index](absl::StatusOr<CallResult> result) { OnResult(index, std::move(result)); });
     }
   }
 
  private:
-  Call OneRow(int64_t row) const {
-    Call one{.method = call_.method,
-             .signature = call_.signature,
-             .inputs = {},
-             .rows = 1,
-             .deadline = call_.deadline,
-             .retries = call_.retries,
-             .request_id = call_.request_id};
+  // The first row of a call; for count_, the number of rows.
+  int64_t FirstRow(int64_t index) const { return call_.rows * index / count_; }
+
+  Call CallNumber(int64_t index) const {
+    const int64_t first = FirstRow(index);
+    Call part{.method = call_.method,
+              .signature = call_.signature,
+              .inputs = {},
+              .rows = FirstRow(index + 1) - first,
+              .deadline = call_.deadline,
+              .retries = call_.retries,
+              .request_id = call_.request_id};
     for (const RowReader& input : inputs_) {
-      one.inputs.push_back(input.rows() == 1 ? input.value() : input.Copy(row));
+      part.inputs.push_back(input.rows() == 1 ? input.value() : input.Rows(first, part.rows));
     }
-    return one;
+    return part;
   }
 
-  void OnResult(int64_t row, absl::StatusOr<CallResult> result) {
-    pending_.erase(row);
+  std::string NameOf(int64_t index) const {
+    const int64_t first = FirstRow(index);
+    const int64_t last = FirstRow(index + 1) - 1;
+    return first == last ? StrCat("row ", first) : StrCat("rows ", first, " to ", last);
+  }
+
+  void OnResult(int64_t index, absl::StatusOr<CallResult> result) {
+    pending_.erase(index);
     if (result.ok() && result->outputs.size() != outputs_.size()) {
       result = absl::InternalError("the runner gave another number of outputs than it declares");
     }
     if (!result.ok()) {
       return Finish(absl::Status(result.status().code(),
-                                 StrCat("row ", row, ": ", Message(result.status()))));
+                                 StrCat(NameOf(index), ": ", Message(result.status()))));
     }
     for (size_t output = 0; output < outputs_.size(); ++output) {
-      outputs_[output][static_cast<size_t>(row)] = std::move(result->outputs[output]);
+      outputs_[output][static_cast<size_t>(index)] = std::move(result->outputs[output]);
     }
     // The longest of the waits, which went on side by side, and all of the work.
     timings_.queue = std::max(timings_.queue, result->timings.queue);
@@ -90,22 +102,31 @@ class RowCalls : public PendingCall {
 
   Runner& runner_;
   const Call call_;
+  const int64_t count_;
   const std::vector<RowReader> inputs_;
   CallDone done_;
-  std::vector<std::vector<Value>> outputs_;  // By output, then by row.
+  std::vector<std::vector<Value>> outputs_;  // By output, then by call.
   CallTimings timings_;
-  int64_t next_row_ = 0;
-  std::map<int64_t, std::unique_ptr<PendingCall>> pending_;  // By row.
+  int64_t next_ = 0;
+  std::map<int64_t, std::unique_ptr<PendingCall>> pending_;  // By call.
 };
 
 }  // namespace
 
+int64_t RowsPerCall(const MethodSignature& signature) {
+  if (!signature.batchable) return 1;
+  return signature.max_batch_size > 0 ? signature.max_batch_size
+                                      : std::numeric_limits<int64_t>::max();
+}
+
 absl::StatusOr<std::unique_ptr<PendingCall>> StartRowCalls(Runner& runner, Call call,
                                                            CallDone done) {
-  if (call.rows > kMaxRowCalls) {
-    return absl::InvalidArgumentError(StrCat(*call.method, " takes its rows one by one, and ",
-                                             call.rows, " are too many; send at most ",
-                                             kMaxRowCalls, " in one request"));
+  const int64_t at_once = RowsPerCall(*call.signature);
+  const int64_t count = (call.rows - 1) / at_once + 1;
+  if (count > kMaxRowCalls) {
+    return absl::InvalidArgumentError(
+        StrCat(*call.method, " takes its rows ", at_once, " at a time, and ", call.rows,
+               " are too many; send at most ", kMaxRowCalls * at_once, " in one request"));
   }
   std::vector<RowReader> inputs;
   for (Value& value : call.inputs) {
@@ -117,8 +138,8 @@ absl::StatusOr<std::unique_ptr<PendingCall>> StartRowCalls(Runner& runner, Call 
     inputs.push_back(std::move(reader));
   }
   call.inputs.clear();
-  auto calls =
-      std::make_unique<RowCalls>(runner, std::move(call), std::move(inputs), std::move(done));
+  auto calls = std::make_unique<RowCalls>(runner, std::move(call), count, std::move(inputs),
+                                          std::move(done));
   calls->StartMore();
   return calls;
 }

@@ -7,15 +7,19 @@
 
 namespace tiffin::gateway {
 
-// How many rows of one step are under way at once, so that one request doesn't fill a queue.
-inline constexpr int64_t kRowsAtOnce = 32;
-// More rows than this are refused where the method takes them one by one.
+// How many calls of one step are under way at once, so that one request doesn't fill a queue.
+inline constexpr int64_t kRowCallsAtOnce = 32;
+// A request that would take more calls for a step is refused.
 inline constexpr int64_t kMaxRowCalls = 65536;
 
-// Runs a method that takes one row at a time on all rows of `call`: as that many calls, whose
-// outputs are put together in order. An input with one row only is given to each of them. The first
-// error ends it, cancels the others, and names the row. Otherwise like Runner::Start; an error that
-// shows at once (no such rows) is returned. `runner` outlives the result.
+// The most rows that a call of the method may have.
+int64_t RowsPerCall(const MethodSignature& signature);
+
+// Runs a method on more rows than one call of it may have: as few calls as do, each with as many
+// rows as the others, or one less. Their inputs are parts of those of `call`; an input with one row
+// only is given to each of them. Their outputs are put together in order. The first error ends it,
+// cancels the others, and names the rows. Otherwise like Runner::Start; an error that shows at once
+// (no such rows) is returned. `runner` outlives the result.
 absl::StatusOr<std::unique_ptr<PendingCall>> StartRowCalls(Runner& runner, Call call,
                                                            CallDone done);
 

@@ -58,19 +58,23 @@ absl::StatusOr<RowReader> RowReader::Create(Value value) {
   return reader;
 }
 
-std::span<const std::byte> RowReader::Bytes(int64_t row) const {
+uint64_t RowReader::StartOf(int64_t row) const {
   const auto index = static_cast<uint64_t>(row);
-  if (row_starts_.empty()) return view_.bytes.subspan(index * row_size_, row_size_);
-  return view_.bytes.subspan(row_starts_[index], row_starts_[index + 1] - row_starts_[index]);
+  return row_starts_.empty() ? index * row_size_ : row_starts_[index];
 }
 
 TensorView RowReader::View(int64_t row) const {
   const auto shape = RowShape(view_.shape);
-  return TensorView{view_.dtype, Shape(shape.begin(), shape.end()), Bytes(row)};
+  const uint64_t start = StartOf(row);
+  return TensorView{view_.dtype, Shape(shape.begin(), shape.end()),
+                    view_.bytes.subspan(start, StartOf(row + 1) - start)};
 }
 
-Value RowReader::Copy(int64_t row) const {
-  return HeapValue(view_.dtype, WithRows(1, RowShape(view_.shape)), AsStringView(Bytes(row)));
+Value RowReader::Rows(int64_t first, int64_t count) const {
+  const uint64_t start = StartOf(first);
+  return Value{.dtype = view_.dtype,
+               .shape = WithRows(count, RowShape(view_.shape)),
+               .buffer = value_.buffer->Part(start, StartOf(first + count) - start)};
 }
 
 absl::StatusOr<Value> GatherRows(std::span<const Value> values) {
@@ -80,11 +84,10 @@ absl::StatusOr<Value> GatherRows(std::span<const Value> values) {
   std::vector<std::span<const std::byte>> pieces;
   pieces.reserve(values.size());
   int64_t rows = 0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const Value& value = values[i];
+  for (const Value& value : values) {
     if (value.dtype != first.dtype || !ShapeMatches(RowShape(value.shape), RowShape(first.shape))) {
       return absl::InvalidArgumentError(
-          StrCat("row ", i, " is ", RowType(value), " and row 0 is ", RowType(first),
+          StrCat("row ", rows, " is ", RowType(value), " and row 0 is ", RowType(first),
                  "; the rows of one request must have one shape: send them one by one"));
     }
     ASSIGN_OR_RETURN(const TensorView view, value.View());

@@ -8,7 +8,7 @@
 #include "common/tensor.h"
 #include "gateway/graph/value.h"
 
-// A value's rows, one by one. Each copy of rows is a value in heap memory.
+// A value's rows: cut apart, and put together.
 namespace tiffin::gateway {
 
 // The rows of a value, without copying. Keeps the value alive, and so its bytes.
@@ -21,12 +21,13 @@ class RowReader {
   const Value& value() const { return value_; }
   // Row `row` without the row dimension: its shape is the value's from the second dimension on.
   TensorView View(int64_t row) const;
-  // Row `row` as a value of its own, with one row.
-  Value Copy(int64_t row) const;
+  // `count` rows from `first` on as a value of their own, which refers to the bytes of this one.
+  Value Rows(int64_t first, int64_t count) const;
 
  private:
   RowReader(Value value, TensorView view) : value_(std::move(value)), view_(std::move(view)) {}
-  std::span<const std::byte> Bytes(int64_t row) const;
+  // In bytes: where the row begins; for the number of rows, where the last one ends.
+  uint64_t StartOf(int64_t row) const;
 
   Value value_;
   TensorView view_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/status_macros.h"
+#include "gateway/graph/buffer_part.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -40,6 +41,10 @@ class HeapBuffer : public Buffer {
 };
 
 }  // namespace
+
+std::shared_ptr<const Buffer> Buffer::Part(uint64_t offset, uint64_t size) const {
+  return std::make_shared<BufferPart<Buffer>>(shared_from_this(), offset, size);
+}
 
 absl::StatusOr<TensorView> Value::View() const {
   if (buffer == nullptr) return absl::InternalError("a value without a buffer was read");

@@ -10,13 +10,16 @@
 namespace tiffin::gateway {
 
 // Bytes that a value points to: heap memory of the gateway, or a reference into a segment, whose
-// lease it holds. Destroyed on the loop's thread, which gives the lease back.
-class Buffer {
+// lease it holds. Destroyed on the loop's thread, which gives the lease back. Owned by shared_ptr:
+// its readers are values and parts.
+class Buffer : public std::enable_shared_from_this<Buffer> {
  public:
   virtual ~Buffer() = default;
   // Maps a worker's segment on first use. The view lives as long as the buffer.
   virtual absl::StatusOr<std::span<const std::byte>> Bytes() const = 0;
   virtual uint64_t size() const = 0;
+  // `size` of the bytes, from `offset` on, where they lie. Keeps this buffer.
+  virtual std::shared_ptr<const Buffer> Part(uint64_t offset, uint64_t size) const;
 };
 
 // A tensor on its way through a graph. Its rows always come first in `shape`, for values of

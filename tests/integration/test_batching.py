@@ -31,6 +31,11 @@ runners:
   window: {{backend: testing, batching: {{policy: fixed, max_batch_size: 3, max_delay: 1h}},
            options: {{behavior: delay, batchable: true, ms: 0, shape: [-1], journal: {journal}}}}}
   echo: {{backend: testing, replicas: 2, options: {{behavior: identity, shape: [-1]}}}}
+apis:
+  split:
+    input: {{x: "fp32[rows,-1]"}}
+    steps: {{y: together(x)}}
+    output: {{y: y}}
 """
 
 
@@ -219,6 +224,26 @@ def test_a_fixed_window_lasts_until_the_batch_is_full(parts):
     futures.append(parts.server.infer_later("batch.window", row(3)))
     assert [answer.tolist() for answer in answers(futures)] == [[[1]], [[2]], [[3]]]
     assert rows_of(parts.journal.all_so_far()) == [3]
+
+
+def test_more_rows_than_the_limit_are_refused_or_split(parts):
+    rows = np.random.default_rng(1).random((19, 256), np.float32)
+    with refused(Code.INVALID_ARGUMENT, "batch.together", "at most 8 rows", "not 19"):
+        parts.server.infer("batch.together", rows)
+    with refused(Code.INVALID_ARGUMENT, "batch.echo", "at most 32 rows", "not 33"):
+        parts.server.infer("batch.echo", np.zeros((33, 1), np.float32))
+    parts.gate.open()
+    assert np.array_equal(parts.server.infer("batch.split", x=rows)["y"], rows)
+    split = rows_of(parts.journal.all_so_far())
+    assert sum(split) == 19
+    assert max(split) <= 8
+
+
+def test_off_means_no_limit_to_a_request_either(parts):
+    parts.gate.open()
+    rows = np.random.default_rng(1).random((100, 4), np.float32)
+    assert np.array_equal(parts.server.infer("batch.single", rows)["OUTPUT0"], rows)
+    assert rows_of(parts.journal.all_so_far()) == [100]
 
 
 def test_a_call_alone_is_not_held_back(parts):

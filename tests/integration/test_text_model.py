@@ -22,7 +22,7 @@ CLOSE = 1e-4
 SERVICE = """
 service: reading
 runners:
-  moods: {model: "moods:latest"}
+  moods: {model: "moods:latest", batching: {max_batch_size: 512}}
 apis:
   feel:
     input: {text: text}
@@ -31,7 +31,7 @@ apis:
 """
 SENTIMENT = """
 service: feelings
-runners: {sentiment: {model: "sentiment:latest"}}
+runners: {sentiment: {model: "sentiment:latest", batching: {max_batch_size: 100}}}
 apis:
   feel: {input: {text: text}, steps: {felt: sentiment(text)}, output: {label: felt.label}}
 """

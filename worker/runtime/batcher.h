@@ -9,11 +9,17 @@
 
 #include "absl/time/time.h"
 #include "common/config/batching.h"
+#include "common/signature.h"
 #include "worker/runtime/arrivals.h"
 #include "worker/runtime/cost_model.h"
 #include "worker/runtime/queued_call.h"
 
 namespace tiffin::worker {
+
+// A batch that fails is run again, call by call: calls that must not run twice run alone.
+inline bool CanBatch(const MethodSignature& method) {
+  return method.batchable && method.retry_safe;
+}
 
 // Calls to be run as one execution: of one method, their inputs alike but for the rows.
 struct Batch {
@@ -44,11 +50,10 @@ class Batcher {
   // The next batch. Without calls if all that waited were dropped or had expired.
   Batch Take(absl::Time now);
 
-  // True if calls like this one run together. Those that must not run twice run alone: a batch that
-  // fails is run again, call by call.
+  // True if calls like this one run together.
   bool Batches(const QueuedCall& call) const {
     return config_.policy != config::BatchingPolicy::kOff && config_.max_batch_size > 1 &&
-           call.signature->batchable && call.signature->retry_safe;
+           CanBatch(*call.signature);
   }
   // An execution of calls like `call`, which run together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);

@@ -100,7 +100,7 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
       .loop = loop,
       .watcher = surroundings.watcher(),
       .executor = executor,
-      .signature = backend.signature(),
+      .signature = description.methods,
       .description = description,
       .incarnation = (uint64_t{random()} << 32) | random(),
       .limits = {.total = shm::LimitByCgroup(options.segment_limit)},
@@ -133,10 +133,8 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
   const Signature& methods = backend->signature();
   if (methods.empty()) return absl::InternalError("the backend has no method");
   if (backend->concurrency() < 1) return absl::InternalError("the backend allows no execution");
-  // A batch that fails is run again, call by call, so one that must not be is never made.
-  const bool batches = std::any_of(methods.begin(), methods.end(), [](const auto& method) {
-    return method.second.batchable && method.second.retry_safe;
-  });
+  const bool batches = std::any_of(methods.begin(), methods.end(),
+                                   [](const auto& method) { return CanBatch(method.second); });
   if (subject.asks_for_batching && !batches) {
     return absl::InvalidArgumentError(
         "'batching' is written, but the runner takes one row at a time, or is not safe to run "
@@ -146,12 +144,16 @@ absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
 }
 
 WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& backend) {
-  return {.backend = subject.backend,
-          .model = subject.model,
-          .model_version = subject.model_version,
-          .model_digest = subject.model_digest,
-          .device = backend.device(),
-          .methods = backend.signature()};
+  WorkerDescription description{.backend = subject.backend,
+                                .model = subject.model,
+                                .model_version = subject.model_version,
+                                .model_digest = subject.model_digest,
+                                .methods = backend.signature()};
+  if (subject.batching.policy == config::BatchingPolicy::kOff) return description;
+  for (auto& [name, method] : description.methods) {
+    if (CanBatch(method)) method.max_batch_size = subject.batching.max_batch_size;
+  }
+  return description;
 }
 
 // Prints the description, of a model after running its example. Returns the exit code.

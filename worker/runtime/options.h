@@ -44,7 +44,7 @@ struct WorkerSubject {
   std::string model;    // Empty without a store model.
   int64_t model_version = 1;
   std::string model_digest;
-  config::BatchingConfig batching;
+  config::BatchingConfig batching{.policy = config::BatchingPolicy::kOff};
   // Set to batch, so that a backend which can't is an error.
   bool asks_for_batching = false;
   // model.yaml's, and whether it is run: for a model's folder, which is about to be imported.

@@ -23,7 +23,7 @@ struct QueuedCall {
   std::shared_ptr<Peer> peer;
   uint64_t id = 0;
   std::string method;
-  const MethodSignature* signature = nullptr;  // The backend's.
+  const MethodSignature* signature = nullptr;  // The worker's, as it describes itself.
   std::vector<TensorView> inputs;
   // What the inputs' bytes lie in: copies of inline ones, and the segments of others.
   std::vector<std::shared_ptr<const void>> holds;

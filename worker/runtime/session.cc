@@ -186,6 +186,10 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute&
   if (call->rows < 1 || (!signature.batchable && call->rows != 1)) {
     return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method, "'"));
   }
+  if (signature.max_batch_size > 0 && call->rows > signature.max_batch_size) {
+    return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method,
+                                             "', which takes at most ", signature.max_batch_size));
+  }
   if (static_cast<size_t>(execute.inputs_size()) != signature.inputs.size()) {
     return absl::InvalidArgumentError(StrCat("'", call->method, "' takes ", signature.inputs.size(),
                                              " inputs, not ", execute.inputs_size()));

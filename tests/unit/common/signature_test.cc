@@ -110,7 +110,8 @@ WorkerDescription Description() {
   description.methods["run"] = {.inputs = {{"features", Type("fp32[64]")}},
                                 .outputs = {{"scores", Type("fp32[10]")}, {"note", Type("text")}},
                                 .batchable = true,
-                                .retry_safe = false};
+                                .retry_safe = false,
+                                .max_batch_size = 32};
   description.methods["explain"] = {.inputs = {{"image", Type("image")}}, .outputs = {}};
   return description;
 }
@@ -124,6 +125,12 @@ TEST(SignatureJsonTest, DescriptionsComeBackAsTheyWere) {
   EXPECT_EQ(after->model_version, before.model_version);
   EXPECT_EQ(after->model_digest, before.model_digest);
   EXPECT_EQ(after->methods, before.methods);
+}
+
+TEST(SignatureJsonTest, ALimitOfRowsIsWrittenOnlyWhereThereIsOne) {
+  const Json json = Description();
+  EXPECT_EQ(json["methods"]["run"]["max_batch_size"], 32);
+  EXPECT_FALSE(json["methods"]["explain"].contains("max_batch_size"));
 }
 
 TEST(SignatureJsonTest, UnknownFieldsAreLeftAside) {

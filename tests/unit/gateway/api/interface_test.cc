@@ -58,6 +58,22 @@ TEST(InterfaceTest, RowsOfAllInputsMustBeTheSame) {
             absl::InvalidArgumentError("input 'y' has 3 rows, but 'x' has 2; all need the same"));
 }
 
+TEST(InterfaceTest, MoreRowsThanARunnerTakesAreRefused) {
+  RunnerEntry entry{.service = "s", .runner = "r", .method = "run", .signature = {}, .backend = ""};
+  entry.signature = {.inputs = {Spec("x", "text")}, .outputs = {}, .batchable = true};
+  entry.signature.max_batch_size = 8;
+  const auto complete = [&](int64_t rows) {
+    return CompleteInputs(InterfaceOf(&entry), {HeapValue(DataType::kBytes, {rows}, "")});
+  };
+  EXPECT_EQ(complete(8)->rows, 8);
+  EXPECT_EQ(complete(9).status(),
+            absl::InvalidArgumentError(
+                "'s.r' takes at most 8 rows in one request (its max_batch_size), not 9; send them "
+                "in several requests, or to an API, which may have any number of rows"));
+  entry.signature.max_batch_size = 0;
+  EXPECT_EQ(complete(100'000)->rows, 100'000);
+}
+
 TEST(InterfaceTest, RowsThatCostNothingAreLimited) {
   const TensorSpec spec = Spec("x", "fp32[-1]");
   EXPECT_TRUE(GraphShape(spec, true, Shape{1000, 0}).ok());

@@ -87,6 +87,35 @@ TEST_P(PairingTest, OneWorkersTensorIsReadByAnotherWhereItLies) {
   ClosePool();
 }
 
+// Rows of a request that is too large for one call are parts of its tensor.
+TEST_P(PairingTest, APartOfATensorIsReadWhereItLiesIfReferencesMayBeginThere) {
+  ServeOne();
+  std::string bytes;
+  for (int i = 0; i < 4096; ++i) bytes.push_back(static_cast<char>(i % 251));
+  Outcome& made = Start(bytes);
+  ASSERT_TRUE(AwaitStatus(made).ok());
+  ASSERT_TRUE(AwaitMemoryInUse(0));
+  const auto part = [&](uint64_t offset, uint64_t size) {
+    return loop_.Do([&] {
+      const auto whole = (*made.result)->outputs.front().buffer;
+      return Value{.dtype = DataType::kUint8,
+                   .shape = {1, static_cast<int64_t>(size)},
+                   .buffer = whole->Part(64, 4032)->Part(offset - 64, size)};
+    });
+  };
+  CloseGate();
+  Outcome& aligned = StartWith(Have(part(1024, 1000)));
+  ASSERT_TRUE(backend_.AwaitBegun(2));
+  EXPECT_EQ(MemoryInUse(), 0U) << "the gateway copied it";
+  Outcome& unaligned = StartWith(Have(part(1025, 1000)));
+  EXPECT_GT(MemoryInUse(), 0U);
+
+  gate_->Open();
+
+  EXPECT_EQ(Await(aligned).value_or(""), bytes.substr(1024, 1000));
+  EXPECT_EQ(Await(unaligned).value_or(""), bytes.substr(1025, 1000));
+}
+
 TEST_P(PairingTest, ATensorOutlivesTheWorkerThatMadeIt) {
   ServeOne();
   Outcome& made = Start(kLarge);

@@ -31,6 +31,61 @@ TEST_F(ExecutionRowsTest, BatchableMethodGetsAllRowsInOneCall) {
   EXPECT_THAT(NumbersOf((**result)[0]), ElementsAre(4, 5, 6));
 }
 
+// A step whose method takes at most 3 rows.
+class SplitStepTest : public ExecutionRowsTest {
+ protected:
+  SplitStepTest() {
+    builder.AddInput();
+    MethodSignature& signature =
+        PlanBuilder::SignatureOf(builder.AddCall("a", {Input(0), Numbers({7})}));
+    signature.batchable = true;
+    signature.max_batch_size = 3;
+    builder.AddOutput(Step(0));
+  }
+  std::vector<std::vector<int64_t>> CallsFor(std::vector<int64_t> numbers) {
+    Start({Numbers(std::move(numbers))});
+    std::vector<std::vector<int64_t>> calls;
+    for (const auto& started : runner("runner_a").calls()) {
+      calls.push_back(NumbersOf(started->call.inputs[0]));
+      EXPECT_EQ(started->call.rows, static_cast<int64_t>(calls.back().size()));
+      EXPECT_EQ(NumbersOf(started->call.inputs[1]), std::vector<int64_t>(calls.back().size(), 7));
+    }
+    return calls;
+  }
+};
+
+TEST_F(SplitStepTest, AsManyRowsAsTheLimitAreOneCall) {
+  EXPECT_THAT(CallsFor({1, 2, 3}), ElementsAre(ElementsAre(1, 2, 3)));
+}
+
+TEST_F(SplitStepTest, MoreRowsAreSeveralCallsOfAboutTheSameSizeAndOutputsKeepTheirOrder) {
+  EXPECT_THAT(CallsFor({1, 2, 3, 4, 5, 6, 7}),
+              ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4), ElementsAre(5, 6, 7)));
+  runner("runner_a").End(1, {Numbers({30, 40})});
+  runner("runner_a").End(2, {Numbers({50, 60, 70})});
+  EXPECT_EQ(done_calls, 0);
+  runner("runner_a").End(0, {Numbers({10, 20})});
+  EXPECT_THAT(NumbersOf((**result)[0]), ElementsAre(10, 20, 30, 40, 50, 60, 70));
+}
+
+TEST_F(SplitStepTest, ErrorNamesTheRowsAndCancelsTheOthers) {
+  CallsFor({1, 2, 3, 4});
+  runner("runner_a").End(1, absl::InvalidArgumentError("bad"));
+  EXPECT_EQ(result->status(),
+            absl::InvalidArgumentError("step 'a' (runner 'runner_a'): rows 2 to 3: bad"));
+  EXPECT_TRUE(runner("runner_a").calls()[0]->cancelled);
+}
+
+TEST_F(SplitStepTest, OutputsWhoseShapesDifferAreRefused) {
+  CallsFor({1, 2, 3, 4});
+  Value wide = Numbers({1, 2, 3, 4});
+  wide.shape = {2, 2};
+  runner("runner_a").End(0, {Numbers({1, 2})});
+  runner("runner_a").End(1, {wide});
+  EXPECT_THAT(std::string(result->status().message()),
+              ::testing::HasSubstr("row 2 is int64[2] and row 0 is int64[]"));
+}
+
 TEST_F(ExecutionRowsTest, OtherMethodGetsACallForEachRowAndOutputsKeepTheirOrder) {
   builder.AddInput();
   builder.AddCall("a", {Input(0)});
@@ -103,7 +158,7 @@ TEST_F(ExecutionRowsTest, OutputsWhoseShapesDifferAreRefused) {
 }
 
 TEST_F(ExecutionRowsTest, OnlyAWindowOfRowsIsUnderWay) {
-  const int64_t rows = 3 * kRowsAtOnce + 5;
+  const int64_t rows = 3 * kRowCallsAtOnce + 5;
   builder.AddInput();
   builder.AddCall("a", {Input(0)});
   builder.AddOutput(Step(0));
@@ -112,7 +167,7 @@ TEST_F(ExecutionRowsTest, OnlyAWindowOfRowsIsUnderWay) {
   Start({Numbers(numbers)});
   FakeRunner& a = runner("runner_a");
   for (size_t row = 0; row < static_cast<size_t>(rows); ++row) {
-    EXPECT_LE(a.pending(), static_cast<size_t>(kRowsAtOnce));
+    EXPECT_LE(a.pending(), static_cast<size_t>(kRowCallsAtOnce));
     a.End(row, {Numbers({static_cast<int64_t>(row) + 1})});
   }
   ASSERT_EQ(done_calls, 1);

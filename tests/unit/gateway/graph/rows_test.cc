@@ -1,5 +1,6 @@
 #include "gateway/graph/rows.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ TEST(RowsTest, RowsOfNumbersAreViewedWithoutTheirDimension) {
   EXPECT_EQ(rows->rows(), 3);
   EXPECT_EQ(rows->View(1).shape, Shape({2}));
   EXPECT_THAT(rows->View(1).As<int64_t>(), ElementsAre(3, 4));
-  EXPECT_EQ(rows->Copy(2).shape, Shape({1, 2}));
-  EXPECT_THAT(NumbersOf(rows->Copy(2)), ElementsAre(5, 6));
+  EXPECT_EQ(rows->Rows(2, 1).shape, Shape({1, 2}));
+  EXPECT_THAT(NumbersOf(rows->Rows(2, 1)), ElementsAre(5, 6));
 }
 
 TEST(RowsTest, RowsOfBytesAreCutBetweenElements) {
@@ -29,8 +30,21 @@ TEST(RowsTest, RowsOfBytesAreCutBetweenElements) {
   value.shape = {2, 2};
   const auto rows = RowReader::Create(value);
   ASSERT_TRUE(rows.ok()) << rows.status();
-  EXPECT_THAT(TextsOf(rows->Copy(0)), ElementsAre("a", ""));
-  EXPECT_THAT(TextsOf(rows->Copy(1)), ElementsAre("ccc", "dd"));
+  EXPECT_THAT(TextsOf(rows->Rows(0, 1)), ElementsAre("a", ""));
+  EXPECT_THAT(TextsOf(rows->Rows(1, 1)), ElementsAre("ccc", "dd"));
+}
+
+TEST(RowsTest, SeveralRowsAreAPartOfTheValueAndKeepIt) {
+  std::optional<RowReader> reader = *RowReader::Create(Numbers({1, 2, 3, 4}));
+  const std::byte* bytes = reader->value().View()->bytes.data();
+
+  const Value middle = reader->Rows(1, 2);
+  reader.reset();
+
+  EXPECT_EQ(middle.View()->bytes.data(), bytes + sizeof(int64_t));
+  EXPECT_THAT(NumbersOf(middle), ElementsAre(2, 3));
+  const Value last = RowReader::Create(middle)->Rows(1, 1);
+  EXPECT_THAT(NumbersOf(last), ElementsAre(3));
 }
 
 TEST(RowsTest, BrokenFramingIsRefused) {

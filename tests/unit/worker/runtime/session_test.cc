@@ -146,6 +146,25 @@ TEST_P(SessionTest, TheClientsEndEndsTheSession) {
   EXPECT_TRUE(gateway.End().ok());
 }
 
+TEST_P(SessionTest, MoreRowsThanTheMethodTakesAreRefused) {
+  Signature limited = BytesSignature(/*batchable=*/true);
+  limited.at("run").max_batch_size = 2;
+  ControlledBackend backend(limited, Identity);
+  const std::string path = folder_.path() + "/limited";
+  InProcessWorker worker(path, backend);
+  RawGateway gateway(path, 1, GetParam());
+  gateway.ConnectSocket();
+  const auto send = [&](uint64_t id, const std::string& rows) {
+    v1::Frame frame = ExecuteInline(id, rows);
+    frame.mutable_execute()->set_rows(static_cast<int64_t>(rows.size()));
+    frame.mutable_execute()->mutable_inputs(0)->add_shape(1);
+    gateway.Send(frame);
+    return gateway.NextResult().code();
+  };
+  EXPECT_EQ(send(1, "ab"), 0U);
+  EXPECT_EQ(send(2, "abc"), static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_P(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {
   RawGateway gateway(path_, 1, GetParam());
   gateway.ConnectSocket();

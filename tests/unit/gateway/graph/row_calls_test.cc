@@ -1,0 +1,72 @@
+#include "gateway/graph/row_calls.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/unit/gateway/graph/fakes.h"
+
+namespace tiffin::gateway {
+namespace {
+
+MethodSignature Signature(bool batchable, int64_t max_batch_size) {
+  return {.inputs = {{"in", kNumber}},
+          .outputs = {{"out", kNumber}},
+          .batchable = batchable,
+          .max_batch_size = max_batch_size};
+}
+
+TEST(RowsPerCallTest, IsOneTheLimitOrAnyNumber) {
+  EXPECT_EQ(RowsPerCall(Signature(/*batchable=*/false, 0)), 1);
+  EXPECT_EQ(RowsPerCall(Signature(/*batchable=*/true, 8)), 8);
+  EXPECT_GT(RowsPerCall(Signature(/*batchable=*/true, 0)), int64_t{1} << 60);
+}
+
+TEST(RowCallsTest, AnyNumberOfRowsIsSplitWithinTheLimitAndComesBackInOrder) {
+  const std::string method = "run";
+  std::mt19937 random(1);
+  for (int64_t rows = 1; rows <= 100; ++rows) {
+    const MethodSignature signature = Signature(/*batchable=*/true, 1 + rows % 9);
+    SCOPED_TRACE(::testing::Message() << rows << " rows by " << signature.max_batch_size);
+    std::vector<int64_t> numbers(static_cast<size_t>(rows));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    FakeRunner runner;
+    std::optional<absl::StatusOr<CallResult>> result;
+    Call call;
+    call.method = &method;
+    call.signature = &signature;
+    call.inputs.push_back(Numbers(numbers));
+    call.rows = rows;
+
+    const auto pending =
+        StartRowCalls(runner, std::move(call),
+                      [&](absl::StatusOr<CallResult> ended) { result.emplace(std::move(ended)); });
+
+    ASSERT_TRUE(pending.ok()) << pending.status();
+    int64_t smallest = rows;
+    int64_t largest = 0;
+    while (runner.pending() > 0) {
+      const auto nth = std::uniform_int_distribution<size_t>(0, runner.pending() - 1)(random);
+      size_t seen = 0;
+      for (const auto& started : runner.calls()) {
+        if (!started->pending() || seen++ != nth) continue;
+        smallest = std::min(smallest, started->call.rows);
+        largest = std::max(largest, started->call.rows);
+        FakeRunner::End(*started,
+                        CallResult{.outputs = {started->call.inputs.front()}, .timings = {}});
+        break;
+      }
+    }
+    EXPECT_LE(largest, signature.max_batch_size);
+    EXPECT_LE(largest, smallest + 1) << "the rows are not spread evenly";
+    ASSERT_TRUE(result.has_value() && result->ok());
+    EXPECT_EQ(NumbersOf((*result)->outputs.front()), numbers);
+  }
+}
+
+}  // namespace
+}  // namespace tiffin::gateway
