@@ -4,6 +4,7 @@ Needs the examples' models (the test `make_models`).
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -44,11 +45,13 @@ class InProcess(unittest.TestCase):
         files = [self.folder / f"payload.{number}" for number in range(len(payloads))]
         for file, payload in zip(files, payloads, strict=True):
             file.write_bytes(framed(payload))
+        # Engine threads that wait for one another sleep: other tests want the cores, too.
+        environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
         return subprocess.run(
             [str(PROGRAMS / "bench-in-process"), "--graph", graph, "--service", str(service),
              "--store", str(STORE), "--warm-up", "0", "--seconds", "0.01",
              "--payload", *map(str, files), *flags],
-            capture_output=True, text=True, timeout=100)
+            capture_output=True, text=True, timeout=200, env=environment)
 
     def answers(self, *arguments) -> list[str]:
         done = self.run_graph(*arguments)
@@ -80,7 +83,7 @@ class InProcess(unittest.TestCase):
         self.assertEqual(nothing, "NO TEXT")
 
     def test_labels_texts_as_the_model_does(self):
-        texts = [text for text in expected("sentiment")["texts"] if text["score"] > 0.6][:40]
+        texts = [text for text in expected("sentiment")["texts"] if text["score"] > 0.6][:12]
         self.assertEqual(
             self.answers("text", SENTIMENT, [text["text"].encode() for text in texts],
                          "--engine-threads", "2", "--batch", "7"),
