@@ -17,6 +17,7 @@ from servers import Server
 OFF, FIXED, ADAPTIVE = "one_by_one", "fixed", "adaptive"
 SATURATED = 32  # Calls in flight to measure a capacity.
 BURST = 16  # Calls.
+LEAST_CALLS = 30  # That a measurement should have, however slow the service is.
 BURSTS_SHARE = 50  # In % of the capacity without batching.
 
 
@@ -95,12 +96,15 @@ class Run:
                 policies: tuple[str, ...]) -> dict[str, list[Measurement]]:
         """Without a pattern: as many calls as the service can do."""
         found = {policy: [] for policy in policies}
+        seconds = self._seconds
+        if pattern is not None:
+            seconds = max(seconds, LEAST_CALLS / pattern.rate)
         for repetition in range(self._repetitions):
             load = (["--in-flight", str(SATURATED)] if pattern is None
                     else pattern.flags(seed=repetition + 1))
             for policy in policies:
-                found[policy].append(self._bench.load(
-                    self._gateway, [*self._flags[policy], *load], self._seconds))
+                found[policy].append(
+                    self._bench.load(self._gateway, [*self._flags[policy], *load], seconds))
         return found
 
     def capacity(self, saturated: dict[str, list[Measurement]], policy: str) -> float:

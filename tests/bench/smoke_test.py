@@ -88,18 +88,6 @@ class Bench(unittest.TestCase):
         self.assertTrue(1 < read < 2000, (large, small, extra))
         self.assertTrue(1 < extra["reference"] < 2000, extra)
 
-    def test_measures_policies_of_batching_under_arrivals(self):
-        report = self.folder / "report.json"
-        run = self.bench("--quick", "--repetitions", "1", "--cases", "arrivals_4ms",
-                         "--json", str(report))
-        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
-        rows = {(row["case"], row["in_flight"], row["metric"]): row
-                for row in json.loads(report.read_text())}
-        # Each policy but the reference, at each of the patterns.
-        self.assertEqual(len(rows), len(UNITS) * (2 * (1 + 3 + 1) + 3))
-        # Eight rows take as long as one.
-        self.assertGreater(rows[("arrivals_4ms_saturated_fixed", 32, "throughput")]["ratio"], 1)
-
     def test_names_the_cases_when_one_is_unknown(self):
         run = self.bench("--cases", "identity")
         self.assertEqual(run.returncode, 2)
