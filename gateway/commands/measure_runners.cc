@@ -1,18 +1,15 @@
 #include "gateway/commands/measure_runners.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "common/measurement.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/commands/run_program.h"
+#include "gateway/commands/ask_worker.h"
 
 namespace tiffin::gateway {
 namespace {
-
-constexpr int kExitWrongConfiguration = 2;
 
 std::vector<std::string> Arguments(const MeasureRequest& request, int threads) {
   std::vector<std::string> arguments = request.worker->arguments;
@@ -29,17 +26,10 @@ std::vector<std::string> Arguments(const MeasureRequest& request, int threads) {
 }
 
 absl::StatusOr<WorkerMeasurements> MeasureOnce(const MeasureRequest& request, int threads) {
-  const std::filesystem::path program = request.worker->program;
-  ASSIGN_OR_RETURN(const ProgramOutput output,
-                   RunProgram(program, Arguments(request, threads), "", {.time = kMeasureLimit}));
-  if (output.ending.exit_code == kExitWrongConfiguration) {
-    return absl::InvalidArgumentError(LastWords(output.err));
-  }
-  if (output.ending.exit_code != 0) {
-    return absl::UnavailableError(StrCat(program.filename().string(), ": ended with ",
-                                         output.ending.text, ": ", LastWords(output.err)));
-  }
-  return WorkerMeasurementsFromJson(output.out);
+  ASSIGN_OR_RETURN(
+      const std::string answer,
+      AskWorker(request.worker->program, Arguments(request, threads), {.time = kMeasureLimit}));
+  return WorkerMeasurementsFromJson(answer);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "gateway/resources/allocation_text.h"
 #include "gateway/resources/graph_load.h"
 #include "gateway/resources/search.h"
+#include "gateway/resources/text.h"
 #include "gateway/resources/tuning.h"
 #include "gateway/resources/tuning_text.h"
 
@@ -36,12 +38,6 @@ void Print(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) std::printf("%s\n", line.c_str());
 }
 
-std::vector<int> ThreadChoices(const config::RunnerConfig& runner, const RunnerShare& share,
-                               int cores) {
-  const bool fixed = runner.resources.threads.has_value() || runner.resources.cpu.has_value();
-  return fixed ? std::vector<int>{share.workers.threads} : StepsTo(cores);
-}
-
 std::set<std::string> MethodsOf(const std::vector<GraphLoad>& loads, const std::string& runner) {
   std::set<std::string> methods;
   for (const GraphLoad& load : loads) {
@@ -56,7 +52,12 @@ std::set<std::string> MethodsOf(const std::vector<GraphLoad>& loads, const std::
 class Tuner {
  public:
   Tuner(const WorkerPlan& plan, const std::vector<PlannedService>& services)
-      : plan_(plan), services_(services) {}
+      : plan_(plan),
+        services_(services),
+        share_({.cores = plan.allocation.budget.cores / static_cast<double>(services.size()),
+                .why = ""}) {
+    for (size_t i = 0; i < plan.workers.size(); ++i) starts_ += ThreadChoices(i).size();
+  }
 
   absl::Status ReadExamples(const std::vector<std::string>& texts) {
     ASSIGN_OR_RETURN(examples_, ExamplesByWorker(texts, plan_.workers));
@@ -65,11 +66,9 @@ class Tuner {
 
   // The services are taken to be loaded at the same time, each with an even share of the cores.
   absl::StatusOr<WorkerCounts> Tune() {
-    const CoreBudget share{
-        .cores = plan_.allocation.budget.cores / static_cast<double>(services_.size()), .why = ""};
     WorkerCounts chosen;
     for (size_t i = 0; i < services_.size(); ++i) {
-      ASSIGN_OR_RETURN(const SearchSubject subject, Measure(i, share));
+      ASSIGN_OR_RETURN(const SearchSubject subject, Measure(services_[i]));
       const SearchResult result = FindBest(subject);
       Print(MeasurementText(services_[i].name, subject.profiles));
       Print(SearchText(subject, result));
@@ -81,31 +80,45 @@ class Tuner {
   }
 
  private:
-  absl::StatusOr<SearchSubject> Measure(size_t index, const CoreBudget& budget) {
-    const PlannedService& service = services_[index];
+  const config::RunnerConfig& ConfigOf(const PlannedWorker& worker) const {
+    const auto file = std::find_if(
+        plan_.files.begin(), plan_.files.end(),
+        [&worker](const PlannedFile& other) { return other.service.name == worker.service; });
+    return *file->service.FindRunner(worker.runner);
+  }
+
+  std::vector<int> ThreadChoices(size_t worker) const {
+    const config::ResourcesConfig& written = ConfigOf(plan_.workers[worker]).resources;
+    const bool fixed = written.threads.has_value() || written.cpu.has_value();
+    return fixed ? std::vector<int>{plan_.allocation.runners[worker].workers.threads}
+                 : StepsTo(share_.WholeCores());
+  }
+
+  void Announce(const PlannedWorker& worker, int threads) {
+    std::fprintf(stderr, "measuring %s.%s with %s (%d of %zu, some seconds each)\n",
+                 worker.service.c_str(), worker.runner.c_str(),
+                 CountText(threads, "thread").c_str(), ++started_, starts_);
+  }
+
+  absl::StatusOr<SearchSubject> Measure(const PlannedService& service) {
     std::vector<std::string> runners;
     for (const PlannedWorker& worker : plan_.workers) {
       if (worker.service == service.name) runners.push_back(worker.runner);
     }
     SearchSubject subject;
     subject.loads = LoadsOf(service, runners);
-    subject.cores = budget.cores;
+    subject.cores = share_.cores;
     for (size_t i = 0; i < plan_.workers.size(); ++i) {
       const PlannedWorker& worker = plan_.workers[i];
       if (worker.service != service.name) continue;
-      const config::RunnerConfig& config = *plan_.files[index].service.FindRunner(worker.runner);
-      const MeasureRequest request{
-          .worker = &worker,
-          .threads = ThreadChoices(config, plan_.allocation.runners[i], budget.WholeCores()),
-          .methods = MethodsOf(subject.loads, worker.runner),
-          .examples = examples_[&worker]};
-      ASSIGN_OR_RETURN(RunnerProfile profile, MeasureRunner(request, [&](int threads) {
-                         std::fprintf(stderr, "measuring %s.%s with %d thread%s ...\n",
-                                      worker.service.c_str(), worker.runner.c_str(), threads,
-                                      threads == 1 ? "" : "s");
-                       }));
+      const MeasureRequest request{.worker = &worker,
+                                   .threads = ThreadChoices(i),
+                                   .methods = MethodsOf(subject.loads, worker.runner),
+                                   .examples = examples_[&worker]};
+      ASSIGN_OR_RETURN(RunnerProfile profile,
+                       MeasureRunner(request, [&](int threads) { Announce(worker, threads); }));
       subject.choices[worker.runner] =
-          ChoicesOf(profile, {.cores = budget.WholeCores(), .replicas = config.replicas});
+          ChoicesOf(profile, {.cores = share_.WholeCores(), .replicas = ConfigOf(worker).replicas});
       subject.profiles[worker.runner] = std::move(profile);
     }
     return subject;
@@ -113,6 +126,9 @@ class Tuner {
 
   const WorkerPlan& plan_;
   const std::vector<PlannedService>& services_;
+  const CoreBudget share_;  // Of each service.
+  size_t starts_ = 0;       // Of workers, altogether.
+  int started_ = 0;
   std::map<const PlannedWorker*, std::vector<std::string>> examples_;
 };
 

@@ -4,6 +4,7 @@ tests don't use fixed ports."""
 import os
 import pathlib
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as xml
 
@@ -67,10 +68,8 @@ def test_a_command_shows_what_the_readme_says(command, shown, both):
 
     def tidy(text):
         """Without how many cores the machine has."""
-        text = re.sub(r"\d+ cores? \(affinity", "N cores (affinity", text)
-        text = re.sub(r"  \d+ threads in all, .*\n", "", text)
-        text = re.sub(SCORE, r"\1 S", text)
-        return re.sub(r"\d+ threads?\b", "N threads", text).strip()
+        text = re.sub(r"there are \S+ by .*\)", "there are N)", text)
+        return re.sub(SCORE, r"\1 S", text).strip()
 
     assert tidy(made.stdout) == tidy(shown)
 
@@ -112,8 +111,17 @@ def test_a_line_that_imports_works(line, folder):
     assert "mine" in listed.stdout
 
 
+@pytest.mark.parametrize("line", [line for line in shell_lines() if "tiffin tune" in line])
+def test_a_line_that_tunes_works(line, folder):
+    for model in ("digits_xgboost", "digits_torch"):
+        shutil.copytree(harness.MODELS / model, folder / model)
+    made = run_here(line.replace("build/models", str(folder)))
+    assert made.returncode == 0, made.stderr
+    assert "tiffin tune" in made.stdout
+
+
 def test_no_other_shell_line_goes_untested():
-    known = re.compile(r"scripts/(demo|test)$|.*tiffin (serve|models (import|list))\b|"
+    known = re.compile(r"scripts/(demo|test)$|.*tiffin (serve|tune|models (import|list))\b|"
                        r"scripts/import_transformers\b")
     assert [line for line in shell_lines() if not known.match(line)] == []
 
