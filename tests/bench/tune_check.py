@@ -119,8 +119,8 @@ class Checker:
         self.tune()
         self.write_files()
         print(f"{self._example.case.name}, {self._example.in_flight} in flight, "
-              f"{self._args.rounds} rounds of {self._args.seconds} s; tuned / by hand, quartiles in "
-              "brackets:")
+              f"{self._args.rounds} rounds of {self._args.seconds} s; tuned / by hand, with "
+              "quartiles:")
         good = True
         with self.serve(TUNED) as tuned:
             for name in self._files:
@@ -143,7 +143,8 @@ class Checker:
         good = ratio >= 1 - max(LEAST_SPREAD, high - low)
         mine, its = (statistics.median(found) for found in zip(*rates))
         print(f"  {other.name:32} {mine:7.1f}/s / {its:7.1f}/s = "
-              f"{ratio:.2f} [{low:.2f}, {high:.2f}], p50 alone {slower:.2f}: {'not worse' if good else 'WORSE'}", flush=True)
+              f"{ratio:.2f} [{low:.2f}, {high:.2f}], p50 alone {slower:.2f}: "
+              f"{'not worse' if good else 'WORSE'}", flush=True)
         return good
 
 
