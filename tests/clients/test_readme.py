@@ -44,11 +44,11 @@ def both():
         yield server
 
 
-def run_here(command, address="", **env):
+def run_here(command, address="", timeout=60, **env):
     """In the clone, with the programs under test."""
     command = command.replace(ADDRESS, address).replace("build/release/bin", str(harness.BIN))
     return harness.run("bash", "-euo", "pipefail", "-c", command, cwd=harness.ROOT,
-                       env={**os.environ, **env})
+                       timeout=timeout, env={**os.environ, **env})
 
 
 def test_every_block_is_of_a_kind_that_is_tested():
@@ -115,7 +115,7 @@ def test_a_line_that_imports_works(line, folder):
 def test_a_line_that_tunes_works(line, folder):
     for model in ("digits_xgboost", "digits_torch"):
         shutil.copytree(harness.MODELS / model, folder / model)
-    made = run_here(line.replace("build/models", str(folder)))
+    made = run_here(line.replace("build/models", str(folder)), timeout=240)
     assert made.returncode == 0, made.stderr
     assert "tiffin tune" in made.stdout
 

@@ -33,8 +33,9 @@ runners:
 def run(command, folder, *args, service=SERVICE, cpus=4):
     file = folder / "service.yaml"
     file.write_text(service)
+    # It measures for some seconds a runner, and on a busy machine loads models for longer.
     return harness.run(harness.TIFFIN, command, file, "--store", folder / "store", "--cpus", cpus,
-                       *args)
+                       *args, timeout=240)
 
 
 @pytest.fixture(name="tuned", scope="module")
