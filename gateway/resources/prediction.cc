@@ -8,7 +8,7 @@ namespace tiffin::gateway {
 namespace {
 
 // The gateway's and a worker's part of a request and of each of its calls, beside the engine's:
-// CPU time, and latency. Measured with identity runners, by scripts/bench.
+// CPU time, and latency. Round figures, from what scripts/bench says of identity runners.
 constexpr double kRequestCpuSeconds = 45e-6;
 constexpr double kCallCpuSeconds = 15e-6;
 constexpr double kRequestSeconds = 100e-6;
