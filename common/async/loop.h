@@ -66,7 +66,7 @@ class Loop {
   // False: the loop has ended, and nothing was run.
   bool Enter(absl::FunctionRef<void()> task);
   // On the loop's thread: runs `task` after the turn, in its thread, while others may have theirs:
-  // for what waits until another thread has had its turn.
+  // for what takes long.
   void AfterTurn(Task task) { after_turn_.push_back(std::move(task)); }
   // On the loop's thread: runs `task` after the event that is being handled.
   void Defer(Task task) { ready_.push_back(std::move(task)); }

@@ -1,12 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -14,12 +11,8 @@
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
 #include "grpcpp/completion_queue.h"
-#include "grpcpp/generic/async_generic_service.h"
-#include "grpcpp/impl/service_type.h"
 #include "grpcpp/server_context.h"
-#include "grpcpp/support/async_stream.h"
-#include "grpcpp/support/async_unary_call.h"
-#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/status.h"
 
 namespace tiffin {
 
@@ -51,6 +44,8 @@ class RpcCall : public Rpc {
   void OnCancelled(absl::AnyInvocable<void()> callback) final;
 
  protected:
+  static grpc::Status ToGrpc(const absl::Status& status);
+
   // Forwards an operation's completion to a member function.
   template <typename Call>
   class Op final : public Completion {
@@ -93,72 +88,6 @@ class RpcCall : public Rpc {
   std::atomic<int> pending_ = 0;
   bool finished_ = false;
   bool cancelled_ = false;
-};
-
-// Of any method: its messages are read and written one by one.
-class StreamingCall final : public RpcCall {
- public:
-  // Asks `service`, of a server that has started, for a call.
-  StreamingCall(RpcCallHost& host, grpc::AsyncGenericService& service);
-
-  std::string_view method() const override { return context_.method(); }
-  void Read(absl::AnyInvocable<void(std::optional<grpc::ByteBuffer>)> done) override;
-  void Write(grpc::ByteBuffer message, absl::AnyInvocable<void(bool)> done) override;
-  void Finish(absl::Status status, std::optional<grpc::ByteBuffer> message) override;
-
- private:
-  void ReadDone(bool ok);
-  void Written(bool ok);
-  void RequestNext() override;
-
-  grpc::AsyncGenericService& service_;
-  grpc::GenericServerContext context_;
-  grpc::GenericServerAsyncReaderWriter stream_{&context_};
-  grpc::ByteBuffer read_buffer_;
-  absl::AnyInvocable<void(std::optional<grpc::ByteBuffer>)> read_done_;
-  absl::AnyInvocable<void(bool)> write_done_;
-  std::optional<std::pair<absl::Status, std::optional<grpc::ByteBuffer>>> deferred_finish_;
-  std::atomic<bool> writing_ = false;
-  Op<StreamingCall> on_read_{*this, &StreamingCall::ReadDone};
-  Op<StreamingCall> on_written_{*this, &StreamingCall::Written};
-};
-
-// Methods known by name that take one message and answer one. gRPC hands over such a call with its
-// message, which saves an operation, and a wait for it, of three.
-class UnaryMethods final : public grpc::Service {
- public:
-  // "/package.Service/Method", each once.
-  explicit UnaryMethods(std::vector<std::string> names);
-
-  size_t size() const { return names_.size(); }
-  const std::string& name(size_t index) const { return names_[index]; }
-  void Request(size_t index, grpc::ServerContext& context, grpc::ByteBuffer& message,
-               grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>& responder,
-               grpc::ServerCompletionQueue& queue, Completion& tag);
-
- private:
-  const std::vector<std::string> names_;
-};
-
-class UnaryCall final : public RpcCall {
- public:
-  // Asks for a call of the method at `index` of `methods`, which the server has started with.
-  UnaryCall(RpcCallHost& host, UnaryMethods& methods, size_t index);
-
-  std::string_view method() const override { return methods_.name(index_); }
-  void Read(absl::AnyInvocable<void(std::optional<grpc::ByteBuffer>)> done) override;
-  void Write(grpc::ByteBuffer message, absl::AnyInvocable<void(bool)> done) override;
-  void Finish(absl::Status status, std::optional<grpc::ByteBuffer> message) override;
-
- private:
-  void RequestNext() override;
-
-  UnaryMethods& methods_;
-  const size_t index_;
-  grpc::ServerContext context_;
-  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> responder_{&context_};
-  grpc::ByteBuffer message_;
-  bool was_read_ = false;
 };
 
 }  // namespace tiffin

@@ -1,8 +1,10 @@
 #include "common/async/rpc_server.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "common/async/streaming_call.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "grpc/grpc.h"
@@ -11,7 +13,9 @@ namespace tiffin {
 namespace {
 
 // Accepted in advance, so that a burst of calls doesn't wait for the loop to ask for the next.
-constexpr int kRequestedCalls = 128;
+constexpr size_t kRequestedCalls = 128;
+// Of each unary method, however many there are.
+constexpr size_t kLeastRequestedCalls = 8;
 
 }  // namespace
 
@@ -70,11 +74,10 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
         "can't listen on ", address, ": the port is taken or the address is not this machine's"));
   }
   // Each is an owner of itself, and asks for the next one.
-  for (int i = 0; i < kRequestedCalls; ++i) {
-    new StreamingCall(*this, generic_);
-    for (size_t method = 0; method < unary_->size(); ++method) {
-      new UnaryCall(*this, *unary_, method);
-    }
+  for (size_t i = 0; i < kRequestedCalls; ++i) new StreamingCall(*this, generic_);
+  for (size_t method = 0; method < unary_->size(); ++method) {
+    const size_t share = std::max(kRequestedCalls / unary_->size(), kLeastRequestedCalls);
+    for (size_t i = 0; i < share; ++i) new UnaryCall(*this, *unary_, method);
   }
   if (address.starts_with(kUnix)) return address;
   return StrCat(address.substr(0, address.rfind(':') + 1), port);

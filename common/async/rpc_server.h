@@ -14,6 +14,7 @@
 #include "common/async/path_lock.h"
 #include "common/async/rpc.h"
 #include "common/async/rpc_call.h"
+#include "common/async/unary_call.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"

@@ -5,6 +5,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "boost/asio/posix/stream_descriptor.hpp"
+#include "boost/asio/post.hpp"
 
 namespace tiffin {
 namespace {
@@ -87,6 +88,20 @@ std::unique_ptr<Watcher::Watch> Watcher::Add(int fd, Interest interest,
   auto state = std::make_shared<WatchState>(context_, fd, interest, std::move(ready));
   state->Wait();
   return std::make_unique<OwnedWatch>(std::move(state));
+}
+
+void Watcher::EndLater(std::unique_ptr<Watch> watch) {
+  {
+    absl::MutexLock lock(&mutex_);
+    ended_.push_back(std::move(watch));
+  }
+  boost::asio::post(context_, [this] {
+    std::vector<std::unique_ptr<Watch>> ended;
+    {
+      absl::MutexLock lock(&mutex_);
+      ended.swap(ended_);
+    }
+  });
 }
 
 }  // namespace tiffin

@@ -207,12 +207,10 @@ void DescriptorChannel::Retire() {
   }
   shared_->writer.Close();
   shared_->alive = false;
-  // The watcher's thread may be waiting for its turn, in which it will find this retired.
-  shared_->loop.AfterTurn(
-      [readable = std::move(shared_->readable), room = std::move(room_watch)]() mutable {
-        readable.reset();
-        room.reset();
-      });
+  // The watcher's thread may be waiting for its turn, in which it will find this retired, or be
+  // busy after one.
+  shared_->watcher.EndLater(std::move(shared_->readable));
+  if (room_watch != nullptr) shared_->watcher.EndLater(std::move(room_watch));
 }
 
 void DescriptorChannel::Announce(const shm::Announcement& announcement,

@@ -71,7 +71,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const Signature& signature() const = 0;
-  // How many threads may call Run at the same time; one, unless the engine is safe with more.
+  // How many threads may call Run at the same time; one, unless the engine is safe with more. It is
+  // not always the same one.
   virtual int concurrency() const { return 1; }
   // Where the model runs. The runtime refuses a backend that runs elsewhere than it was asked to.
   virtual std::string device() const { return "cpu"; }

@@ -21,7 +21,7 @@ namespace tiffin::worker {
 // (rows that don't start on the boundary that references need, BYTES, calls of several peers), it
 // lies in the first call's segments until each call's rows have been copied to an allocation of its
 // own. So all but what frames could carry counts as the segments' limits have it. What is not sent
-// is given back by the destructor. On one of the model's threads; outlived by the calls.
+// is given back by the destructor. On the thread that executes; outlived by the calls.
 class CallOutputs : public Outputs {
  public:
   // At least one; several are of one batchable method.

@@ -19,28 +19,31 @@ std::optional<Batch> CallQueue::Pop() {
   const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return CanPop() || (closed_ && batcher_.size() == 0);
   };
-  std::optional<absl::Time> waits_since;
   std::optional<Batch> batch;
   while (true) {
     if (!CanPop()) {
-      waits_since.reset();  // Another thread took what this one waited with.
       mutex_.Await(absl::Condition(&something));
       if (batcher_.size() == 0) break;
     }
     const absl::Time now = clock_.Now();
     const absl::Time start_at = closed_ ? now : batcher_.StartAt(now, idle_);
     if (batcher_.size() > 0 && start_at > now) {
-      if (!waits_since.has_value()) waits_since = now;
       WaitForMore(start_at, now);
       continue;
     }
-    batch = batcher_.Take(now);
-    if (batch->calls.empty() && batch->expired.empty()) continue;  // All were dropped.
-    if (waits_since.has_value()) batch->waited = now - *waits_since;
-    break;
+    batch = Take(now);
+    if (!batch->calls.empty() || !batch->expired.empty()) break;
+    batch.reset();  // All were dropped.
   }
   --idle_;
   if (waiting_for_more_ > 0) WakeIfDue(clock_.Now());  // For what this thread left.
+  return batch;
+}
+
+Batch CallQueue::Take(absl::Time now) {
+  Batch batch = batcher_.Take(now);
+  if (waits_since_.has_value()) batch.waited = now - *waits_since_;
+  waits_since_.reset();
   return batch;
 }
 
@@ -57,7 +60,12 @@ std::optional<Batch> CallQueue::TakeHere() {
   const absl::Time now = clock_.Now();
   if (!closed_ && batcher_.StartAt(now, idle_) > now) return std::nullopt;
   executing_here_ = true;
-  return batcher_.Take(now);
+  return Take(now);
+}
+
+void CallQueue::Unhold() {
+  absl::MutexLock lock(&mutex_);
+  --holds_;
 }
 
 void CallQueue::Done() {
@@ -65,9 +73,18 @@ void CallQueue::Done() {
   executing_here_ = false;
 }
 
+void CallQueue::AwaitNoneHere() {
+  const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return holds_ == 0 && !executing_here_;
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&none));
+}
+
 void CallQueue::WaitForMore(absl::Time start_at, absl::Time now) {
   const auto start = [this]()
                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || start_now_; };
+  if (!waits_since_.has_value()) waits_since_ = now;
   ++waiting_for_more_;
   mutex_.AwaitWithTimeout(absl::Condition(&start), start_at - now);
   --waiting_for_more_;

@@ -13,7 +13,7 @@
 
 namespace tiffin::worker {
 
-// From the loop to the model's threads, in batches. Thread-safe.
+// From the threads that bring calls to those that execute them, in batches. Thread-safe.
 class CallQueue {
  public:
   // By default every call runs alone. `clock` outlives the queue.
@@ -33,6 +33,10 @@ class CallQueue {
   // batch had better wait for more. Done when that was executed.
   std::optional<Batch> TakeHere();
   void Done();
+  // Ends a Hold, for one who leaves what was pushed to the others.
+  void Unhold();
+  // Until nothing is held or executed here any more.
+  void AwaitNoneHere();
 
   // An execution of calls like `call`, of that many rows together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);
@@ -47,6 +51,7 @@ class CallQueue {
   // A thread that waits for more is woken if the next batch should start now, and not if it may
   // wait longer: it asks again when its time is up.
   void WakeIfDue(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Batch Take(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Until `start_at`, unless it comes out before that the batch should start now.
   void WaitForMore(absl::Time start_at, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -56,6 +61,8 @@ class CallQueue {
   int idle_ ABSL_GUARDED_BY(mutex_) = 0;              // Threads in Pop.
   int waiting_for_more_ ABSL_GUARDED_BY(mutex_) = 0;  // Of these.
   bool start_now_ ABSL_GUARDED_BY(mutex_) = false;
+  // Since when a thread has waited for the next batch to grow.
+  std::optional<absl::Time> waits_since_ ABSL_GUARDED_BY(mutex_);
   int holds_ ABSL_GUARDED_BY(mutex_) = 0;
   bool executing_here_ ABSL_GUARDED_BY(mutex_) = false;  // Between TakeHere and Done.
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

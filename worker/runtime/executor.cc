@@ -13,6 +13,15 @@ namespace {
 // An execution that takes longer than this is for a model's thread: the one that reads frames would
 // be away from them for too long.
 constexpr absl::Duration kShort = absl::Microseconds(200);
+// Small inputs, and those of not many times the last ones' bytes, take about as long as others.
+constexpr size_t kSmallBytes = 64 << 10;
+constexpr size_t kMuchLarger = 4;
+
+size_t InputBytes(const QueuedCall& call) {
+  size_t bytes = 0;
+  for (const TensorView& input : call.inputs) bytes += input.bytes.size();
+  return bytes;
+}
 
 }  // namespace
 
@@ -23,6 +32,7 @@ Executor::Executor(Backend& backend, CallQueue& queue, const Clock& clock)
 
 Executor::~Executor() {
   queue_.Close();
+  queue_.AwaitNoneHere();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -34,15 +44,17 @@ bool Executor::ExecutesHere() const {
   return threads_.size() == 1 && longest_ns_ <= absl::ToInt64Nanoseconds(kShort);
 }
 
-void Executor::Note(absl::Duration took) {
+void Executor::Note(absl::Duration took, size_t bytes) {
+  last_bytes_ = bytes;
   const int64_t before = longest_ns_;
   longest_ns_ = before == std::numeric_limits<int64_t>::max()
                     ? absl::ToInt64Nanoseconds(took)
                     : std::max(absl::ToInt64Nanoseconds(took), before - before / 16);
 }
 
-void Executor::Submit(std::shared_ptr<QueuedCall> call, Loop& loop) {
-  if (ExecutesHere()) {
+void Executor::SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop) {
+  const size_t bytes = InputBytes(*call);
+  if (ExecutesHere() && (bytes <= kSmallBytes || bytes / kMuchLarger <= last_bytes_)) {
     queue_.Hold();
     loop.AfterTurn([this] { RunHere(); });
   }
@@ -50,6 +62,10 @@ void Executor::Submit(std::shared_ptr<QueuedCall> call, Loop& loop) {
 }
 
 void Executor::RunHere() {
+  if (!ExecutesHere()) {  // The turn brought several, and the first ones took long.
+    queue_.Unhold();
+    return;
+  }
   std::optional<Batch> batch = queue_.TakeHere();
   if (!batch.has_value()) return;
   Execute(*std::move(batch));
@@ -58,7 +74,7 @@ void Executor::RunHere() {
 
 namespace {
 
-// Framed elements are looked at here, on a model's thread: the gateway passes them on unread.
+// Framed elements are looked at here, by who executes: the gateway passes them on unread.
 absl::Status ValidateInputs(const QueuedCall& call) {
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     if (const absl::Status valid = ValidateTensor(call.inputs[i]); !valid.ok()) {
@@ -123,7 +139,9 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
                               .abandoned = abandoned};
   const absl::Status ran = backend_.Run(invocation, outputs);
   const absl::Time ended = clock_.Now();
-  Note(ended - started);
+  size_t bytes = 0;
+  for (const auto& call : calls) bytes += InputBytes(*call);
+  Note(ended - started, bytes);
   RETURN_IF_ERROR(ran);
   RETURN_IF_ERROR(outputs.Finish());
   Answer(calls, outputs, {.started = started, .ended = ended, .waited = waited});

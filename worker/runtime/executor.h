@@ -30,8 +30,11 @@ class Executor {
   Executor(Backend& backend, CallQueue& queue, const Clock& clock);
   ~Executor();
 
-  // Queues the call, to be executed. In a turn of `loop`, after which its thread may execute it.
-  void Submit(std::shared_ptr<QueuedCall> call, Loop& loop);
+  // Queues the call, for a model's thread.
+  void Submit(std::shared_ptr<QueuedCall> call) { queue_.Push(std::move(call)); }
+  // Queues the call, in a turn of `loop`, after which the turn's thread may execute it. That must
+  // not be the one that keeps the loop's timers: an execution may be longer than those before it.
+  void SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop);
   // How many calls wait.
   size_t queued() const { return queue_.size(); }
   // How many calls execute now.
@@ -51,12 +54,13 @@ class Executor {
   // Counted among those that execute.
   void Execute(Batch batch);
   void ExecuteAll(Batch batch);
+  // Executions are short, and one at a time.
   bool ExecutesHere() const;
   // As one execution, and answers them. An error, and no answer to any, if that failed.
   absl::Status ExecuteTogether(Calls calls, absl::Duration waited);
   // After an execution together failed.
   void ExecuteOneByOne(Calls calls, absl::Duration waited);
-  void Note(absl::Duration took);
+  void Note(absl::Duration took, size_t bytes);
   void Answer(Calls calls, CallOutputs& outputs, const Times& times);
   bool IsAbandoned(const QueuedCall& call) const {
     return call.cancelled || clock_.Now() >= call.deadline;
@@ -66,9 +70,10 @@ class Executor {
   CallQueue& queue_;
   const Clock& clock_;
   std::atomic<int> executing_ = 0;
-  // The longest of the executions lately: what is long counts for the next few dozen.
+  // The longest of the executions lately: it is forgotten by a sixteenth with each that follows.
   std::atomic<int64_t> longest_ns_ = std::numeric_limits<int64_t>::max();
-  std::vector<std::thread> threads_;  // Last: they use all of the above.
+  std::atomic<size_t> last_bytes_ = 0;  // Of the last execution's inputs.
+  std::vector<std::thread> threads_;    // Last: they use all of the above.
 };
 
 }  // namespace tiffin::worker

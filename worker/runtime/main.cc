@@ -148,6 +148,7 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
                                 .model = subject.model,
                                 .model_version = subject.model_version,
                                 .model_digest = subject.model_digest,
+                                .device = backend.device(),
                                 .methods = backend.signature()};
   if (subject.batching.policy == config::BatchingPolicy::kOff) return description;
   for (auto& [name, method] : description.methods) {

@@ -23,7 +23,7 @@ struct QueuedCall;
 
 // What a session's calls need until their end, which may come after the session's: the way back for
 // results, the segments that outputs lie in, and which calls there are. Shared by the session and
-// its calls. Thread-safe: the loop and the model's threads use it.
+// its calls. Thread-safe: the loop and the threads that execute use it.
 class Peer {
  public:
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,

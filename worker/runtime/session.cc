@@ -168,7 +168,11 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     End(absl::InvalidArgumentError(StrCat("call id ", execute.call(), " is in use")));
     return;
   }
-  parts_.executor.Submit(*std::move(call), parts_.loop);
+  if (express_) {  // Read by the watcher's thread.
+    parts_.executor.SubmitHere(*std::move(call), parts_.loop);
+  } else {
+    parts_.executor.Submit(*std::move(call));
+  }
 }
 
 absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute& execute) {

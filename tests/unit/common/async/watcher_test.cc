@@ -267,5 +267,39 @@ TEST(WatcherTest, TheWatcherEndsWhileDescriptorsAreReady) {
   }
 }
 
+TEST(WatcherTest, AWatchMayEndWithoutWaitingForItsCallback) {
+  Watcher watcher;
+  const Pipe pipe;
+  absl::Notification inside;
+  absl::Notification released;
+  std::atomic<int> calls = 0;
+  auto watch = watcher.Add(pipe.read_end(), Watcher::Interest::kReadable, [&] {
+    ++calls;
+    inside.Notify();
+    released.WaitForNotification();
+    return true;
+  });
+  pipe.Put();
+  ASSERT_TRUE(inside.WaitForNotificationWithTimeout(kPatience));
+
+  watcher.EndLater(std::move(watch));  // For ever, if it waited.
+
+  released.Notify();
+  RoundTrip(watcher);
+  RoundTrip(watcher);
+  EXPECT_LE(calls, 1) << "readable still, and watched";
+}
+
+TEST(WatcherTest, WatchesThatEndLaterEndWithTheWatcherAtLast) {
+  auto held = std::make_shared<int>(1);
+  const Pipe pipe;
+  {
+    Watcher watcher;
+    watcher.EndLater(
+        watcher.Add(pipe.read_end(), Watcher::Interest::kReadable, [held] { return true; }));
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 }  // namespace
 }  // namespace tiffin

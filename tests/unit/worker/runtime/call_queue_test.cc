@@ -65,27 +65,45 @@ TEST(CallQueueTest, WhatWasQueuedBeforeCloseIsStillTaken) {
 }
 
 TEST(CallQueueTest, WhatIsHeldIsForTheThreadThatHoldsIt) {
+  constexpr uint64_t kMeanwhile = 5000;
+  CallQueue queue(Clock::Monotonic());
+  std::atomic<bool> done = false;
+  bool popped_after_done = false;
+  std::thread model([&] {
+    while (const std::optional<Batch> batch = queue.Pop()) {
+      if (batch->calls.at(0)->id == kMeanwhile) popped_after_done = done;
+    }
+  });
+  // Who is not in Pop executes, and then nothing is taken here.
+  std::optional<Batch> here;
+  for (uint64_t id = 1; id <= 1000 && !here.has_value(); ++id) {
+    queue.Hold();
+    queue.Push(CallNumber(id));
+    here = queue.TakeHere();
+    while (!here.has_value() && queue.size() > 0) std::this_thread::yield();
+  }
+  ASSERT_TRUE(here.has_value());
+
+  queue.Push(CallNumber(kMeanwhile));
+  done = true;
+  queue.Done();
+  queue.Close();
+  model.join();
+
+  EXPECT_TRUE(popped_after_done);
+}
+
+TEST(CallQueueTest, AnUnheldCallIsForTheOthers) {
   CallQueue queue(Clock::Monotonic());
   std::atomic<uint64_t> popped = 0;
   std::thread model([&] { popped = queue.Pop()->calls.at(0)->id; });
-  // Not before the other thread is in Pop: who is not executes.
-  std::optional<Batch> here;
-  do {
-    queue.Hold();
-    if (queue.size() == 0) queue.Push(CallNumber(1));
-    here = queue.TakeHere();
-  } while (!here.has_value() && popped == 0);
+  queue.Hold();
+  queue.Push(CallNumber(1));
 
-  if (here.has_value()) {
-    EXPECT_EQ(here->calls.at(0)->id, 1U);
-    queue.Push(CallNumber(2));
-    EXPECT_EQ(popped, 0U);
-    queue.Done();
-    model.join();
-    EXPECT_EQ(popped, 2U);
-  } else {
-    model.join();
-  }
+  queue.Unhold();
+
+  model.join();
+  EXPECT_EQ(popped, 1U);
 }
 
 TEST(CallQueueTest, NothingIsTakenHereWhileNoThreadIsIdle) {
@@ -202,6 +220,22 @@ TEST_F(FixedWindowQueueTest, EveryIdleThreadWaitsForTheWindow) {
 
   EXPECT_EQ(popped_->calls.size(), 8U);
   EXPECT_EQ(other->calls.size(), 8U);
+}
+
+TEST_F(FixedWindowQueueTest, WhoTakesTheBatchHereIsToldOfTheWait) {
+  std::thread model = PopThatWaits();
+  clock_.Advance(absl::Milliseconds(1));
+  queue_.Hold();
+  for (int i = 0; i < 7; ++i) Push();
+
+  const std::optional<Batch> here = queue_.TakeHere();
+
+  ASSERT_TRUE(here.has_value());
+  EXPECT_EQ(here->calls.size(), 8U);
+  EXPECT_EQ(here->waited, absl::Milliseconds(1));
+  queue_.Done();
+  queue_.Close();
+  model.join();
 }
 
 TEST(QueuedCallTest, OnlyOneMayTakeACall) {

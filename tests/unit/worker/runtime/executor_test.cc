@@ -4,11 +4,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "common/async/loop.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/worker/runtime/controlled_backend.h"
@@ -250,139 +248,6 @@ TEST_F(ExecutorTest, DestructionFinishesTheExecutionUnderWay) {
   executor_.reset();
 
   EXPECT_EQ(NextResult().call(), 100U);
-}
-
-// Calls that come in turns of a loop, whose thread is the test's.
-class SubmitTest : public ExecutorTest {
- protected:
-  ~SubmitTest() override {
-    loop_.Close();
-    completions_.Shutdown();
-    loop_.Run();
-  }
-
-  // Sets how long an execution takes, and runs one in the model's thread.
-  void TakesOnce(absl::Duration took) {
-    Behave(took);
-    Queue(100, "before");
-    EXPECT_EQ(NextResult().call(), 100U);
-  }
-  void Behave(absl::Duration took) {
-    backend_.Behave([this, took](const Invocation& invocation, Outputs& outputs) {
-      threads_.push_back(std::this_thread::get_id());
-      EXPECT_FALSE(LastWasHere() && in_turn_);
-      peer_.clock().Advance(took);
-      return Identity(invocation, outputs);
-    });
-  }
-  void Submit(std::vector<uint64_t> ids) {
-    loop_.Enter([&] {
-      in_turn_ = true;
-      for (const uint64_t id : ids) {
-        executor_->Submit(peer_.MakeCall(id, backend_.signature().at("run"), "in"), loop_);
-      }
-      in_turn_ = false;
-    });
-  }
-  // One after the other, until this thread executes one; the model's may be on its way to its next
-  // wait, and takes it then. Returns the number of the last one.
-  uint64_t SubmitUntilHere() {
-    uint64_t id = 0;
-    do {
-      Submit({++id});
-      EXPECT_EQ(NextResult().call(), id);
-    } while (!LastWasHere() && id < 1000);
-    EXPECT_TRUE(LastWasHere());
-    return id;
-  }
-  bool LastWasHere() const { return threads_.back() == test_thread_; }
-
-  grpc::CompletionQueue completions_;
-  Loop loop_{completions_, Clock::Monotonic()};
-  const std::thread::id test_thread_ = std::this_thread::get_id();
-  bool in_turn_ = false;                  // Of the test's thread.
-  std::vector<std::thread::id> threads_;  // Of the executions; read when there is none.
-};
-
-TEST_F(SubmitTest, ShortExecutionsRunInTheThreadThatBringsTheCall) {
-  TakesOnce(absl::Microseconds(100));
-  EXPECT_FALSE(LastWasHere());
-
-  SubmitUntilHere();
-}
-
-TEST_F(SubmitTest, TheFirstExecutionIsForTheModelsThread) {
-  Behave(absl::ZeroDuration());
-
-  Submit({1});
-
-  EXPECT_EQ(NextResult().call(), 1U);
-  EXPECT_FALSE(LastWasHere());
-}
-
-TEST_F(SubmitTest, SoAreThoseAfterALongOneUntilItIsLongAgo) {
-  TakesOnce(absl::Milliseconds(1));
-  Behave(absl::ZeroDuration());
-
-  EXPECT_GT(SubmitUntilHere(), 10U);
-}
-
-TEST_F(SubmitTest, AllThatATurnBringsIsExecuted) {
-  TakesOnce(absl::ZeroDuration());
-
-  Submit({1, 2, 3});
-
-  for (const uint64_t id : {1U, 2U, 3U}) EXPECT_EQ(NextResult().call(), id);
-}
-
-TEST_F(SubmitTest, WhileTheModelsThreadExecutesNobodyElseDoes) {
-  TakesOnce(absl::ZeroDuration());
-  backend_.Behave(IdentityBehind(gate_));
-  Queue(100, "occupies");
-  ASSERT_TRUE(backend_.AwaitBegun(2));
-
-  Submit({1});
-
-  EXPECT_TRUE(peer_.Silent());
-  EXPECT_EQ(executor_->queued(), 1U);
-  gate_->Open();
-  EXPECT_EQ(NextResult().call(), 100U);
-  EXPECT_EQ(NextResult().call(), 1U);
-}
-
-TEST_F(SubmitTest, WhileThisThreadExecutesNobodyElseDoes) {
-  TakesOnce(absl::ZeroDuration());
-  backend_.Behave([this](const Invocation& invocation, Outputs& outputs) {
-    if (invocation.rows == 1 && backend_.executions().size() == 2) {
-      Queue(2, "meanwhile");  // Which a model's thread would take.
-      EXPECT_EQ(executor_->executing(), 1);
-    }
-    return Identity(invocation, outputs);
-  });
-
-  Submit({1});
-
-  EXPECT_EQ(NextResult().call(), 1U);
-  EXPECT_EQ(NextResult().call(), 2U);
-}
-
-TEST_F(SubmitTest, ABackendWithSeveralThreadsExecutesInThose) {
-  ControlledBackend pair(
-      BytesSignature(),
-      [this](const Invocation& invocation, Outputs& outputs) {
-        threads_.push_back(std::this_thread::get_id());
-        return Identity(invocation, outputs);
-      },
-      /*concurrency=*/2);
-  CallQueue queue(peer_.clock());
-  Executor executor(pair, queue, peer_.clock());
-
-  for (const uint64_t id : {1U, 2U, 3U}) {
-    loop_.Enter(
-        [&] { executor.Submit(peer_.MakeCall(id, pair.signature().at("run"), "in"), loop_); });
-    EXPECT_EQ(NextResult().call(), id);
-    EXPECT_FALSE(LastWasHere());
-  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Methods that the server knows by name beforehand: one message in, one out.
-#include "common/async/rpc_call.h"
+#include "common/async/unary_call.h"
 
 #include <optional>
 #include <string>
