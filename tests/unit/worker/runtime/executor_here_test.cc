@@ -158,22 +158,26 @@ TEST_F(SubmitHereTest, WhileTheModelsThreadExecutesNobodyElseDoes) {
 
 TEST_F(SubmitHereTest, WhileThisThreadExecutesNobodyElseDoes) {
   TakesOnce(absl::ZeroDuration());
-  bool outer = false;
+  bool queued = false;
+  bool executing = false;
   bool alone = true;
   backend_.Behave([&](const Invocation& invocation, Outputs& outputs) {
-    if (outer) alone = false;
-    threads_.push_back(std::this_thread::get_id());
-    if (LastWasHere()) {
-      outer = true;
+    if (executing) alone = false;
+    if (std::this_thread::get_id() == test_thread_) {
+      executing = queued = true;
       Queue(2001);  // Which a model's thread would take.
       for (int i = 0; i < 100; ++i) std::this_thread::yield();
-      outer = false;
+      executing = false;
     }
     return Identity(invocation, outputs);
   });
 
-  SubmitUntilHere();
+  for (uint64_t id = 1; id < 1000 && !queued; ++id) {
+    Submit({id});
+    EXPECT_EQ(NextResult().call(), id);
+  }
 
+  EXPECT_TRUE(queued);
   EXPECT_EQ(NextResult().call(), 2001U);
   EXPECT_TRUE(alone);
 }
