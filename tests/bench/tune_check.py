@@ -15,7 +15,6 @@ import json
 import pathlib
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -47,11 +46,10 @@ def digits() -> Example:
 
 def sentiment(images: pathlib.Path) -> Example:
     image = images / "sentiment/serif.png"
-    encoded = image.read_bytes()
     case = cases.Case(
         "sentiment_analysis", ROOT / "deploy/examples/sentiment_analysis/service.yaml",
         "sentiment_analysis.classify", "image", "BYTES", (1,),
-        struct.pack("<I", len(encoded)) + encoded, needs_models=True)
+        (image,), needs_models=True)
     return Example(case, ("sentiment",), 8, ("--example", f"ocr.image=@{image}"), tuple(
         {"ocr": ocr, "sentiment": text}
         for ocr in ((1, 1), (1, 2), (2, 1)) for text in ((1, 1), (1, 2), (2, 1))))
@@ -78,7 +76,7 @@ class Checker:
         self._folder = folder
         self._store = folder / "store"
         self._files = {}  # What it is called -> its service file.
-        (folder / "payload").write_bytes(example.case.payload)
+        (folder / "payload").write_bytes(example.case.payload_bytes()[0])
 
     def tune(self) -> None:
         for model in self._example.models:
