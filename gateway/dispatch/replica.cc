@@ -74,8 +74,8 @@ void Replica::OnExited(bool comes_back) {
   events_.changed();
 }
 
-size_t Replica::outstanding() const {
-  size_t calls = session_ == nullptr ? 0 : session_->outstanding();
+size_t Replica::load() const {
+  size_t calls = outstanding();
   // Of a lost session's calls those that waited never execute, and nobody says how many do: as long
   // as the worker reads for one of them, there is one at least.
   for (const auto& lost : lost_) calls += lost->holds() ? 1 : 0;

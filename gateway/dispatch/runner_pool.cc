@@ -105,8 +105,7 @@ RunnerPool::~RunnerPool() = default;
 
 std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
   auto pending = std::make_unique<PooledCall>(*this, std::move(call), std::move(done));
-  const size_t limit = static_cast<size_t>(options_.queue_max) + replicas_.size();
-  if (outstanding() + waiting_.size() >= limit) {
+  if (outstanding() + waiting_.size() >= static_cast<size_t>(calls_at_once())) {
     pending->EndLater(absl::ResourceExhaustedError(
         StrCat("the queue is full (queue.max is ", options_.queue_max,
                "): send less at a time, or raise queue.max or replicas")));
@@ -130,7 +129,7 @@ Replica* RunnerPool::LeastLoaded() {
   Replica* best = nullptr;
   for (const auto& replica : replicas_) {
     if (!replica->ready()) continue;
-    if (best == nullptr || replica->outstanding() < best->outstanding()) best = replica.get();
+    if (best == nullptr || replica->load() < best->load()) best = replica.get();
   }
   return best;
 }

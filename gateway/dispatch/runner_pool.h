@@ -38,6 +38,7 @@ class RunnerPool : public Runner {
   // A full queue gives RESOURCE_EXHAUSTED; no live replica, UNAVAILABLE, unless one that had served
   // is being restarted: then the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
+  int64_t calls_at_once() const override { return options_.queue_max + options_.replicas; }
 
   Replica& replica(int index) { return *replicas_[static_cast<size_t>(index)]; }
   const std::string& name() const { return options_.name; }

@@ -23,10 +23,11 @@ class RowCalls : public PendingCall {
         count_(count),
         inputs_(std::move(inputs)),
         done_(std::move(done)),
+        window_(std::clamp<int64_t>(runner.calls_at_once(), 1, kRowCallsAtOnce)),
         outputs_(call_.signature->outputs.size(), std::vector<Value>(static_cast<size_t>(count))) {}
 
   void StartMore() {
-    while (next_ < count_ && static_cast<int64_t>(pending_.size()) < kRowCallsAtOnce) {
+    while (next_ < count_ && static_cast<int64_t>(pending_.size()) < window_) {
       const int64_t index = next_++;
       pending_[index] = runner_.Start(
           CallNumber(index),
@@ -105,6 +106,7 @@ class RowCalls : public PendingCall {
   const int64_t count_;
   const std::vector<RowReader> inputs_;
   CallDone done_;
+  const int64_t window_;                     // Of calls under way.
   std::vector<std::vector<Value>> outputs_;  // By output, then by call.
   CallTimings timings_;
   int64_t next_ = 0;

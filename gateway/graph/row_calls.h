@@ -7,7 +7,8 @@
 
 namespace tiffin::gateway {
 
-// How many calls of one step are under way at once, so that one request doesn't fill a queue.
+// How many calls of one step are under way at once at most, so that one request doesn't fill a
+// queue; fewer where the runner takes fewer.
 inline constexpr int64_t kRowCallsAtOnce = 32;
 // A request that would take more calls for a step is refused.
 inline constexpr int64_t kMaxRowCalls = 65536;

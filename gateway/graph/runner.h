@@ -54,6 +54,8 @@ class Runner {
   // Never calls `done` before it returns: results come from the loop's ready list. `done` is called
   // at most once; it may destroy the PendingCall.
   [[nodiscard]] virtual std::unique_ptr<PendingCall> Start(Call call, CallDone done) = 0;
+  // How many calls may be under way before one more is refused.
+  virtual int64_t calls_at_once() const = 0;
 };
 
 }  // namespace tiffin::gateway

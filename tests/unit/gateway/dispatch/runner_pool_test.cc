@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/graph/row_calls.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/dispatch/dispatch_fixture.h"
@@ -101,6 +102,37 @@ TEST_P(RunnerPoolTest, TheQueueIsBounded) {
   EXPECT_FALSE(IsDone(again));
 }
 
+TEST_P(RunnerPoolTest, ARequestThatIsSplitNeverFillsTheQueue) {
+  MakePool(1, 0);
+  FakeWorker& worker = AddWorker(0);
+  const Value rows = loop_.Do([&] {
+    return memory_.Copy(DataType::kUint8, {3, 1}, AsBytes(std::string_view("abc"))).value();
+  });
+  Outcome outcome;
+
+  loop_.Do([&] {
+    Call call;
+    call.method = &method_;
+    call.signature = &signature_.at(method_);  // Takes one row at a time.
+    call.inputs.push_back(rows);
+    call.rows = 3;
+    auto started = StartRowCalls(*pool_, std::move(call), [&](absl::StatusOr<CallResult> result) {
+      ++outcome.times_done;
+      outcome.result.emplace(std::move(result));
+    });
+    ASSERT_TRUE(started.ok()) << started.status();
+    outcome.pending = *std::move(started);
+  });
+  for (const char* row : {"a", "b", "c"}) {
+    const worker::v1::Execute execute = worker.NextExecute();
+    EXPECT_EQ(execute.inputs(0).inline_bytes(), row);
+    worker.Send(InlineResult(execute.call(), row));
+  }
+
+  EXPECT_TRUE(AwaitStatus(outcome).ok()) << AwaitStatus(outcome);
+  loop_.Do([&] { outcome = Outcome(); });
+}
+
 TEST_P(RunnerPoolTest, AnAbandonedCallKeepsItsReplicaBusyForThoseThatCome) {
   MakePool(2, 100);
   FakeWorker& busy = AddWorker(0);
@@ -130,6 +162,24 @@ TEST_P(RunnerPoolTest, WhatALostSessionLeftExecutingKeepsItsReplicaBusy) {
   Start("next");
 
   EXPECT_EQ(idle.NextExecute().inputs(0).inline_bytes(), "next");
+}
+
+TEST_P(RunnerPoolTest, WhatALostSessionLeftExecutingTakesNoPlaceInTheQueue) {
+  MakePool(1, 0);
+  FakeWorker& worker = AddWorker(0);
+  Outcome& lost = Start("lost");
+  worker.NextExecute();
+  worker.EndStream(absl::UnavailableError("the stream broke"));  // The process lives, and executes.
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
+  EXPECT_TRUE(loop_.Await([&] {
+    clock_.Advance(absl::Milliseconds(1));
+    return pool_->ready();
+  }));
+  EXPECT_EQ(loop_.Do([&] { return pool_->replica(0).load(); }), 1U);
+
+  Start("next");
+
+  EXPECT_EQ(worker.NextExecute().inputs(0).inline_bytes(), "next");
 }
 
 TEST_P(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {

@@ -39,6 +39,9 @@ class FakeRunner : public Runner {
     return std::make_unique<Token>(started);
   }
 
+  int64_t calls_at_once() const override { return calls_at_once_; }
+  void set_calls_at_once(int64_t count) { calls_at_once_ = count; }
+
   // Called for each call when it starts.
   void OnStart(std::function<void(Started&)> on_start) { on_start_ = std::move(on_start); }
 
@@ -77,6 +80,7 @@ class FakeRunner : public Runner {
 
   std::vector<std::unique_ptr<Started>> calls_;
   std::function<void(Started&)> on_start_;
+  int64_t calls_at_once_ = 1000;
 };
 
 // A function that does what the test says.

@@ -68,5 +68,29 @@ TEST(RowCallsTest, AnyNumberOfRowsIsSplitWithinTheLimitAndComesBackInOrder) {
   }
 }
 
+TEST(RowCallsTest, NoMoreAreUnderWayThanTheRunnerTakes) {
+  const std::string method = "run";
+  const MethodSignature signature = Signature(/*batchable=*/false, 0);
+  const std::pair<int64_t, size_t> cases[] = {{0, 1}, {1, 1}, {5, 5}, {1000, kRowCallsAtOnce}};
+  for (const auto& [taken, expected] : cases) {
+    SCOPED_TRACE(::testing::Message() << "the runner takes " << taken);
+    FakeRunner runner;
+    runner.set_calls_at_once(taken);
+    Call call;
+    call.method = &method;
+    call.signature = &signature;
+    call.inputs.push_back(Numbers(std::vector<int64_t>(100)));
+    call.rows = 100;
+
+    const auto pending =
+        StartRowCalls(runner, std::move(call), [](const absl::StatusOr<CallResult>&) {});
+
+    ASSERT_TRUE(pending.ok()) << pending.status();
+    EXPECT_EQ(runner.pending(), expected);
+    FakeRunner::End(*runner.calls().front(), CallResult{.outputs = {Numbers({0})}, .timings = {}});
+    EXPECT_EQ(runner.pending(), expected);
+  }
+}
+
 }  // namespace
 }  // namespace tiffin::gateway
