@@ -10,6 +10,7 @@ namespace tiffin::config {
 
 inline constexpr double kMaxCpu = 1024;
 inline constexpr int kMaxThreads = 1024;
+inline constexpr int kMaxReplicas = 64;
 inline constexpr char kCpuDevice[] = "cpu";
 
 // What each replica of a runner may use, as far as the service file says so.

@@ -21,7 +21,6 @@ namespace tiffin::config {
 namespace {
 
 constexpr size_t kMaxFileSize = 1 << 20;
-constexpr int64_t kMaxReplicas = 64;
 constexpr int64_t kMaxQueue = 1'000'000;
 constexpr int64_t kMaxBatchSize = 65'536;
 constexpr int64_t kMaxRetries = 100;

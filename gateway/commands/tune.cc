@@ -69,6 +69,10 @@ class Tuner {
     WorkerCounts chosen;
     for (size_t i = 0; i < services_.size(); ++i) {
       ASSIGN_OR_RETURN(const SearchSubject subject, Measure(services_[i]));
+      if (subject.profiles.empty()) {
+        std::printf("%s has no runner to measure\n", services_[i].name.c_str());
+        continue;
+      }
       const SearchResult result = FindBest(subject);
       Print(MeasurementText(services_[i].name, subject.profiles));
       Print(SearchText(subject, result));

@@ -53,13 +53,15 @@ RunnerShare EvenShare(const Rest& rest) {
   return share;
 }
 
-// Cores that are spoken for, and replicas that are not.
+// The cores that nobody has spoken for, and the replicas that share them.
 Rest RestOf(const CoreBudget& budget, std::span<const RunnerRequest> requests) {
   Rest rest{.cores = budget.cores};
   for (const RunnerRequest& request : requests) {
     if (IsExplicit(request)) {
       rest.cores -= Replicas(request) * ExplicitShare(request).cpu;
-    } else if (!request.tuned.has_value()) {
+    } else if (request.tuned.has_value()) {
+      rest.cores -= Replicas(request) * request.tuned->threads;
+    } else {
       rest.replicas += Replicas(request);
     }
   }

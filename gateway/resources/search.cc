@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "common/config/resources.h"
+
 namespace tiffin::gateway {
 namespace {
 
@@ -84,6 +86,8 @@ class Search {
     for (const auto& [runner, choices] : subject_.choices) {
       for (const WorkerCount& count : choices) targets.insert(Reach(runner, count));
     }
+    // Without a runner there is one division, of nothing.
+    if (targets.empty()) return {Make({})};
     std::vector<Candidate> seeds;
     for (const double target : targets) {
       WorkerCounts workers;
@@ -186,7 +190,8 @@ std::vector<WorkerCount> ChoicesOf(const RunnerProfile& profile, const ChoiceLim
       if (fits || choices.empty()) choices.push_back({*limits.replicas, threads});
       continue;
     }
-    for (const int replicas : StepsTo(std::max(1, limits.cores / threads))) {
+    for (const int replicas :
+         StepsTo(std::clamp(limits.cores / threads, 1, config::kMaxReplicas))) {
       const WorkerCount count{replicas, threads};
       if (count.total() <= limits.cores || choices.empty()) choices.push_back(count);
     }

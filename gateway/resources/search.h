@@ -36,7 +36,8 @@ struct SearchResult {
 std::vector<int> StepsTo(int most);
 
 // The counts that a runner may have: some replicas for each number of threads that was measured, up
-// to `cores` threads in all, or the least that there is. What is given is fixed.
+// to `cores` threads in all, or the least that there is, and as many replicas as a service file may
+// give at most. What is given is fixed.
 struct ChoiceLimits {
   int cores = 1;
   std::optional<int> replicas;

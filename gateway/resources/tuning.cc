@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
 #include "common/model/digest.h"
 #include "common/model/file.h"
 #include "common/status_macros.h"
@@ -38,6 +39,14 @@ Json StepsJson(const config::ApiConfig& api) {
   return steps;
 }
 
+Json BatchingJson(const config::BatchingConfig& batching) {
+  if (batching.policy == config::BatchingPolicy::kOff) return "off";
+  const bool fixed = batching.policy == config::BatchingPolicy::kFixed;
+  return {{"policy", fixed ? "fixed" : "adaptive"},
+          {"max_batch_size", batching.max_batch_size},
+          {"max_delay_us", absl::ToInt64Microseconds(batching.max_delay)}};
+}
+
 Json RunnerJson(const TuningRunner& runner) {
   const config::RunnerConfig& config = *runner.config;
   Json json = {{"backend", runner.backend},
@@ -47,7 +56,7 @@ Json RunnerJson(const TuningRunner& runner) {
   if (config.replicas.has_value()) json["replicas"] = *config.replicas;
   if (config.resources.cpu.has_value()) json["resources.cpu"] = *config.resources.cpu;
   if (config.resources.threads.has_value()) json["resources.threads"] = *config.resources.threads;
-  if (config.batching.has_value()) json["max_batch_size"] = config.batching->max_batch_size;
+  if (config.batching.has_value()) json["batching"] = BatchingJson(*config.batching);
   return json;
 }
 
@@ -60,6 +69,17 @@ std::string FirstDifference(const Json& was, const Json& is) {
                              {{"/", "."}});
 }
 
+// A runner of the subject that the tuning says nothing of; empty if there is none.
+std::string MissingRunner(const Json& subject, const WorkerCounts& workers) {
+  for (const auto& [service, of_service] : subject["services"].items()) {
+    for (const auto& [runner, of_runner] : of_service["runners"].items()) {
+      std::string name = StrCat(service, ".", runner);
+      if (!workers.contains(name)) return name;
+    }
+  }
+  return "";
+}
+
 absl::StatusOr<Tuning> Parse(const std::string& text) {
   const Json json = Json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   const bool whole = json.is_object() && json.contains("subject") && json.contains("created") &&
@@ -70,7 +90,7 @@ absl::StatusOr<Tuning> Parse(const std::string& text) {
   for (const auto& [name, counts] : json["workers"].items()) {
     const bool is_pair = counts.is_array() && counts.size() == 2 &&
                          counts[0].is_number_unsigned() && counts[1].is_number_unsigned() &&
-                         counts[0] >= 1 && counts[1] >= 1 && counts[0] <= config::kMaxThreads &&
+                         counts[0] >= 1 && counts[1] >= 1 && counts[0] <= config::kMaxReplicas &&
                          counts[1] <= config::kMaxThreads;
     if (!is_pair) return absl::FailedPreconditionError("it is broken");
     tuning.workers[name] = {counts[0].get<int>(), counts[1].get<int>()};
@@ -131,10 +151,16 @@ absl::StatusOr<Tuning> LoadTuning(const fs::path& store, const Json& subject) {
     return absl::FailedPreconditionError(
         StrCat("the tuning ", path.string(), " can't be read: ", Message(tuning.status())));
   }
-  if (tuning->subject == subject) return tuning;
-  return absl::FailedPreconditionError(StrCat(
-      "the tuning ", path.string(),
-      " is stale: since then this has changed: ", FirstDifference(tuning->subject, subject)));
+  if (tuning->subject != subject) {
+    return absl::FailedPreconditionError(StrCat(
+        "the tuning ", path.string(),
+        " is stale: since then this has changed: ", FirstDifference(tuning->subject, subject)));
+  }
+  if (const std::string missing = MissingRunner(subject, tuning->workers); !missing.empty()) {
+    return absl::FailedPreconditionError(
+        StrCat("the tuning ", path.string(), " says nothing of runner '", missing, "'"));
+  }
+  return tuning;
 }
 
 }  // namespace tiffin::gateway

@@ -95,6 +95,23 @@ def test_a_stale_one_is_not_used_and_that_is_said(tuned, folder, old, new, chang
     assert "even share of" in checked.stdout
 
 
+def test_a_service_without_runners_has_nothing_to_measure(folder):
+    service = """
+service: plain
+apis:
+  go:
+    input: {x: text}
+    steps: {y: "format('{x}!', x=x)"}
+    output: {y: y}
+"""
+    made = run("tune", folder, service=service)
+    assert made.returncode == 0, made.stderr
+    assert "plain has no runner to measure" in made.stdout
+    checked = run("check", folder, service=service)
+    assert checked.returncode == 0, checked.stderr
+    assert "tuned by 'tiffin tune' at 20" in checked.stdout
+
+
 def test_it_is_for_these_cores_only(tuned):
     checked = run("check", tuned[0], cpus=3)
     assert checked.returncode == 0, checked.stderr

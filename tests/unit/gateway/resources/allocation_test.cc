@@ -108,6 +108,13 @@ TEST(AllocationTest, ATuningFillsInWhatTheFileLeavesOpen) {
   EXPECT_EQ(allocation.runners[2].why, "tiffin tune; replicas");
 }
 
+TEST(AllocationTest, WhatATuningFoundIsNotSharedOut) {
+  RunnerRequest tuned = Runner("tuned");
+  tuned.tuned = WorkerCount{2, 3};
+  const std::vector<RunnerRequest> requests = {tuned, Runner("rest")};
+  EXPECT_EQ(Allocate(Cores(8), requests).runners[1].workers, (WorkerCount{1, 2}));
+}
+
 TEST(AllocationTest, TheTextHasATableAndSaysWhenThereAreTooManyThreads) {
   RunnerRequest heavy = Runner("s.heavy");
   heavy.threads = 2;

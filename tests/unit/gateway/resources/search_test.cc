@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "common/config/resources.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/resources/profiles.h"
@@ -42,6 +43,20 @@ TEST(SearchTest, ChoicesStayWithinTheCores) {
   // What the file says counts, even if it is more than the cores.
   EXPECT_THAT(ChoicesOf({{8, Single(1)}}, {.cores = 4, .replicas = std::nullopt}),
               ElementsAre(WorkerCount{1, 8}));
+}
+
+TEST(SearchTest, ChoicesStayWithinWhatAServiceFileMayGive) {
+  for (const WorkerCount& count :
+       ChoicesOf({{1, Single(1)}}, {.cores = 1000, .replicas = std::nullopt})) {
+    EXPECT_LE(count.replicas, config::kMaxReplicas);
+  }
+}
+
+TEST(SearchTest, WithoutARunnerThereIsOneDivisionOfNothing) {
+  const SearchResult result = FindBest(Subject(Chain({""}), {}, 4));
+  EXPECT_TRUE(result.best.workers.empty());
+  EXPECT_EQ(result.best.predictions.size(), 1U);
+  EXPECT_TRUE(result.others.empty());
 }
 
 TEST(SearchTest, TheSlowRunnerGetsTheReplicas) {

@@ -66,8 +66,7 @@ TEST_F(TuningTest, IsStaleWhereAnythingDiffers) {
        "services.s.runners.r.resources.threads"},
       {SubjectOf(Parse("{backend: testing, device: \"cuda:0\"}")), "services.s.runners.r.device"},
       {SubjectOf(Parse("{backend: testing, options: {a: 1}}")), "services.s.runners.r.options.a"},
-      {SubjectOf(Parse("{backend: testing, batching: off}")),
-       "services.s.runners.r.max_batch_size"},
+      {SubjectOf(Parse("{backend: testing, batching: off}")), "services.s.runners.r.batching"},
       {SubjectOf(Parse("{backend: testing}", "r.other(x)")), "services.s.apis.go.y.calls"},
   };
   for (const auto& [subject, difference] : cases) {
@@ -76,6 +75,29 @@ TEST_F(TuningTest, IsStaleWhereAnythingDiffers) {
         std::string::npos)
         << WhyNot(subject);
   }
+}
+
+TEST_F(TuningTest, IsStaleWhereBatchesAreMadeInAnotherWay) {
+  Save(SubjectOf(Parse("{backend: testing, batching: {max_batch_size: 32}}")));
+  const std::pair<const char*, const char*> cases[] = {
+      {"off", ""},
+      {"{max_batch_size: 16}", ".max_batch_size"},
+      {"{max_batch_size: 32, policy: fixed}", ".policy"},
+      {"{max_batch_size: 32, max_delay: 5ms}", ".max_delay_us"},
+  };
+  for (const auto& [batching, difference] : cases) {
+    const std::string why =
+        WhyNot(SubjectOf(Parse(std::string("{backend: testing, batching: ") + batching + "}")));
+    EXPECT_TRUE(why.ends_with(std::string("services.s.runners.r.batching") + difference)) << why;
+  }
+}
+
+TEST_F(TuningTest, IsNotUsedWhereItLacksARunner) {
+  const nlohmann::json subject = SubjectOf(Parse("{backend: testing}"));
+  ASSERT_TRUE(
+      SaveTuning(folder_.path(), {.subject = subject, .created = "now", .workers = {}}).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(LoadTuning(folder_.path(), subject).status()));
+  EXPECT_NE(WhyNot(subject).find("says nothing of runner 's.r'"), std::string::npos);
 }
 
 TEST_F(TuningTest, OtherCoresAndOtherServicesHaveFilesOfTheirOwn) {
@@ -92,6 +114,7 @@ TEST_F(TuningTest, ABrokenFileIsSaidAndNotUsed) {
   for (const char* text :
        {"", "[]", "{}", R"({"subject": 1, "created": "x", "workers": {"s.r": 3}})",
         R"({"subject": 1, "created": "x", "workers": {"s.r": [0, 1]}})",
+        R"({"subject": 1, "created": "x", "workers": {"s.r": [65, 1]}})",
         R"({"subject": 1, "created": "x", "workers": {"s.r": [1, 99999]}})"}) {
     std::ofstream(TuningPath(folder_.path(), subject)) << text;
     EXPECT_NE(WhyNot(subject).find("can't be read: it is broken"), std::string::npos) << text;
