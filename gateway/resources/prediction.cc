@@ -29,7 +29,7 @@ CallCost CostOf(const WorkerMeasurements& measured, const std::string& method) {
     if (!method.empty() && one.method != method) continue;
     const auto rows = static_cast<double>(one.rows);
     if (one.rows == 1) {
-      cost.alone = one.seconds;
+      cost.alone = one.wait_seconds + one.seconds;
       cost.cpu_alone = one.cpu_seconds;
     }
     const double occupied = one.seconds / (rows * measured.concurrency);

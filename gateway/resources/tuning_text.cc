@@ -35,7 +35,7 @@ Row MeasurementRow(const std::string& what, int threads, const WorkerMeasurement
           NumberText(rate(*best)),
           StrCat(best->rows),
           NumberText(kMilliseconds * best->cpu_seconds / static_cast<double>(best->rows)),
-          measured.input};
+          best->input};
 }
 
 std::string WorkersText(const WorkerCounts& workers) {

@@ -53,7 +53,11 @@ absl::StatusOr<GivenExamples> ParseGivenExamples(const std::vector<std::string>&
       return absl::InvalidArgumentError(
           StrCat("--example '", text, "' must be INPUT=VALUE, or INPUT=@FILE"));
     }
-    given[text.substr(0, equals)] = text.substr(equals + 1);
+    const std::string input = text.substr(0, equals);
+    if (!given.emplace(input, text.substr(equals + 1)).second) {
+      return absl::InvalidArgumentError(
+          StrCat("--example: '", input, "' is given twice; give it once"));
+    }
   }
   return given;
 }

@@ -182,7 +182,7 @@ int PrintMeasurements(std::string_view program, const WorkerOptions& options,
                                 .given = *std::move(given),
                                 .methods = options.measured_methods};
   const auto measurements =
-      Measure(measured, {.max_rows = subject.batching.max_batch_size}, Clock::Monotonic());
+      Measure(measured, MeasureLimitsOf(subject.batching), Clock::Monotonic());
   if (!measurements.ok()) return Report(program, measurements.status(), kExitUsage);
   std::cout << nlohmann::json(*measurements).dump() << std::endl;
   return 0;

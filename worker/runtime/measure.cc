@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "worker/runtime/batcher.h"
 #include "worker/runtime/example_inputs.h"
 #include "worker/runtime/heap_outputs.h"
 
@@ -58,8 +59,10 @@ class Point {
     return Measurement{
         .method = std::string(method_),
         .rows = inputs_.rows(),
+        .input = {},
         .seconds = std::max(kLeastSeconds, absl::ToDoubleSeconds(*quartile)),
-        .cpu_seconds = std::max(kLeastSeconds, cpu / static_cast<double>(times_.size()))};
+        .cpu_seconds = std::max(kLeastSeconds, cpu / static_cast<double>(times_.size())),
+        .wait_seconds = 0};
   }
 
  private:
@@ -107,21 +110,36 @@ uint64_t BytesOf(const ExampleInputs& inputs) {
   return bytes;
 }
 
-std::vector<std::string> MethodsOf(const MeasureSubject& subject) {
-  if (!subject.methods.empty()) return subject.methods;
+// All of them are the backend's.
+absl::StatusOr<std::vector<std::string>> MethodsOf(const MeasureSubject& subject) {
   const Signature& signature = subject.backend.signature();
-  const auto run = signature.find(std::string(kDefaultMethod));
-  return {run == signature.end() ? signature.begin()->first : run->first};
+  for (const std::string& name : subject.methods) {
+    if (signature.contains(name)) continue;
+    return absl::InvalidArgumentError(StrCat("there is no method '", name, "'"));
+  }
+  if (!subject.methods.empty()) return subject.methods;
+  std::vector<std::string> names;
+  for (const auto& [name, method] : signature) {
+    if (name == kDefaultMethod) return std::vector<std::string>(1, name);
+    names.push_back(name);
+  }
+  if (names.size() == 1) return names;
+  return absl::InvalidArgumentError(
+      StrCat("it has no method '", kDefaultMethod, "', but ", absl::StrJoin(names, ", "),
+             ": choose with --method (for tiffin tune, call one in an API)"));
 }
 
-absl::Status CheckGiven(const MeasureSubject& subject) {
+absl::Status CheckGiven(const MeasureSubject& subject, const std::vector<std::string>& methods) {
   std::set<std::string> inputs;
-  for (const auto& [name, method] : subject.backend.signature()) {
-    for (const TensorSpec& spec : method.inputs) inputs.insert(spec.name);
+  for (const std::string& name : methods) {
+    for (const TensorSpec& spec : subject.backend.signature().at(name).inputs) {
+      inputs.insert(spec.name);
+    }
   }
   for (const auto& [name, value] : subject.given) {
     if (inputs.contains(name)) continue;
-    return absl::InvalidArgumentError(StrCat("--example: there is no input '", name, "' (have ",
+    return absl::InvalidArgumentError(StrCat("--example: there is no input '", name, "' of ",
+                                             absl::StrJoin(methods, " or "), " (have ",
                                              absl::StrJoin(inputs, ", "), ")"));
   }
   return absl::OkStatus();
@@ -129,30 +147,36 @@ absl::Status CheckGiven(const MeasureSubject& subject) {
 
 }  // namespace
 
+MeasureLimits MeasureLimitsOf(const config::BatchingConfig& batching) {
+  MeasureLimits limits;
+  if (batching.policy == config::BatchingPolicy::kOff) return limits;
+  limits.max_rows = batching.max_batch_size;
+  if (batching.policy == config::BatchingPolicy::kFixed) limits.window = batching.max_delay;
+  return limits;
+}
+
 absl::StatusOr<WorkerMeasurements> Measure(const MeasureSubject& subject,
                                            const MeasureLimits& limits, const Clock& clock) {
-  RETURN_IF_ERROR(CheckGiven(subject));
+  ASSIGN_OR_RETURN(const std::vector<std::string> methods, MethodsOf(subject));
+  RETURN_IF_ERROR(CheckGiven(subject, methods));
   WorkerMeasurements made;
   made.concurrency = subject.backend.concurrency();
   const absl::Time end = clock.Now() + limits.total;
-  for (const std::string& name : MethodsOf(subject)) {
-    const auto method = subject.backend.signature().find(name);
-    if (method == subject.backend.signature().end()) {
-      return absl::InvalidArgumentError(StrCat("there is no method '", name, "'"));
-    }
+  for (const std::string& name : methods) {
+    const MethodSignature& method = subject.backend.signature().at(name);
     ASSIGN_OR_RETURN(const MethodExample example,
-                     FindExample(name, method->second, subject.kept, subject.given));
-    made.input = example.source;
-    // As the runtime batches.
-    const bool batches = method->second.batchable && method->second.retry_safe;
-    for (const int64_t rows : RowCounts(batches ? limits.max_rows : 1)) {
+                     FindExample(name, method, subject.kept, subject.given));
+    const int64_t most = CanBatch(method) ? limits.max_rows : 1;
+    for (const int64_t rows : RowCounts(most)) {
       if (rows > 1 && clock.Now() >= end) break;
       ASSIGN_OR_RETURN(const ExampleInputs inputs,
-                       ExampleInputs::Create(method->second, example.row, rows));
+                       ExampleInputs::Create(method, example.row, rows));
       if (rows > 1 && BytesOf(inputs) > kMostInputBytes) break;
-      Point point(subject.backend, name, method->second, inputs, clock);
+      Point point(subject.backend, name, method, inputs, clock);
       RETURN_IF_ERROR(point.WarmUp());
       ASSIGN_OR_RETURN(Measurement measurement, point.Run(clock.Now() + limits.point));
+      measurement.input = example.source;
+      if (most > 1) measurement.wait_seconds = absl::ToDoubleSeconds(limits.window);
       made.measurements.push_back(std::move(measurement));
     }
   }

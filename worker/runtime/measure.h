@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/config/batching.h"
 #include "common/measurement.h"
 #include "nlohmann/json.hpp"
 #include "worker/runtime/backend.h"
@@ -19,7 +20,13 @@ struct MeasureLimits {
   absl::Duration point = absl::Milliseconds(300);  // For a number of rows; 3 executions at least.
   absl::Duration total = absl::Seconds(6);         // No more rows are tried after this.
   int64_t max_rows = 1;
+  // How long a call waits for others to come, where they run together and no measurement says
+  // whether that pays. Is not spent, but added to what is measured.
+  absl::Duration window = absl::ZeroDuration();
 };
+
+// For a worker that batches like this.
+MeasureLimits MeasureLimitsOf(const config::BatchingConfig& batching);
 
 struct MeasureSubject {
   Backend& backend;

@@ -42,8 +42,7 @@ class MeasureRunnersTest : public testing::Test {
 
 TEST_F(MeasureRunnersTest, StartsTheWorkerOnceForEachNumberOfThreads) {
   // The answer's concurrency is the number of threads that the script was given.
-  const auto measured =
-      Measure("echo '{\"concurrency\": '\"$4\"', \"input\": \"zeros\", \"measurements\": []}'");
+  const auto measured = Measure("echo '{\"concurrency\": '\"$4\"', \"measurements\": []}'");
   ASSERT_TRUE(measured.ok()) << measured.status();
   EXPECT_EQ(measured->at(1).concurrency, 1);
   EXPECT_EQ(measured->at(4).concurrency, 4);
@@ -53,7 +52,7 @@ TEST_F(MeasureRunnersTest, GivesTheMethodsAndTheExamples) {
   const auto measured = Measure(
       "shift 6; [ \"$*\" = '--measure --method run --method words --example text=a b' ] || exit 1\n"
       "[ $# = 7 ] || exit 1\n"
-      "echo '{\"concurrency\": 1, \"input\": \"zeros\", \"measurements\": []}'");
+      "echo '{\"concurrency\": 1, \"measurements\": []}'");
   EXPECT_TRUE(measured.ok()) << measured.status();
   EXPECT_THAT(progress_, ElementsAre(1, 4));
 }

@@ -48,6 +48,16 @@ TEST(PredictionTest, StepsThatNeedNotWaitTakeTheTimeOfTheLongest) {
   EXPECT_NEAR(Predict(Parallel({"a", "b"}), profiles, workers, 1).seconds, 0.16, 0.001);
 }
 
+TEST(PredictionTest, TheWaitForABatchIsPartOfTheLatencyAlone) {
+  WorkerMeasurements waits = Batching(0.1);
+  for (Measurement& one : waits.measurements) one.wait_seconds = 0.02;
+  const Prediction without =
+      Predict(Chain({"a"}), {{"a", {{1, Batching(0.1)}}}}, {{"a", {1, 1}}}, 4);
+  const Prediction with = Predict(Chain({"a"}), {{"a", {{1, waits}}}}, {{"a", {1, 1}}}, 4);
+  EXPECT_NEAR(with.seconds - without.seconds, 0.02, 1e-9);
+  EXPECT_EQ(with.requests_per_second, without.requests_per_second);
+}
+
 TEST(PredictionTest, ARunnerThatIsCalledTwiceIsTwiceAsBusy) {
   const RunnerProfiles profiles = {{"a", {{1, Single(0.1)}}}};
   const GraphLoad load = Chain({"a", "a"});
@@ -58,7 +68,7 @@ TEST(PredictionTest, ARunnerThatIsCalledTwiceIsTwiceAsBusy) {
 TEST(PredictionTest, MethodsHaveTimesOfTheirOwn) {
   WorkerMeasurements measured = Single(0.1);
   measured.measurements.push_back(
-      {.method = "words", .rows = 1, .seconds = 0.2, .cpu_seconds = 0.2});
+      {.method = "words", .rows = 1, .input = "zeros", .seconds = 0.2, .cpu_seconds = 0.2});
   GraphLoad load = Chain({"a"});
   EXPECT_NEAR(Capacity(load, "a", {{1, measured}}, {1, 1}), 10, 0.1);
   load.steps[0].method = "words";

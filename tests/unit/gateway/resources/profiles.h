@@ -10,17 +10,19 @@ namespace tiffin::gateway {
 
 // One row at a time, `seconds` each of which all is CPU time.
 inline WorkerMeasurements Single(double seconds, int concurrency = 1) {
-  return {
-      .concurrency = concurrency,
-      .input = "zeros",
-      .measurements = {{.method = "run", .rows = 1, .seconds = seconds, .cpu_seconds = seconds}}};
+  return {.concurrency = concurrency,
+          .measurements = {{.method = "run",
+                            .rows = 1,
+                            .input = "zeros",
+                            .seconds = seconds,
+                            .cpu_seconds = seconds}}};
 }
 
 // Twice the rows in the same time.
 inline WorkerMeasurements Batching(double seconds) {
   WorkerMeasurements made = Single(seconds);
   made.measurements.push_back(
-      {.method = "run", .rows = 2, .seconds = seconds, .cpu_seconds = seconds});
+      {.method = "run", .rows = 2, .input = "zeros", .seconds = seconds, .cpu_seconds = seconds});
   return made;
 }
 

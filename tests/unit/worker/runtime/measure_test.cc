@@ -81,7 +81,7 @@ TEST_F(MeasureTest, BatchableMethodsAreMeasuredWithMoreAndMoreRows) {
   EXPECT_NEAR(measured->measurements[0].seconds, 0.011, 1e-9);
   EXPECT_NEAR(measured->measurements[3].seconds, 0.016, 1e-9);
   EXPECT_GT(measured->measurements[0].cpu_seconds, 0);
-  EXPECT_EQ(measured->input, "zeros");
+  EXPECT_EQ(measured->measurements[0].input, "zeros");
 }
 
 TEST_F(MeasureTest, OthersAreMeasuredWithOneRow) {
@@ -126,7 +126,7 @@ TEST_F(MeasureTest, AsManyRunAtATimeAsTheBackendAllows) {
 TEST_F(MeasureTest, TheModelsExampleIsUsed) {
   kept_ = {{"run", {{"text", "kept"}}}};
   ControlledBackend backend = Backend(TextSignature());
-  EXPECT_EQ(Measured(backend, 2)->input, "the model's example");
+  EXPECT_EQ(Measured(backend, 2)->measurements[0].input, "the model's example");
   EXPECT_THAT(backend.executions().front().first_input, HasSubstr("kept"));
   EXPECT_THAT(backend.executions().back().first_input, HasSubstr("kept"));
 }
@@ -137,7 +137,7 @@ TEST_F(MeasureTest, WhatIsGivenCountsBeforeIt) {
   kept_ = {{"run", {{"text", "kept"}}}};
   given_ = {{"text", "@" + folder.path() + "/text"}};
   ControlledBackend backend = Backend(TextSignature());
-  EXPECT_EQ(Measured(backend)->input, "--example");
+  EXPECT_EQ(Measured(backend)->measurements[0].input, "--example");
   EXPECT_THAT(backend.executions().front().first_input, HasSubstr("from a file"));
 }
 
@@ -153,7 +153,7 @@ TEST_F(MeasureTest, AnImageIsMadeWhereNoneIsGiven) {
   run.inputs = {{"image", SingleType(ValueKind::kImage)}};
   run.outputs = {{"out", SingleType(ValueKind::kImage)}};
   ControlledBackend backend = Backend({{"run", run}});
-  EXPECT_EQ(Measured(backend)->input, "a picture of one line of text");
+  EXPECT_EQ(Measured(backend)->measurements[0].input, "a picture of one line of text");
   EXPECT_THAT(backend.executions().front().first_input, HasSubstr(std::string(ExampleImage())));
 }
 
@@ -167,6 +167,63 @@ TEST_F(MeasureTest, MethodsAreChosen) {
   EXPECT_EQ(Measured(backend).status().message(), "there is no method 'third'");
 }
 
+TEST_F(MeasureTest, WithoutAChoiceItIsRunOrTheOnlyOne) {
+  Signature signature = BytesSignature();
+  signature["a"] = signature.at("run");
+  ControlledBackend with_run = Backend(signature);
+  EXPECT_EQ(Measured(with_run)->measurements[0].method, "run");
+  auto run = signature.extract("run");
+  ControlledBackend alone = Backend(signature);
+  EXPECT_EQ(Measured(alone)->measurements[0].method, "a");
+  run.key() = "b";
+  signature.insert(std::move(run));
+  ControlledBackend several = Backend(signature);
+  EXPECT_THAT(std::string(Measured(several).status().message()),
+              HasSubstr("no method 'run', but a, b: choose with --method"));
+}
+
+TEST_F(MeasureTest, AnExampleOfAnotherMethodsInputIsRefused) {
+  Signature two = BytesSignature();
+  two["other"] = two.at("run");
+  two.at("other").inputs.front().name = "rare";
+  given_ = {{"rare", "[1]"}};
+  ControlledBackend backend = Backend(two);
+  EXPECT_THAT(std::string(Measured(backend).status().message()),
+              HasSubstr("there is no input 'rare' of run (have in)"));
+  methods_ = {"run", "other"};
+  const auto measured = Measured(backend);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_EQ(measured->measurements[0].input, "zeros");
+  EXPECT_EQ(measured->measurements[1].input, "--example");
+}
+
+TEST_F(MeasureTest, RowsAndWindowAreThoseOfTheBatching) {
+  config::BatchingConfig batching{.policy = config::BatchingPolicy::kFixed,
+                                  .max_batch_size = 8,
+                                  .max_delay = absl::Milliseconds(5)};
+  EXPECT_EQ(MeasureLimitsOf(batching).max_rows, 8);
+  EXPECT_EQ(MeasureLimitsOf(batching).window, absl::Milliseconds(5));
+  batching.policy = config::BatchingPolicy::kAdaptive;
+  EXPECT_EQ(MeasureLimitsOf(batching).max_rows, 8);
+  EXPECT_EQ(MeasureLimitsOf(batching).window, absl::ZeroDuration());
+  batching.policy = config::BatchingPolicy::kOff;
+  EXPECT_EQ(MeasureLimitsOf(batching).max_rows, 1);
+  EXPECT_EQ(MeasureLimitsOf(batching).window, absl::ZeroDuration());
+}
+
+TEST_F(MeasureTest, OnlyCallsThatRunTogetherWaitForOthers) {
+  const auto wait = [this](bool batchable, int64_t max_rows) {
+    ControlledBackend backend = Backend(BytesSignature(batchable));
+    const auto measured =
+        Measure({.backend = backend, .kept = kept_, .given = given_, .methods = methods_},
+                {.max_rows = max_rows, .window = absl::Milliseconds(5)}, clock_);
+    return measured->measurements[0].wait_seconds;
+  };
+  EXPECT_EQ(wait(/*batchable=*/true, 2), 0.005);
+  EXPECT_EQ(wait(/*batchable=*/true, 1), 0);
+  EXPECT_EQ(wait(/*batchable=*/false, 2), 0);
+}
+
 TEST_F(MeasureTest, WhatIsMissingOrWrongIsSaid) {
   const auto error = [this](Signature signature) {
     ControlledBackend backend = Backend(std::move(signature));
@@ -177,7 +234,7 @@ TEST_F(MeasureTest, WhatIsMissingOrWrongIsSaid) {
                         "text=VALUE"));
   given_ = {{"text", "@/no/such/file"}};
   EXPECT_THAT(error(TextSignature()), HasSubstr("'/no/such/file' can't be read"));
-  EXPECT_THAT(error(BytesSignature()), HasSubstr("there is no input 'text' (have in)"));
+  EXPECT_THAT(error(BytesSignature()), HasSubstr("there is no input 'text' of run (have in)"));
   given_ = {{"in", "x"}};
   EXPECT_THAT(error(BytesSignature()), HasSubstr("'in' is uint8[-1]; give its numbers as JSON"));
 }
@@ -192,6 +249,11 @@ TEST(GivenExamplesTest, HaveANameAndAValue) {
   EXPECT_EQ(ParseGivenExamples({"a=b=c", "d="}).value(), (GivenExamples{{"a", "b=c"}, {"d", ""}}));
   EXPECT_FALSE(ParseGivenExamples({"a"}).ok());
   EXPECT_FALSE(ParseGivenExamples({"=a"}).ok());
+}
+
+TEST(GivenExamplesTest, AreGivenOnce) {
+  EXPECT_THAT(std::string(ParseGivenExamples({"a=1", "b=1", "a=2"}).status().message()),
+              HasSubstr("'a' is given twice"));
 }
 
 }  // namespace
