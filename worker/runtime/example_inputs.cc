@@ -1,8 +1,12 @@
 #include "worker/runtime/example_inputs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "common/status_macros.h"
@@ -18,62 +22,78 @@ struct ExampleInput {
   TensorView view;
 };
 
-void Flatten(const json& value, std::vector<double>& numbers) {
+// The numbers and booleans of nested lists, which they point into.
+void Flatten(const json& value, std::vector<const json*>& numbers) {
   if (value.is_array()) {
     for (const json& element : value) Flatten(element, numbers);
-  } else if (value.is_boolean()) {
-    numbers.push_back(value.get<bool>() ? 1 : 0);
-  } else if (value.is_number()) {
-    numbers.push_back(value.get<double>());
+  } else if (value.is_boolean() || value.is_number()) {
+    numbers.push_back(&value);
+  }
+}
+
+// Nothing where T has no such value.
+template <typename T>
+std::optional<T> NumberAs(const json& number) {
+  if (number.is_boolean()) return static_cast<T>(number.get<bool>());
+  if constexpr (std::is_floating_point_v<T>) {
+    const auto value = number.get<double>();
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<T>::max())) return std::nullopt;
+    return static_cast<T>(value);
+  } else if (number.is_number_float()) {
+    const auto value = number.get<double>();
+    // The first beyond the largest is a power of two, and so a double, as the largest may not be.
+    const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
+    const bool fits = value >= static_cast<double>(std::numeric_limits<T>::min()) && value < end &&
+                      value == std::trunc(value);
+    return fits ? std::optional<T>(static_cast<T>(value)) : std::nullopt;
+  } else if (number.is_number_unsigned()) {
+    const auto value = number.get<uint64_t>();
+    return std::in_range<T>(value) ? std::optional<T>(static_cast<T>(value)) : std::nullopt;
+  } else {
+    const auto value = number.get<int64_t>();
+    return std::in_range<T>(value) ? std::optional<T>(static_cast<T>(value)) : std::nullopt;
   }
 }
 
 template <typename T>
-void Store(const std::vector<double>& numbers, std::byte* to) {
+absl::Status Store(DataType dtype, const std::vector<const json*>& numbers, std::byte* to) {
   for (size_t i = 0; i < numbers.size(); ++i) {
-    const T element = static_cast<T>(numbers[i]);
-    std::memcpy(to + i * sizeof(T), &element, sizeof(T));
+    const std::optional<T> element = NumberAs<T>(*numbers[i]);
+    if (!element.has_value() || (dtype == DataType::kBool && *element > 1)) {
+      return absl::InvalidArgumentError(StrCat(numbers[i]->dump(), " is no ", DataTypeName(dtype)));
+    }
+    std::memcpy(to + i * sizeof(T), &*element, sizeof(T));
   }
+  return absl::OkStatus();
 }
 
-absl::Status StoreAs(DataType dtype, const std::vector<double>& numbers, std::byte* to) {
+absl::Status StoreAs(DataType dtype, const std::vector<const json*>& numbers, std::byte* to) {
   switch (dtype) {
     case DataType::kBool:
     case DataType::kUint8:
-      Store<uint8_t>(numbers, to);
-      break;
+      return Store<uint8_t>(dtype, numbers, to);
     case DataType::kUint16:
-      Store<uint16_t>(numbers, to);
-      break;
+      return Store<uint16_t>(dtype, numbers, to);
     case DataType::kUint32:
-      Store<uint32_t>(numbers, to);
-      break;
+      return Store<uint32_t>(dtype, numbers, to);
     case DataType::kUint64:
-      Store<uint64_t>(numbers, to);
-      break;
+      return Store<uint64_t>(dtype, numbers, to);
     case DataType::kInt8:
-      Store<int8_t>(numbers, to);
-      break;
+      return Store<int8_t>(dtype, numbers, to);
     case DataType::kInt16:
-      Store<int16_t>(numbers, to);
-      break;
+      return Store<int16_t>(dtype, numbers, to);
     case DataType::kInt32:
-      Store<int32_t>(numbers, to);
-      break;
+      return Store<int32_t>(dtype, numbers, to);
     case DataType::kInt64:
-      Store<int64_t>(numbers, to);
-      break;
+      return Store<int64_t>(dtype, numbers, to);
     case DataType::kFp32:
-      Store<float>(numbers, to);
-      break;
+      return Store<float>(dtype, numbers, to);
     case DataType::kFp64:
-      Store<double>(numbers, to);
-      break;
+      return Store<double>(dtype, numbers, to);
     default:
       return absl::InvalidArgumentError(
           StrCat("an example can't be given as ", DataTypeName(dtype)));
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<ExampleInput> MakeInput(const TensorSpec& spec, bool batchable, const json* row,
@@ -88,7 +108,8 @@ absl::StatusOr<ExampleInput> MakeInput(const TensorSpec& spec, bool batchable, c
                                                 : std::max<int64_t>(size, 1));
   }
   std::string framed;
-  std::vector<double> numbers;
+  std::vector<const json*> numbers;
+  const json zero = 0;
   size_t size = 0;
   ASSIGN_OR_RETURN(const int64_t count, ElementCount(input.view.shape));
   if (batchable) input.view.shape[0] = rows;
@@ -99,7 +120,7 @@ absl::StatusOr<ExampleInput> MakeInput(const TensorSpec& spec, bool batchable, c
     size = framed.size();
   } else {
     if (row != nullptr) Flatten(*row, numbers);
-    numbers.resize(row == nullptr ? static_cast<size_t>(count) : numbers.size());
+    if (row == nullptr) numbers.assign(static_cast<size_t>(count), &zero);
     if (static_cast<int64_t>(numbers.size()) != count) {
       return absl::InvalidArgumentError(
           StrCat("the example's '", spec.name, "' has ", numbers.size(), " numbers, not ", count));
@@ -112,7 +133,10 @@ absl::StatusOr<ExampleInput> MakeInput(const TensorSpec& spec, bool batchable, c
   if (spec.type.dtype == DataType::kBytes) {
     std::memcpy(bytes, framed.data(), framed.size());
   } else {
-    RETURN_IF_ERROR(StoreAs(spec.type.dtype, numbers, bytes));
+    if (const absl::Status stored = StoreAs(spec.type.dtype, numbers, bytes); !stored.ok()) {
+      return absl::Status(stored.code(),
+                          StrCat("the example's '", spec.name, "': ", Message(stored)));
+    }
   }
   for (size_t i = 1; i < copies; ++i) std::memcpy(bytes + i * size, bytes, size);
   input.view.bytes = {bytes, size * copies};

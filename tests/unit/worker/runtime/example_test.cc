@@ -1,5 +1,7 @@
 #include "worker/runtime/example.h"
 
+#include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -105,6 +107,50 @@ TEST_F(ExampleTest, AnExampleOfTheWrongLengthIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(ran)) << ran;
   EXPECT_THAT(std::string(ran.message()), AllOf(HasSubstr("'in'"), HasSubstr("2"), HasSubstr("3")));
   EXPECT_EQ(executions_, 0U);
+}
+
+TEST_F(ExampleTest, ANumberThatTheTypeDoesNotHaveIsRefused) {
+  const std::pair<DataType, std::vector<json>> cases[] = {
+      {DataType::kBool, {2, -1, 0.5}},
+      {DataType::kUint8, {300, 256, -1, 1.5, 256.0, -1.0, 1e300}},
+      {DataType::kInt8, {128, -129, 128.0}},
+      {DataType::kInt32, {int64_t{1} << 31, -(int64_t{1} << 31) - 1}},
+      {DataType::kUint64, {-1, 18446744073709551616.0}},
+      {DataType::kInt64, {uint64_t{1} << 63, 9223372036854775808.0}},
+      {DataType::kFp32, {1e300}},
+  };
+  for (const auto& [dtype, numbers] : cases) {
+    for (const json& number : numbers) {
+      const absl::Status ran = Run(From({"in", TensorType(dtype, {1})}, false),
+                                   {{"run", {{"in", json::array({number})}}}});
+      EXPECT_TRUE(absl::IsInvalidArgument(ran)) << ran;
+      EXPECT_THAT(std::string(ran.message()),
+                  HasSubstr("the example's 'in': " + number.dump() + " is no " +
+                            std::string(DataTypeName(dtype))));
+    }
+  }
+  EXPECT_EQ(executions_, 0U);
+}
+
+TEST_F(ExampleTest, WholeNumbersKeepAllTheirDigits) {
+  for (const int64_t number : {std::numeric_limits<int64_t>::min(), (int64_t{1} << 53) + 1,
+                               std::numeric_limits<int64_t>::max()}) {
+    seen_ = {};
+    const absl::Status ran = Run(From({"in", TensorType(DataType::kInt64, {1})}, false),
+                                 {{"run", {{"in", json::array({number})}}}});
+    ASSERT_TRUE(ran.ok()) << ran;
+    int64_t got = 0;
+    std::memcpy(&got, seen_.bytes.front().data(), sizeof(got));
+    EXPECT_EQ(got, number);
+  }
+}
+
+TEST_F(ExampleTest, WholeNumbersMayBeWrittenWithAPoint) {
+  const absl::Status ran = Run(From({"in", TensorType(DataType::kUint8, {2})}, false),
+                               {{"run", {{"in", {255.0, true}}}}});
+
+  EXPECT_TRUE(ran.ok()) << ran;
+  EXPECT_EQ(seen_.bytes.front(), "\xff\1");
 }
 
 TEST_F(ExampleTest, ATypeThatNoExampleCanHaveIsRefused) {
