@@ -96,7 +96,8 @@ class LoadGenerator(unittest.TestCase):
         result = json.loads(client.stdout)
         # The standard deviation is 20; with the same seed it is the same number each time.
         self.assertAlmostEqual(result["requests"], 400, delta=80)
-        self.assertAlmostEqual(result["throughput"], result["requests"], delta=80)
+        # In a second, or more where the last reply was late.
+        self.assertLessEqual(result["throughput"], 1.2 * result["requests"])
         self.assertGreater(result["total_requests"], result["requests"])
 
     def test_makes_calls_in_bursts(self):
