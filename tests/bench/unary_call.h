@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -17,7 +18,8 @@ namespace tiffin::bench {
 inline constexpr char kTimingKey[] = "tiffin-timing";
 
 // A call of raw bytes. Stays where it is from Start until `tag` has come out of the queue; may be
-// started again then.
+// released and started again then. The queue may give the tag to another thread before Start has
+// returned.
 class UnaryCall {
  public:
   struct Options {
@@ -27,6 +29,7 @@ class UnaryCall {
 
   void Start(grpc::GenericStub& stub, const std::string& method, const grpc::ByteBuffer& request,
              const Options& options, grpc::CompletionQueue& queue, void* tag) {
+    const absl::MutexLock lock(&starting_);
     context_.emplace();
     if (options.wants_timing) context_->AddMetadata(kTimingKey, "1");
     if (options.deadline != absl::InfiniteFuture()) {
@@ -56,12 +59,15 @@ class UnaryCall {
     return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
   }
   void Release() {
+    // Not under a Start that has yet to return from gRPC.
+    const absl::MutexLock lock(&starting_);
     call_.reset();
     context_.reset();
     reply_.Clear();
   }
 
  private:
+  absl::Mutex starting_;
   std::optional<grpc::ClientContext> context_;
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> call_;
   grpc::ByteBuffer reply_;
