@@ -65,6 +65,11 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
       .batch = absl::Microseconds(static_cast<int64_t>(result.batch_us())),
       .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
   };
+  if (result.executed_rows() > 0) {
+    taken.executions.push_back({.rows = static_cast<int64_t>(result.executed_rows()),
+                                .count = 1,
+                                .compute = taken.timings.compute});
+  }
   for (int i = 0; i < result.outputs_size(); ++i) {
     const TensorSpec& spec = specs[static_cast<size_t>(i)];
     const worker::v1::Tensor& tensor = result.outputs(i);

@@ -149,7 +149,8 @@ absl::Status Execution::StartStep(size_t index) {
                                  .end = now,
                                  .queue = {},
                                  .batch = {},
-                                 .compute = {}});
+                                 .compute = {},
+                                 .step = index});
   absl::Status status = absl::OkStatus();
   if (start_ + now >= deadline_) {
     status = absl::DeadlineExceededError("the request's time was up before it started");
@@ -210,6 +211,7 @@ absl::Status Execution::RunFunction(size_t index, const StepFunction& function) 
   StepTiming& timing = timeline_.back();
   timing.end = elapsed();
   timing.compute = timing.end - timing.start;
+  timing.done = true;
   std::vector<Value> outputs;
   outputs.push_back(std::move(output));
   return EndStep(index, std::move(outputs));
@@ -224,7 +226,9 @@ void Execution::OnResult(size_t index, absl::StatusOr<CallResult> result) {
     timing.queue = result->timings.queue;
     timing.batch = result->timings.batch;
     timing.compute = result->timings.compute;
+    timing.executions = std::move(result->executions);
     status = EndStep(index, std::move(result->outputs));
+    timing.done = status.ok();
   }
   if (!status.ok()) return Finish(InStep(api_.plan().steps[index], status));
   Advance();

@@ -30,6 +30,9 @@ struct StepTiming {
   absl::Duration queue;
   absl::Duration batch;
   absl::Duration compute;
+  size_t step = 0;    // Index into the plan's steps.
+  bool done = false;  // It ended well.
+  ExecutionList executions = {};
 };
 
 struct ExecutionOptions {

@@ -76,12 +76,25 @@ class RowCalls : public PendingCall {
     timings_.queue = std::max(timings_.queue, result->timings.queue);
     timings_.batch = std::max(timings_.batch, result->timings.batch);
     timings_.compute += result->timings.compute;
+    for (const Executions& executions : result->executions) Note(executions);
     StartMore();
     if (pending_.empty()) Finish(Gather());
   }
 
+  // There may be thousands, but of few sizes.
+  void Note(const Executions& more) {
+    const auto same = std::find_if(executions_.begin(), executions_.end(),
+                                   [&](const Executions& sum) { return sum.rows == more.rows; });
+    if (same == executions_.end()) {
+      executions_.push_back(more);
+    } else {
+      same->count += more.count;
+      same->compute += more.compute;
+    }
+  }
+
   absl::StatusOr<CallResult> Gather() {
-    CallResult gathered{.outputs = {}, .timings = timings_};
+    CallResult gathered{.outputs = {}, .timings = timings_, .executions = executions_};
     for (size_t output = 0; output < outputs_.size(); ++output) {
       absl::StatusOr<Value> value = GatherRows(outputs_[output]);
       if (!value.ok()) {
@@ -109,6 +122,7 @@ class RowCalls : public PendingCall {
   const int64_t window_;                     // Of calls under way.
   std::vector<std::vector<Value>> outputs_;  // By output, then by call.
   CallTimings timings_;
+  ExecutionList executions_;
   int64_t next_ = 0;
   std::map<int64_t, std::unique_ptr<PendingCall>> pending_;  // By call.
 };

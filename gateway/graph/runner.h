@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -32,10 +33,20 @@ struct CallTimings {
   absl::Duration compute;
 };
 
+// Executions of a model, all with the same number of rows. Calls that ran together share one, which
+// is told with one of them only.
+struct Executions {
+  int64_t rows = 0;
+  uint64_t count = 0;
+  absl::Duration compute;  // Of all of them.
+};
+using ExecutionList = absl::InlinedVector<Executions, 1>;
+
 struct CallResult {
   // In the order of the signature, rows first, checked against it.
   std::vector<Value> outputs;
   CallTimings timings;
+  ExecutionList executions = {};
 };
 
 using CallDone = absl::AnyInvocable<void(absl::StatusOr<CallResult>)>;

@@ -144,12 +144,14 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
   Note(ended - started, bytes);
   RETURN_IF_ERROR(ran);
   RETURN_IF_ERROR(outputs.Finish());
-  Answer(calls, outputs, {.started = started, .ended = ended, .waited = waited});
+  Answer(calls, outputs,
+         {.started = started, .ended = ended, .waited = waited, .rows = inputs.rows()});
   queue_.Learn(*calls.front(), inputs.rows(), ended - started);
   return absl::OkStatus();
 }
 
 void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
+  int64_t untold_rows = times.rows;
   for (size_t i = 0; i < calls.size(); ++i) {
     QueuedCall& call = *calls[i];
     v1::Result result;
@@ -164,6 +166,7 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
       EndCall(call, moved);
       continue;
     }
+    result.set_executed_rows(static_cast<uint64_t>(std::exchange(untold_rows, 0)));
     call.peer->RemoveCall(call.id);
     call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
   }

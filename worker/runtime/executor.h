@@ -46,6 +46,7 @@ class Executor {
     absl::Time started;
     absl::Time ended;
     absl::Duration waited;  // As Batch::waited.
+    int64_t rows = 0;       // Of all calls.
   };
 
   void Run();

@@ -56,8 +56,11 @@ TEST(RowCallsTest, AnyNumberOfRowsIsSplitWithinTheLimitAndComesBackInOrder) {
         if (!started->pending() || seen++ != nth) continue;
         smallest = std::min(smallest, started->call.rows);
         largest = std::max(largest, started->call.rows);
-        FakeRunner::End(*started,
-                        CallResult{.outputs = {started->call.inputs.front()}, .timings = {}});
+        FakeRunner::End(*started, CallResult{.outputs = {started->call.inputs.front()},
+                                             .timings = {},
+                                             .executions = {{.rows = started->call.rows,
+                                                             .count = 1,
+                                                             .compute = absl::Milliseconds(1)}}});
         break;
       }
     }
@@ -65,6 +68,13 @@ TEST(RowCallsTest, AnyNumberOfRowsIsSplitWithinTheLimitAndComesBackInOrder) {
     EXPECT_LE(largest, smallest + 1) << "the rows are not spread evenly";
     ASSERT_TRUE(result.has_value() && result->ok());
     EXPECT_EQ(NumbersOf((*result)->outputs.front()), numbers);
+    int64_t executed = 0;
+    for (const Executions& executions : (*result)->executions) {
+      executed += executions.rows * static_cast<int64_t>(executions.count);
+      EXPECT_EQ(executions.compute, static_cast<int64_t>(executions.count) * absl::Milliseconds(1));
+    }
+    EXPECT_EQ(executed, rows);
+    EXPECT_LE((*result)->executions.size(), 2U) << "one entry for each number of rows";
   }
 }
 

@@ -244,9 +244,11 @@ TEST_F(BatchTest, TheTimesTellTheWaitForOthersApart) {
   const v1::Result waited = NextResult();
   EXPECT_EQ(waited.queue_us(), 1000U);
   EXPECT_EQ(waited.batch_us(), 2000U);
+  EXPECT_EQ(waited.executed_rows(), 2U);
   const v1::Result joined = NextResult();
   EXPECT_EQ(joined.queue_us(), 0U);
   EXPECT_EQ(joined.batch_us(), 1000U) << "it came a millisecond ago";
+  EXPECT_EQ(joined.executed_rows(), 0U) << "one execution would count twice";
 }
 
 TEST_F(BatchTest, RandomCallsOfAllShapesGetTheirOwnRowsBack) {

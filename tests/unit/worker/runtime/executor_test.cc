@@ -72,6 +72,7 @@ TEST_F(ExecutorTest, SendsTheOutputsAndTheTimes) {
   EXPECT_EQ(result.queue_us(), 2000U);
   EXPECT_EQ(result.batch_us(), 0U);
   EXPECT_EQ(result.compute_us(), 3000U);
+  EXPECT_EQ(result.executed_rows(), 1U);
   EXPECT_EQ(peer_.peer()->FindCall(4), nullptr);
 }
 
