@@ -62,14 +62,20 @@ void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status stat
   FinishWith(rpc, status);
 }
 
-void InferCalls::Start(Rpc& rpc, InferRequest request) {
+InferOptions InferCalls::OptionsOf(const Rpc& rpc, const InferRequest& request) {
   InferOptions options;
+  options.received = request.received;
   options.request_id = RequestId(rpc, request.request_id);
   options.want_timing = rpc.metadata(kTimingKey) == "1";
   options.deadline = std::min(rpc.deadline(), request.received + TimeoutOf(request.target));
   if (request.timeout.has_value()) {
     options.deadline = std::min(options.deadline, request.received + *request.timeout);
   }
+  return options;
+}
+
+void InferCalls::Start(Rpc& rpc, InferRequest request) {
+  InferOptions options = OptionsOf(rpc, request);
   rpc.AddTrailingMetadata(std::string(kRequestIdKey), options.request_id);
   if (options.deadline <= clock_.Now()) {
     FinishWith(rpc, absl::DeadlineExceededError(

@@ -48,6 +48,9 @@ class InferCalls {
   // asked by `tiffin-timing: 1`, tiffin-timing too.
   void Start(Rpc& rpc, InferRequest request);
 
+  // How to run a request of this RPC: its id, its deadline, and what it asks for.
+  InferOptions OptionsOf(const Rpc& rpc, const InferRequest& request);
+
   // Finishes an RPC whose request was refused before Start, with x-request-id likewise.
   void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status);
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/signature.h"
+#include "gateway/api/statistics.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/value.h"
@@ -29,10 +30,9 @@ struct RunnerEntry {
   std::string backend;  // "xgboost"
 };
 
-// What a request is for. Not null; owned by Serving.
-using InferTarget = std::variant<const PlannedApi*, const RunnerEntry*>;
-
 struct InferOptions {
+  // When the request came, by Clock::Monotonic(), for statistics; InfinitePast if nobody noted it.
+  absl::Time received = absl::InfinitePast();
   // By Clock::Monotonic(). Never infinite; already the smallest of all that apply.
   absl::Time deadline;
   // Printable ASCII, at most 128 characters.
@@ -71,6 +71,9 @@ class Serving {
   // `changed` is called, from the loop, after any answer of the two functions above has changed. It
   // is kept as long as this object, and must stay callable as long as the loop runs.
   virtual void OnReadinessChange(absl::AnyInvocable<void()> changed) = 0;
+
+  // What became of its requests so far.
+  virtual const TargetStatistics& statistics(InferTarget target) const = 0;
 
   virtual ValueAllocator& allocator() = 0;
 

@@ -43,12 +43,17 @@ class ServingLoop::Request : public PendingInfer {
  public:
   explicit Request(ServingLoop& serving) : serving_(serving) { ++serving_.active_requests_; }
   ~Request() override {
+    if (execution_ != nullptr && !ended_) CountEnd(/*ok=*/false);  // Cancelled.
     execution_.reset();
     if (alive_ != nullptr) *alive_ = false;
     serving_.RequestEnded();
   }
 
-  void Run(const BoundApi& api, std::vector<Value> inputs, InferOptions options, InferDone done) {
+  void Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows,
+           Statistics::Counter& counter, InferOptions options, InferDone done) {
+    rows_ = rows;
+    received_ = options.received;
+    counter_ = &counter;
     ExecutionOptions execution{
         .deadline = options.deadline,
         .request_id = std::move(options.request_id),
@@ -59,13 +64,7 @@ class ServingLoop::Request : public PendingInfer {
                                       absl::StatusOr<std::vector<Value>> outputs) mutable {
                                     // `done` may destroy this, and with it the closure that runs.
                                     InferDone tell = std::move(done);
-                                    if (!outputs.ok()) {
-                                      std::move(tell)(outputs.status());
-                                    } else {
-                                      InferReply reply{.outputs = *std::move(outputs), .steps = {}};
-                                      if (want_timing) reply.steps = execution_->timeline();
-                                      std::move(tell)(std::move(reply));
-                                    }
+                                    End(want_timing, std::move(outputs), std::move(tell));
                                   });
   }
 
@@ -78,7 +77,41 @@ class ServingLoop::Request : public PendingInfer {
   }
 
  private:
+  // The last thing: `tell` may destroy this.
+  void End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs, InferDone tell) {
+    CountEnd(outputs.ok());
+    if (!outputs.ok()) {
+      std::move(tell)(outputs.status());
+      return;
+    }
+    InferReply reply{.outputs = *std::move(outputs), .steps = {}};
+    if (want_timing) reply.steps = execution_->timeline();
+    const Clock& clock = serving_.loop_.clock();
+    Statistics::Counter& counter = *counter_;
+    const absl::Time told = clock.Now();
+    std::move(tell)(std::move(reply));  // It makes the message, and destroys this.
+    CountReply(counter, clock.Now() - told);
+  }
+
+  void CountEnd(bool ok) {
+    ended_ = true;
+    const absl::Time now = serving_.loop_.clock().Now();
+    const absl::Duration ran = execution_->elapsed();
+    const absl::Duration total =
+        received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
+    Count(*counter_, {.rows = rows_,
+                      .ok = ok,
+                      .end = now,
+                      .total = total,
+                      .decode = total - ran,
+                      .steps = execution_->timeline()});
+  }
+
   ServingLoop& serving_;
+  int64_t rows_ = 1;
+  absl::Time received_;
+  Statistics::Counter* counter_ = nullptr;  // From Run on.
+  bool ended_ = false;
   std::unique_ptr<Execution> execution_;
   std::shared_ptr<bool> alive_;  // Shared with a deferred refusal.
 };
@@ -230,6 +263,7 @@ absl::Status ServingLoop::Bind() {
                      RunnerTarget::Create(entry, *Find(entry.service, entry.runner)->pool));
     targets_.emplace(&entry, std::move(target));
   }
+  statistics_.emplace(services_, entries_);
   ASSIGN_OR_RETURN(api_, Api::Create(*this, loop_.clock()));
   return absl::OkStatus();
 }
@@ -271,7 +305,7 @@ void ServingLoop::OnReadinessChange(absl::AnyInvocable<void()> changed) {
 }
 
 std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector<Value> inputs,
-                                                 int64_t /*rows*/, InferOptions options,
+                                                 int64_t rows, InferOptions options,
                                                  InferDone done) {
   auto request = std::make_unique<Request>(*this);
   if (state_ != State::kServing) {
@@ -281,7 +315,8 @@ std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector
   const auto* const* api = std::get_if<const PlannedApi*>(&target);
   const BoundApi& bound = api != nullptr ? bound_apis_.at(*api)
                                          : targets_.at(std::get<const RunnerEntry*>(target)).api();
-  request->Run(bound, std::move(inputs), std::move(options), std::move(done));
+  request->Run(bound, std::move(inputs), rows, statistics_->at(target), std::move(options),
+               std::move(done));
   return request;
 }
 

@@ -15,6 +15,7 @@
 #include "common/config/service.h"
 #include "gateway/api/api.h"
 #include "gateway/api/serving.h"
+#include "gateway/api/statistics.h"
 #include "gateway/dispatch/runner_pool.h"
 #include "gateway/graph/bound_api.h"
 #include "gateway/server/runner_target.h"
@@ -72,6 +73,9 @@ class ServingLoop : public Serving {
   bool ServiceReady(std::string_view service) const override;
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
+  const TargetStatistics& statistics(InferTarget target) const override {
+    return statistics_->of(target);
+  }
   ValueAllocator& allocator() override { return memory_; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
@@ -116,6 +120,7 @@ class ServingLoop : public Serving {
   std::vector<RunnerEntry> entries_;
   std::map<const PlannedApi*, BoundApi> bound_apis_;
   std::map<const RunnerEntry*, RunnerTarget> targets_;
+  std::optional<Statistics> statistics_;  // Since the graphs are planned.
   std::unique_ptr<Api> api_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
   size_t active_requests_ = 0;

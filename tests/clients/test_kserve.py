@@ -137,7 +137,7 @@ def test_infer_of_an_api(client):
     assert np.array_equal(result.as_numpy("total"), 2 * left + 5)
     assert np.array_equal(result.as_numpy("difference"), np.full(16, -5))
     response = result.get_response()
-    assert response.id == "r-1"
+    assert response.id == "r-1" and not response.parameters
     assert response.model_name == "parts.add" and response.model_version == "1"
 
 
@@ -227,11 +227,8 @@ def test_tritonclients_timeout_is_microseconds(client):
 
 
 @pytest.mark.parametrize("method, request_type", [
-    ("RepositoryIndex", service_pb2.RepositoryIndexRequest),
     ("RepositoryModelLoad", service_pb2.RepositoryModelLoadRequest),
     ("RepositoryModelUnload", service_pb2.RepositoryModelUnloadRequest),
-    ("ModelConfig", service_pb2.ModelConfigRequest),
-    ("ModelStatistics", service_pb2.ModelStatisticsRequest),
     ("SystemSharedMemoryStatus", service_pb2.SystemSharedMemoryStatusRequest),
     ("SystemSharedMemoryRegister", service_pb2.SystemSharedMemoryRegisterRequest),
     ("CudaSharedMemoryStatus", service_pb2.CudaSharedMemoryStatusRequest),
@@ -243,11 +240,11 @@ def test_the_rest_of_the_protocol_is_unimplemented_by_name(server, method, reque
         getattr(server.kserve, method)(request_type(), timeout=ANSWER_S)
 
 
-def test_streaming_is_unimplemented_by_name(server):
-    with refused(Code.UNIMPLEMENTED, "ModelStreamInfer"):
-        list(server.kserve.ModelStreamInfer(
-            iter([harness.infer_request("parts.echo", np.ones((1, 1), np.float32))]),
-            timeout=ANSWER_S))
+def test_parameters_of_ones_own_come_back(client):
+    rows = np.ones((1, 3), np.float32)
+    result = client.infer("parts.echo", [tensor("INPUT0", rows, "FP32")], sequence_id=7,
+                          parameters={"mine": "kept"})
+    assert result.get_response().parameters["mine"].string_param == "kept"
 
 
 def test_many_clients_at_once(server):

@@ -36,6 +36,9 @@ class ModelTable {
   // NOT_FOUND says which models or versions there are.
   absl::StatusOr<const Model*> Find(std::string_view name, std::string_view version) const;
   size_t size() const { return models_.size(); }
+  // Pairs of name and model, by name.
+  auto begin() const { return models_.begin(); }
+  auto end() const { return models_.end(); }
 
  private:
   ModelTable() = default;

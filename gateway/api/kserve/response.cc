@@ -72,12 +72,14 @@ inference::ModelMetadataResponse MetadataOf(const Model& model) {
 
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
                                                 const std::vector<Value>& outputs,
-                                                const std::vector<size_t>& requested) {
+                                                const std::vector<size_t>& requested,
+                                                const Parameters* parameters) {
   google::protobuf::Arena arena;
   auto& head = *google::protobuf::Arena::CreateMessage<inference::ModelInferResponse>(&arena);
   head.set_model_name(model.interface.name);
   head.set_model_version(model.version);
   head.set_id(std::string(id));
+  if (parameters != nullptr) *head.mutable_parameters() = *parameters;
   std::vector<std::span<const std::byte>> contents;
   for (const size_t index : requested) {
     const TensorSpec& spec = model.interface.outputs[index];

@@ -6,10 +6,15 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/kserve/config.h"
+#include "gateway/api/kserve/decode.h"
+#include "gateway/api/kserve/repository.h"
 #include "gateway/api/kserve/request.h"
 #include "gateway/api/kserve/response.h"
+#include "gateway/api/kserve/statistics.h"
 #include "gateway/api/message_io.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
@@ -18,24 +23,6 @@ namespace tiffin::gateway::kserve {
 namespace {
 
 constexpr std::string_view kPrefix = "/inference.GRPCInferenceService/";
-
-absl::StatusOr<InferRequest> Decode(const ParsedRequest& parsed, const ModelTable& models,
-                                    ValueAllocator& allocator) {
-  const inference::ModelInferRequest& message = parsed.message();
-  ASSIGN_OR_RETURN(const Model* model, models.Find(message.model_name(), message.model_version()));
-  ASSIGN_OR_RETURN(std::optional<absl::Duration> timeout, TimeoutOf(message));
-  ASSIGN_OR_RETURN(std::vector<size_t> outputs, RequestedOutputs(message, model->interface));
-  ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, allocator));
-  return InferRequest{.target = model->target,
-                      .inputs = std::move(inputs),
-                      .request_id = message.id(),
-                      .timeout = timeout,
-                      .received = {},
-                      .encode = [model, id = message.id(),
-                                 requested = std::move(outputs)](const std::vector<Value>& values) {
-                        return EncodeResponse(*model, id, values, requested);
-                      }};
-}
 
 }  // namespace
 
@@ -51,12 +38,16 @@ bool KserveService::ServerReady() const {
   });
 }
 
+bool KserveService::Ready(const Model& model) const {
+  return model.runner.empty() ? serving_.ServiceReady(model.service)
+                              : serving_.RunnerReady(model.service, model.runner);
+}
+
 absl::StatusOr<inference::ModelReadyResponse> KserveService::ModelReady(
     const inference::ModelReadyRequest& request) const {
   ASSIGN_OR_RETURN(const Model* model, models_.Find(request.name(), request.version()));
   inference::ModelReadyResponse response;
-  response.set_ready(model->runner.empty() ? serving_.ServiceReady(model->service)
-                                           : serving_.RunnerReady(model->service, model->runner));
+  response.set_ready(Ready(*model));
   return response;
 }
 
@@ -64,6 +55,9 @@ inference::ServerMetadataResponse KserveService::ServerMetadata() const {
   inference::ServerMetadataResponse response;
   response.set_name("tiffin");
   response.set_version(TIFFIN_VERSION);
+  // Of Triton's names for its extensions, those whose RPCs are all there.
+  response.add_extensions("model_configuration");
+  response.add_extensions("statistics");
   return response;
 }
 
@@ -73,13 +67,37 @@ absl::StatusOr<inference::ModelMetadataResponse> KserveService::ModelMetadata(
   return MetadataOf(*model);
 }
 
+absl::StatusOr<inference::ModelConfigResponse> KserveService::ModelConfig(
+    const inference::ModelConfigRequest& request) const {
+  ASSIGN_OR_RETURN(const Model* model, models_.Find(request.name(), request.version()));
+  inference::ModelConfigResponse response;
+  *response.mutable_config() = ConfigOf(*model, models_);
+  return response;
+}
+
+absl::StatusOr<inference::ModelStatisticsResponse> KserveService::ModelStatistics(
+    const inference::ModelStatisticsRequest& request) const {
+  inference::ModelStatisticsResponse response;
+  const Moment moment{.now = calls_.Now(), .wall = absl::Now()};
+  const auto add = [&](const Model& model) {
+    *response.add_model_stats() = StatisticsOf(model, serving_.statistics(model.target), moment);
+  };
+  if (request.name().empty()) {
+    for (const auto& [name, model] : models_) add(model);
+  } else {
+    ASSIGN_OR_RETURN(const Model* model, models_.Find(request.name(), request.version()));
+    add(*model);
+  }
+  return response;
+}
+
 void KserveService::ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received) {
   ParsedRequest parsed;
   if (absl::Status status = parsed.Parse(message); !status.ok()) {
     calls_.Refuse(rpc, "", std::move(status));
     return;
   }
-  absl::StatusOr<InferRequest> request = Decode(parsed, models_, serving_.allocator());
+  absl::StatusOr<InferRequest> request = DecodeRequest(parsed, models_, serving_.allocator());
   if (!request.ok()) {
     calls_.Refuse(rpc, parsed.message().id(), request.status());
     return;
@@ -92,20 +110,23 @@ std::vector<std::string> KserveService::UnaryMethods() const {
   return {StrCat(kPrefix, "ModelInfer")};
 }
 
-bool KserveService::Start(Rpc& rpc) {
-  std::string_view method = rpc.method();
-  if (!method.starts_with(kPrefix)) return false;
-  method.remove_prefix(kPrefix.size());
-  if (method == "ModelInfer") {
-    ReadRequest(rpc, [this, &rpc, received = calls_.Now()](const grpc::ByteBuffer& message) {
-      ModelInfer(rpc, message, received);
-    });
-  } else if (method == "ModelReady") {
+bool KserveService::StartUnary(std::string_view method, Rpc& rpc) {
+  if (method == "ModelReady") {
     AnswerUnary<inference::ModelReadyRequest>(
         rpc, [this](const auto& request) { return ModelReady(request); });
   } else if (method == "ModelMetadata") {
     AnswerUnary<inference::ModelMetadataRequest>(
         rpc, [this](const auto& request) { return ModelMetadata(request); });
+  } else if (method == "ModelConfig") {
+    AnswerUnary<inference::ModelConfigRequest>(
+        rpc, [this](const auto& request) { return ModelConfig(request); });
+  } else if (method == "ModelStatistics") {
+    AnswerUnary<inference::ModelStatisticsRequest>(
+        rpc, [this](const auto& request) { return ModelStatistics(request); });
+  } else if (method == "RepositoryIndex") {
+    AnswerUnary<inference::RepositoryIndexRequest>(rpc, [this](const auto& request) {
+      return IndexOf(models_, request, [this](const Model& model) { return Ready(model); });
+    });
   } else if (method == "ServerLive") {
     AnswerUnary<inference::ServerLiveRequest>(rpc, [](const auto&) {
       inference::ServerLiveResponse response;
@@ -123,6 +144,24 @@ bool KserveService::Start(Rpc& rpc) {
       return absl::StatusOr<inference::ServerMetadataResponse>(ServerMetadata());
     });
   } else {
+    return false;
+  }
+  return true;
+}
+
+bool KserveService::Start(Rpc& rpc) {
+  std::string_view method = rpc.method();
+  if (!method.starts_with(kPrefix)) return false;
+  method.remove_prefix(kPrefix.size());
+  if (method == "ModelInfer") {
+    ReadRequest(rpc, [this, &rpc, received = calls_.Now()](const grpc::ByteBuffer& message) {
+      ModelInfer(rpc, message, received);
+    });
+  } else if (method == "ModelStreamInfer") {
+    streams_.Start(rpc);
+  } else if (method == "RepositoryModelLoad" || method == "RepositoryModelUnload") {
+    FinishWith(rpc, CannotReload(method));
+  } else if (!StartUnary(method, rpc)) {
     FinishWith(rpc, absl::UnimplementedError(StrCat("inference.GRPCInferenceService/",
                                                     BoundedUtf8(method, 200),
                                                     " is not supported by this server")));

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/stream.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -16,8 +18,8 @@
 namespace tiffin::gateway::kserve {
 
 // inference.GRPCInferenceService: every API and every method of a runner as a model. Takes all of
-// the protocol's RPCs; those it does not have are answered UNIMPLEMENTED, by name. On the loop's
-// thread; outlives its RPCs.
+// the protocol's RPCs, and Triton's; those it does not have are answered UNIMPLEMENTED, by name. On
+// the loop's thread; outlives its RPCs.
 class KserveService : public RpcService {
  public:
   // INVALID_ARGUMENT if two models have the same name. `serving` and `clock` outlive the service.
@@ -30,19 +32,31 @@ class KserveService : public RpcService {
 
  private:
   KserveService(Serving& serving, const Clock& clock, ModelTable models)
-      : serving_(serving), models_(std::move(models)), calls_(serving, clock) {}
+      : serving_(serving),
+        models_(std::move(models)),
+        calls_(serving, clock),
+        streams_(serving, models_, calls_) {}
+
+  // Those of all RPCs with one request and one response, ModelInfer apart. False: it has none.
+  bool StartUnary(std::string_view method, Rpc& rpc);
 
   bool ServerReady() const;
+  bool Ready(const Model& model) const;
   absl::StatusOr<inference::ModelReadyResponse> ModelReady(
       const inference::ModelReadyRequest& request) const;
   inference::ServerMetadataResponse ServerMetadata() const;
   absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(
       const inference::ModelMetadataRequest& request) const;
+  absl::StatusOr<inference::ModelConfigResponse> ModelConfig(
+      const inference::ModelConfigRequest& request) const;
+  absl::StatusOr<inference::ModelStatisticsResponse> ModelStatistics(
+      const inference::ModelStatisticsRequest& request) const;
   void ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received);
 
   Serving& serving_;
   ModelTable models_;
   InferCalls calls_;
+  InferStreams streams_;
 };
 
 }  // namespace tiffin::gateway::kserve

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/strings.h"
+#include "gateway/api/interface.h"
 
 namespace tiffin::gateway::testing {
 
@@ -94,6 +95,12 @@ bool FakeServing::RunnerReady(std::string_view service, std::string_view runner)
 
 void FakeServing::OnReadinessChange(absl::AnyInvocable<void()> changed) {
   watchers_.push_back(std::move(changed));
+}
+
+const TargetStatistics& FakeServing::statistics(InferTarget target) const {
+  static const TargetStatistics kNone;
+  const auto it = counted.find(NameOf(target));
+  return it == counted.end() ? kNone : it->second;
 }
 
 void FakeServing::ChangeReadiness() {

@@ -114,6 +114,7 @@ class FakeServing : public Serving, public ValueAllocator {
   bool ServiceReady(std::string_view service) const override { return !down.contains(service); }
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
+  const TargetStatistics& statistics(InferTarget target) const override;
   ValueAllocator& allocator() override { return *this; }
   std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs, int64_t rows,
                                       InferOptions options, InferDone done) override;
@@ -131,6 +132,8 @@ class FakeServing : public Serving, public ValueAllocator {
   std::set<std::string, std::less<>> down;
   std::deque<Started> started;
   int copies = 0;
+  // By name; zero for the others.
+  std::map<std::string, TargetStatistics, std::less<>> counted;
   absl::Status copy_status;
 
  private:

@@ -274,7 +274,7 @@ TEST_F(KserveServiceTest, ServerAnswersForItself) {
                             .Reply<inference::ServerMetadataResponse>();
   EXPECT_EQ(metadata.name(), "tiffin");
   EXPECT_EQ(metadata.version(), TIFFIN_VERSION);
-  EXPECT_EQ(metadata.extensions_size(), 0);
+  EXPECT_THAT(metadata.extensions(), ElementsAre("model_configuration", "statistics"));
 }
 
 TEST_F(KserveServiceTest, ReadinessIsServings) {
@@ -301,11 +301,80 @@ TEST_F(KserveServiceTest, ReadinessIsServings) {
 }
 
 TEST_F(KserveServiceTest, TheRestOfTheProtocolIsUnimplementedByName) {
-  FakeRpc& rpc = Call("ModelConfig", inference::ModelReadyRequest());
-  EXPECT_EQ(*rpc.status, absl::UnimplementedError("inference.GRPCInferenceService/ModelConfig is "
+  FakeRpc& rpc = Call("TraceSetting", inference::ModelReadyRequest());
+  EXPECT_EQ(*rpc.status, absl::UnimplementedError("inference.GRPCInferenceService/TraceSetting is "
                                                   "not supported by this server"));
   FakeRpc other(loop_, "/inference.OtherService/ModelInfer");
   EXPECT_FALSE(service_->Start(other));
+}
+
+TEST_F(KserveServiceTest, LoadingIsUnimplementedForAReason) {
+  for (const char* method : {"RepositoryModelLoad", "RepositoryModelUnload"}) {
+    FakeRpc& rpc = Call(method, inference::RepositoryIndexRequest());
+    EXPECT_EQ(rpc.status->code(), absl::StatusCode::kUnimplemented);
+    EXPECT_THAT(std::string(rpc.status->message()),
+                ::testing::AllOf(::testing::HasSubstr(method),
+                                 ::testing::HasSubstr("start the server again")));
+  }
+}
+
+TEST_F(KserveServiceTest, IndexListsAllModelsWithTheirState) {
+  serving_.down = {"demo.model_a"};
+  inference::RepositoryIndexRequest request;
+  auto response = Call("RepositoryIndex", request).Reply<inference::RepositoryIndexResponse>();
+  ASSERT_EQ(response.models_size(), 3);
+  EXPECT_EQ(response.models(0).name(), "demo.model_a");
+  EXPECT_EQ(response.models(0).version(), "3");
+  EXPECT_EQ(response.models(0).state(), "UNAVAILABLE");
+  EXPECT_NE(response.models(0).reason(), "");
+  EXPECT_EQ(response.models(1).name(), "demo.predict");
+  EXPECT_EQ(response.models(1).state(), "READY");
+  EXPECT_EQ(response.models(1).reason(), "");
+  request.set_ready(true);
+  response = Call("RepositoryIndex", request).Reply<inference::RepositoryIndexResponse>();
+  EXPECT_EQ(response.models_size(), 2);
+  request.set_repository_name("elsewhere");
+  EXPECT_EQ(Call("RepositoryIndex", request).status->code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(KserveServiceTest, StatisticsAreOfOneModelOrOfAll) {
+  serving_.counted["demo.model_a"].executions = 7;
+  inference::ModelStatisticsRequest request;
+  auto response = Call("ModelStatistics", request).Reply<inference::ModelStatisticsResponse>();
+  EXPECT_EQ(response.model_stats_size(), 3);
+  request.set_name("model_a");
+  response = Call("ModelStatistics", request).Reply<inference::ModelStatisticsResponse>();
+  ASSERT_EQ(response.model_stats_size(), 1);
+  EXPECT_EQ(response.model_stats(0).name(), "demo.model_a");
+  EXPECT_EQ(response.model_stats(0).version(), "3");
+  EXPECT_EQ(response.model_stats(0).execution_count(), 7U);
+  request.set_version("4");
+  EXPECT_EQ(Call("ModelStatistics", request).status->code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(KserveServiceTest, ConfigIsFoundLikeMetadata) {
+  inference::ModelConfigRequest request;
+  request.set_name("model_a");
+  const auto config = Call("ModelConfig", request).Reply<inference::ModelConfigResponse>().config();
+  EXPECT_EQ(config.name(), "demo.model_a");
+  request.set_name("nobody");
+  EXPECT_EQ(Call("ModelConfig", request).status->code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(KserveServiceTest, ParametersComeBackWithTheReply) {
+  ModelInferRequest request = Predict();
+  (*request.mutable_parameters())["mine"].set_string_param("kept");
+  FakeRpc& plain = Call("ModelInfer", request);
+  serving_.started.back().done(InferReply{.outputs = PredictOutputs(), .steps = {}});
+  const auto response = plain.Reply<ModelInferResponse>();
+  ASSERT_EQ(response.parameters_size(), 1);
+  EXPECT_EQ(response.parameters().at("mine").string_param(), "kept");
+
+  (*request.mutable_parameters())["triton_enable_empty_final_response"].set_bool_param(true);
+  FakeRpc& marked = Call("ModelInfer", request);
+  serving_.started.back().done(InferReply{.outputs = PredictOutputs(), .steps = {}});
+  EXPECT_TRUE(
+      marked.Reply<ModelInferResponse>().parameters().at("triton_final_response").bool_param());
 }
 
 TEST_F(KserveServiceTest, CallsWithoutAMessageAreRefused) {

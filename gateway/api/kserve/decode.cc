@@ -1,0 +1,47 @@
+#include "gateway/api/kserve/decode.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/status_macros.h"
+#include "gateway/api/kserve/response.h"
+
+namespace tiffin::gateway::kserve {
+namespace {
+
+// The request's own. A client that waits for a mark on the last response to its request gets it
+// with the only one.
+std::unique_ptr<const Parameters> ReplyParameters(const inference::ModelInferRequest& request) {
+  if (request.parameters().empty()) return nullptr;
+  auto parameters = std::make_unique<Parameters>(request.parameters());
+  const auto wants_final = parameters->find("triton_enable_empty_final_response");
+  if (wants_final != parameters->end() && wants_final->second.bool_param()) {
+    (*parameters)["triton_final_response"].set_bool_param(true);
+  }
+  return parameters;
+}
+
+}  // namespace
+
+absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
+                                           ValueAllocator& allocator) {
+  const inference::ModelInferRequest& message = parsed.message();
+  ASSIGN_OR_RETURN(const Model* model, models.Find(message.model_name(), message.model_version()));
+  ASSIGN_OR_RETURN(std::optional<absl::Duration> timeout, TimeoutOf(message));
+  ASSIGN_OR_RETURN(std::vector<size_t> outputs, RequestedOutputs(message, model->interface));
+  ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, allocator));
+  return InferRequest{
+      .target = model->target,
+      .inputs = std::move(inputs),
+      .request_id = message.id(),
+      .timeout = timeout,
+      .received = {},
+      .encode = [model, id = message.id(), requested = std::move(outputs),
+                 parameters = ReplyParameters(message)](const std::vector<Value>& values) {
+        return EncodeResponse(*model, id, values, requested, parameters.get());
+      }};
+}
+
+}  // namespace tiffin::gateway::kserve

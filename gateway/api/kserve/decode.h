@@ -1,0 +1,16 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "gateway/api/infer_call.h"
+#include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/request.h"
+#include "gateway/graph/value.h"
+
+namespace tiffin::gateway::kserve {
+
+// What a message asks for, checked whole; without the time it came. Its reply will have the
+// request's id and parameters. `models` outlives the result.
+absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
+                                           ValueAllocator& allocator);
+
+}  // namespace tiffin::gateway::kserve

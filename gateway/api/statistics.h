@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gateway/graph/execution.h"
+#include "gateway/graph/plan.h"
+
+namespace tiffin::gateway {
+
+struct RunnerEntry;
+// What a request is for. Not null; owned by Serving.
+using InferTarget = std::variant<const PlannedApi*, const RunnerEntry*>;
+
+struct CountAndTime {
+  uint64_t count = 0;
+  absl::Duration time;
+
+  void Add(absl::Duration more) {
+    ++count;
+    time += more;
+  }
+};
+
+// What became of the requests for an API, or of the calls of a runner's method: those that clients
+// made themselves, and those of APIs' steps.
+struct TargetStatistics {
+  std::optional<absl::Time> last;  // When the last one ended, by the server's clock.
+  CountAndTime success;            // From the request's arrival on, or from the step's start.
+  CountAndTime fail;               // Errors, deadlines that passed, and cancelled ones.
+
+  // Of those that succeeded.
+  uint64_t rows = 0;
+  CountAndTime queue;
+  CountAndTime compute_input;   // Decoding the request. A step has none.
+  CountAndTime compute_infer;   // An API's: the sum of its steps', also of those side by side.
+  CountAndTime compute_output;  // Making the reply. A step has none.
+
+  // An API is executed once for each request. Of a runner's executions each may serve several
+  // calls.
+  uint64_t executions = 0;
+  // By rows: the first kMaxBatchSizes numbers of rows that were seen.
+  std::map<int64_t, CountAndTime> batches;
+};
+
+inline constexpr size_t kMaxBatchSizes = 256;
+
+// A request that has ended.
+struct EndedRequest {
+  int64_t rows = 1;
+  bool ok = false;
+  absl::Time end;
+  absl::Duration total;   // From its arrival to its end.
+  absl::Duration decode;  // From its arrival to its start.
+  std::span<const StepTiming> steps;
+};
+
+// The statistics of every target of a server. On the loop's thread. Movable; addresses stay.
+class Statistics {
+ public:
+  // What a target's requests are counted by.
+  struct Counter {
+    TargetStatistics own;
+    // Of the runners' methods that its steps call; null for functions.
+    std::vector<TargetStatistics*> steps;
+  };
+
+  // All of it outlives this.
+  Statistics(std::span<const PlannedService> services, std::span<const RunnerEntry> runners);
+  Statistics(Statistics&&) = default;
+  Statistics& operator=(Statistics&&) = default;
+
+  Counter& at(InferTarget target);
+  const TargetStatistics& of(InferTarget target) const;
+
+ private:
+  std::unordered_map<const void*, Counter> counters_;  // By the target's address.
+};
+
+void Count(Statistics::Counter& counter, const EndedRequest& request);
+// Once the reply of one that succeeded is made, which took `encode`.
+void CountReply(Statistics::Counter& counter, absl::Duration encode);
+
+}  // namespace tiffin::gateway
