@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Fetches one file of a Python package's source archive, or one folder of it, without building it.
+"""Fetches one file of a Python package's archive, or one folder of it, without building it.
 
-`pip download` would build the package to learn its dependencies, which takes minutes where the
-source is C++. The archive is accepted only if it has the SHA-256 given here.
+`pip download` would build a source archive to learn its dependencies, which takes minutes where the
+source is C++, and would install a wheel's dependencies. Of all archives of a version the one with
+the SHA-256 given here is taken.
 """
 
 import argparse
@@ -19,28 +20,29 @@ from functools import partial
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
 
 
-def download(project, version, folder):
-    """Downloads the source archive of `project` at `version`; returns its path."""
+def download(project, version, sha256, folder):
+    """Downloads the archive of `project` at `version` that has `sha256`; returns its path."""
     # The same index as pip's, where its environment variable names one.
     endpoint = os.environ.get("PIP_INDEX_URL", PYPI_SIMPLE_ENDPOINT)
     with PyPISimple(endpoint) as index:
         for package in index.get_project_page(project).packages:
-            if package.package_type == "sdist" and package.version == version:
+            if package.version == version and package.digests.get("sha256") == sha256:
                 path = folder / package.filename
                 index.download_package(package, path)
                 return path
-    sys.exit(f"fetch_sdist: the package index has no source archive of {project} {version}")
+    sys.exit(f"fetch_archive: the package index has no archive of {project} {version} with the "
+             f"SHA-256 {sha256}")
 
 
 def check(path, sha256):
     got = hashlib.sha256(path.read_bytes()).hexdigest()
     if got != sha256:
-        sys.exit(f"fetch_sdist: {path.name} has the SHA-256 {got}, not {sha256}: not unpacked")
+        sys.exit(f"fetch_archive: {path.name} has the SHA-256 {got}, not {sha256}: not unpacked")
 
 
 def files_of(path):
     """The regular files of an archive: name, whether it can be run, a function that opens it."""
-    if path.suffix == ".zip":
+    if path.suffix in (".zip", ".whl"):
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if not member.is_dir():
@@ -62,7 +64,7 @@ def unpack(path, prefix, destination):
         staged = pathlib.Path(scratch) / "staged"
         count = 0
         for name, executable, opened in files_of(path):
-            # The first part is the archive's own folder, name-version.
+            # The first part is the archive's own folder, such as name-version.
             inner = pathlib.PurePosixPath(*pathlib.PurePosixPath(name).parts[1:])
             if ".." in inner.parts or not inner.is_relative_to(prefix):
                 continue
@@ -73,7 +75,7 @@ def unpack(path, prefix, destination):
             target.chmod(0o755 if executable else 0o644)
             count += 1
         if count == 0:
-            sys.exit(f"fetch_sdist: {path.name} has nothing under {prefix}")
+            sys.exit(f"fetch_archive: {path.name} has nothing under {prefix}")
         if destination.is_dir():
             shutil.rmtree(destination)
         staged.rename(destination)
@@ -88,7 +90,7 @@ def main():
     args = parser.parse_args()
     project, version = args.project.split("==")
     with tempfile.TemporaryDirectory() as folder:
-        path = download(project, version, pathlib.Path(folder))
+        path = download(project, version, args.sha256, pathlib.Path(folder))
         check(path, args.sha256)
         unpack(path, args.take, args.to)
 
