@@ -23,6 +23,7 @@ constexpr char kGrpc[] = "grpc";
 struct ServeOptions {
   PlanOptions plan;
   std::string grpc_address = "127.0.0.1:8001";
+  std::string http_address;
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
   std::string worker_transport = kExpress;
@@ -41,6 +42,7 @@ int Serve(const ServeOptions& options) {
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.serving.grpc_address = options.grpc_address;
+  server.serving.http_address = options.http_address;
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
@@ -65,10 +67,13 @@ int Serve(const ServeOptions& options) {
 
 void AddServe(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
-  CLI::App* serve = app.add_subcommand("serve", "Serve one or more service files over gRPC");
+  CLI::App* serve =
+      app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP");
   AddPlanOptions(*serve, options->plan);
   serve->add_option("--grpc-address", options->grpc_address, "HOST:PORT or unix:PATH")
       ->capture_default_str();
+  serve->add_option("--http-address", options->http_address,
+                    "HOST:PORT, as 127.0.0.1:8000; without it there is no HTTP");
   serve->add_option("--runtime-dir", options->runtime_dir, "Where sockets go")
       ->capture_default_str();
   serve

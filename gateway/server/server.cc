@@ -12,6 +12,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
+#include "gateway/api/http/server.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
 #include "spdlog/spdlog.h"
@@ -98,9 +99,10 @@ absl::Status RunServer(ServerOptions options) {
 
   Watcher watcher;
   RpcServer rpc_server;
+  http::Server http_server;
   Loop loop(rpc_server.queue(), Clock::Monotonic());
   Lifecycle* lifecycle = nullptr;
-  ServingLoop serving(loop, watcher, rpc_server, std::move(options.serving),
+  ServingLoop serving(loop, watcher, rpc_server, http_server, std::move(options.serving),
                       [&lifecycle](absl::StatusOr<std::string> address) {
                         lifecycle->OnStarted(std::move(address));
                       });
@@ -118,6 +120,7 @@ absl::Status RunServer(ServerOptions options) {
   std::thread loop_thread([&loop] { loop.Run(); });
 
   life.Wait();
+  http_server.Shutdown(kCloseGrace);
   rpc_server.Shutdown(kCloseGrace);
   absl::Notification stopped;
   loop.Post([&] { serving.StopWorkers(kWorkerGrace, [&stopped] { stopped.Notify(); }); });

@@ -117,11 +117,12 @@ class ServingLoop::Request : public PendingInfer {
 };
 
 ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server,
-                         ServingOptions options,
+                         http::Server& http_server, ServingOptions options,
                          absl::AnyInvocable<void(absl::StatusOr<std::string>)> started)
     : loop_(loop),
       watcher_(watcher),
       rpc_server_(rpc_server),
+      http_server_(http_server),
       options_(std::move(options)),
       started_(std::move(started)),
       memory_({.total = shm::LimitByCgroup(options_.segment_limit)}, loop.clock(), names_),
@@ -222,8 +223,7 @@ void ServingLoop::OnPoolChange() {
       Fail(std::move(ready));
       return;
     }
-    absl::StatusOr<std::string> address =
-        rpc_server_.Open(options_.grpc_address, loop_, {api_.get()});
+    absl::StatusOr<std::string> address = OpenPorts();
     if (!address.ok()) {
       Fail(address.status());
       return;
@@ -265,7 +265,18 @@ absl::Status ServingLoop::Bind() {
   }
   statistics_.emplace(services_, entries_);
   ASSIGN_OR_RETURN(api_, Api::Create(*this, loop_.clock()));
+  http_ = std::make_unique<http::Service>(*this, loop_.clock());
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ServingLoop::OpenPorts() {
+  // Requests that come before the state is kServing wait for their turn of the loop.
+  if (!options_.http_address.empty()) {
+    ASSIGN_OR_RETURN(const std::string address,
+                     http_server_.Open(options_.http_address, loop_, *http_));
+    spdlog::info("HTTP on {}", address);
+  }
+  return rpc_server_.Open(options_.grpc_address, loop_, {api_.get()});
 }
 
 void ServingLoop::AddEntries(const RunnerSlot& slot) {

@@ -14,6 +14,8 @@
 #include "common/async/watcher.h"
 #include "common/config/service.h"
 #include "gateway/api/api.h"
+#include "gateway/api/http/server.h"
+#include "gateway/api/http/service.h"
 #include "gateway/api/serving.h"
 #include "gateway/api/statistics.h"
 #include "gateway/dispatch/runner_pool.h"
@@ -37,6 +39,7 @@ struct ServingOptions {
   std::vector<config::ServiceConfig> services;
   std::vector<RunnerSetup> runners;
   std::string grpc_address;
+  std::string http_address;  // Empty: no HTTP.
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
@@ -45,8 +48,8 @@ struct ServingOptions {
 // Everything of a server that lives on one loop: the workers of its services, their graphs, and the
 // protocols in front.
 //
-//   starting -> serving   all workers are ready, the graphs are right, the port is open
-//   starting -> failed    a worker ended, a graph is wrong, the port is taken, or AbandonStart
+//   starting -> serving   all workers are ready, the graphs are right, the ports are open
+//   starting -> failed    a worker ended, a graph is wrong, a port is taken, or AbandonStart
 //   serving -> draining   requests under way go on, new ones get UNAVAILABLE
 //
 // Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
@@ -54,16 +57,17 @@ class ServingLoop : public Serving {
  public:
   // All outlive it. `started` is told the address, or why not (INVALID_ARGUMENT for what the user
   // can mend), once.
-  ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server, ServingOptions options,
+  ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server, http::Server& http_server,
+              ServingOptions options,
               absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
   ~ServingLoop() override;
 
   void Start();
-  // While starting: the port will not be opened any more, and `started` is not told.
+  // While starting: no port will be opened any more, and `started` is not told.
   void AbandonStart();
   // `drained` is called when no request is under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
-  // After the RPC server is down. `stopped` when all worker processes are gone.
+  // After the servers are down. `stopped` when all worker processes are gone.
   void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
@@ -99,6 +103,8 @@ class ServingLoop : public Serving {
   void OnPoolChange();
   absl::Status PlanAll();
   absl::Status Bind();
+  // Opens the ports; returns the address of gRPC's.
+  absl::StatusOr<std::string> OpenPorts();
   void AddEntries(const RunnerSlot& slot);
   void Fail(absl::Status status);
   void Housekeep();
@@ -108,6 +114,7 @@ class ServingLoop : public Serving {
   Loop& loop_;
   Watcher& watcher_;
   RpcServer& rpc_server_;
+  http::Server& http_server_;
   const ServingOptions options_;
   absl::AnyInvocable<void(absl::StatusOr<std::string>)> started_;
   State state_ = State::kStarting;
@@ -122,6 +129,7 @@ class ServingLoop : public Serving {
   std::map<const RunnerEntry*, RunnerTarget> targets_;
   std::optional<Statistics> statistics_;  // Since the graphs are planned.
   std::unique_ptr<Api> api_;
+  std::unique_ptr<http::Service> http_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
   size_t active_requests_ = 0;
   absl::AnyInvocable<void()> drained_;

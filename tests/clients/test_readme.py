@@ -17,6 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 # The model is trained where the tests run: another kind of processor may round otherwise.
 SCORE = r"(POSITIVE|NEGATIVE) [01]\.\d\d"
 ADDRESS = "127.0.0.1:8001"
+HTTP_ADDRESS = "127.0.0.1:8000"
 EXAMPLES = (harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE)
 
 
@@ -40,13 +41,16 @@ def commands(block):
 
 @pytest.fixture(scope="module")
 def both():
-    with harness.Server(*EXAMPLES) as server:
+    with harness.Server(*EXAMPLES, args=["--http-address", "127.0.0.1:0"]) as server:
         yield server
 
 
-def run_here(command, address="", timeout=60, **env):
+def run_here(command, server=None, timeout=60, **env):
     """In the clone, with the programs under test."""
-    command = command.replace(ADDRESS, address).replace("build/release/bin", str(harness.BIN))
+    if server is not None:
+        command = command.replace(ADDRESS, server.address)
+        command = command.replace(HTTP_ADDRESS, server.http_address)
+    command = command.replace("build/release/bin", str(harness.BIN))
     return harness.run("bash", "-euo", "pipefail", "-c", command, cwd=harness.ROOT,
                        timeout=timeout, env={**os.environ, **env})
 
@@ -63,7 +67,7 @@ def test_the_service_files_are_the_examples():
 @pytest.mark.parametrize("command, shown", [
     pair for block in blocks("console") for pair in commands(block)])
 def test_a_command_shows_what_the_readme_says(command, shown, both):
-    made = run_here(command, both.address)
+    made = run_here(command, both)
     assert made.returncode == 0, made.stderr
 
     def tidy(text):

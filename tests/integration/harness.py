@@ -159,6 +159,9 @@ class Server:
             self.start()
             line = self.wait_for_line(r"serving on \S+", START_S)
             self.address = re.search(r"serving on ([^\s\"',]+)", line).group(1)
+            # Said before, if there is HTTP.
+            found = re.search(r"HTTP on (\S+)", "\n".join(self.lines))
+            self.http_address = found and found.group(1)
         except BaseException:
             self.close()
             raise

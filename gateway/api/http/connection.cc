@@ -1,0 +1,231 @@
+#include "gateway/api/http/connection.h"
+
+#include <chrono>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "boost/asio/as_tuple.hpp"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/experimental/awaitable_operators.hpp"
+#include "boost/asio/post.hpp"
+#include "boost/asio/use_awaitable.hpp"
+#include "boost/beast/core/ostream.hpp"
+#include "boost/beast/http/empty_body.hpp"
+#include "boost/beast/http/read.hpp"
+#include "boost/beast/http/write.hpp"
+#include "common/strings.h"
+
+namespace tiffin::gateway::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::asio::awaitable;
+using boost::system::error_code;
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+// Of requests that a client sends ahead of an answer.
+constexpr size_t kMaxAhead = 64 << 10;
+constexpr size_t kReadSize = 16 << 10;
+constexpr std::chrono::seconds kLinger(2);
+
+std::chrono::nanoseconds Chrono(absl::Duration duration) {
+  return absl::ToChronoNanoseconds(duration);
+}
+
+// What a client sent is not HTTP; other errors are the connection's.
+bool IsMalformed(error_code error) {
+  return error.category() ==
+         beast::http::make_error_code(beast::http::error::end_of_stream).category();
+}
+
+std::string Lower(beast::string_view text) {
+  return ToLower(std::string_view(text.data(), text.size()));
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, Loop& loop, Handler& handler,
+                       const Limits& limits)
+    : stream_(std::move(socket)),
+      loop_(loop),
+      handler_(handler),
+      limits_(limits),
+      buffer_(limits.max_header_bytes + kMaxAhead + kReadSize),
+      replied_(stream_.get_executor(), asio::steady_timer::time_point::max()) {}
+
+void Connection::Start(absl::AnyInvocable<void()> ended) {
+  asio::co_spawn(
+      stream_.get_executor(), Run(),
+      [self = shared_from_this(), ended = std::move(ended)](std::exception_ptr failure) mutable {
+        if (failure != nullptr) std::rethrow_exception(failure);  // A bug: nothing in it throws.
+        ended();
+      });
+}
+
+void Connection::CloseWhenIdle() {
+  closing_ = true;
+  if (idle_) stream_.close();
+}
+
+void Connection::Close() {
+  closing_ = true;
+  if (exchange_ != nullptr) loop_.Post([exchange = exchange_] { exchange->Cancel(); });
+  stream_.close();
+}
+
+awaitable<void> Connection::Run() {
+  while (!closing_) {
+    idle_ = true;
+    if (!co_await ReadRequest()) break;
+    const bool keep_alive = parser_->keep_alive();
+    Request request;
+    auto message = parser_->release();
+    request.method = std::string(message.method_string());
+    request.target = std::string(message.target());
+    for (const auto& field : message) {
+      request.fields.push_back({Lower(field.name_string()), std::string(field.value())});
+    }
+    request.body = std::move(message.body());
+    Response response = co_await Answer(std::move(request));
+    const bool stays = keep_alive && !closing_;
+    const bool written = co_await Write(std::move(response), stays);
+    if (!written || !stays) break;
+  }
+  stream_.close();
+}
+
+awaitable<bool> Connection::ReadRequest() {
+  parser_.emplace();
+  parser_->header_limit(limits_.max_header_bytes);
+  parser_->body_limit(limits_.max_body_bytes);
+  while (buffer_.size() == 0) {
+    stream_.expires_after(Chrono(limits_.idle));
+    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kReadSize), kAwait);
+    if (error) co_return false;
+    buffer_.commit(size);
+  }
+  idle_ = false;
+  const bool has_header = co_await ReadHeader();
+  if (!has_header) co_return false;
+  const bool has_body = co_await ReadBody();
+  co_return has_body;
+}
+
+awaitable<bool> Connection::ReadHeader() {
+  stream_.expires_after(Chrono(limits_.header));
+  const auto [error, size] =
+      co_await beast::http::async_read_header(stream_, buffer_, *parser_, kAwait);
+  head_only_ = !error && parser_->get().method() == beast::http::verb::head;
+  version_ = error ? 11 : parser_->get().version();
+  if (!error) co_return true;
+  if (error == beast::http::error::header_limit || error == beast::http::error::buffer_overflow) {
+    co_await Refuse(431, StrCat("the request's header has more than ", limits_.max_header_bytes,
+                                " bytes; make it shorter"));
+  } else if (error == beast::http::error::body_limit) {
+    co_await Refuse(413, StrCat("the body has more than ", limits_.max_body_bytes, " bytes"));
+  } else if (IsMalformed(error) && error != beast::http::error::end_of_stream &&
+             error != beast::http::error::partial_message) {
+    co_await Refuse(400, StrCat("this is not an HTTP/1 request: ", error.message()));
+  }
+  co_return false;
+}
+
+awaitable<bool> Connection::ReadBody() {
+  if (parser_->is_done()) co_return true;
+  stream_.expires_after(Chrono(limits_.body));
+  const auto expect = parser_->get()[beast::http::field::expect];
+  if (!expect.empty()) {
+    if (Lower(expect) != "100-continue") {
+      co_await Refuse(417, "the only expectation that can be met is 100-continue");
+      co_return false;
+    }
+    beast::http::response<beast::http::empty_body> go_on(beast::http::status::continue_, version_);
+    const auto [error, size] = co_await beast::http::async_write(stream_, go_on, kAwait);
+    if (error) co_return false;
+  }
+  const auto [error, size] = co_await beast::http::async_read(stream_, buffer_, *parser_, kAwait);
+  if (!error) co_return true;
+  if (error == beast::http::error::body_limit) {
+    co_await Refuse(413, StrCat("the body has more than ", limits_.max_body_bytes, " bytes"));
+  } else if (IsMalformed(error)) {
+    co_await Refuse(400, StrCat("the request's body is cut short or malformed: ", error.message()));
+  }
+  co_return false;
+}
+
+awaitable<void> Connection::Refuse(int status, std::string_view message) {
+  Response response;
+  response.status = status;
+  response.body = ErrorBody(message);
+  const bool written = co_await Write(std::move(response), /*keep_alive=*/false);
+  if (written) co_await Linger();
+}
+
+awaitable<Response> Connection::Answer(Request request) {
+  using asio::experimental::awaitable_operators::operator||;
+  stream_.expires_never();
+  response_.reset();
+  exchange_ = std::make_shared<Exchange>(
+      std::string(request.path()), request.fields, [self = shared_from_this()](Response response) {
+        asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable {
+          self->response_ = std::move(response);
+          self->replied_.cancel();
+        });
+      });
+  loop_.Post([exchange = exchange_, answer = handler_.Take(std::move(request))]() mutable {
+    answer(*exchange);
+  });
+  const auto ended = co_await (replied_.async_wait(kAwait) || AwaitPeerGone());
+  if (!response_.has_value()) {
+    // Only the loop can let go of the exchange.
+    if (ended.index() == 1) loop_.Post([exchange = exchange_] { exchange->Cancel(); });
+    co_await replied_.async_wait(kAwait);
+  }
+  exchange_.reset();
+  co_return *std::exchange(response_, std::nullopt);
+}
+
+awaitable<void> Connection::AwaitPeerGone() {
+  while (buffer_.size() < kMaxAhead) {
+    const auto [error, size] =
+        co_await stream_.socket().async_read_some(buffer_.prepare(kReadSize), kAwait);
+    buffer_.commit(size);
+    if (error) co_return;
+  }
+  // Waits for its own cancellation.
+  asio::steady_timer never(stream_.get_executor(), asio::steady_timer::time_point::max());
+  co_await never.async_wait(kAwait);
+}
+
+awaitable<bool> Connection::Write(Response response, bool keep_alive) {
+  namespace http = beast::http;
+  stream_.expires_after(Chrono(limits_.write));
+  http::response<http::string_body> message;
+  message.version(version_);
+  message.result(static_cast<unsigned>(response.status));
+  if (response.status == 499) message.reason("Client Closed Request");
+  message.set(http::field::content_type, "application/json");
+  for (const Field& field : response.fields) message.insert(field.name, field.value);
+  message.keep_alive(keep_alive);
+  message.content_length(response.body.size());
+  if (!head_only_) message.body() = std::move(response.body);
+  http::response_serializer<http::string_body> serializer(message);
+  const auto [error, size] = co_await http::async_write(stream_, serializer, kAwait);
+  co_return !error;
+}
+
+awaitable<void> Connection::Linger() {
+  error_code ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.expires_after(kLinger);
+  while (true) {
+    buffer_.clear();
+    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kReadSize), kAwait);
+    if (error) co_return;
+  }
+}
+
+}  // namespace tiffin::gateway::http

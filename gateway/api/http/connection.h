@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "boost/asio/awaitable.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/steady_timer.hpp"
+#include "boost/beast/core/flat_buffer.hpp"
+#include "boost/beast/core/tcp_stream.hpp"
+#include "boost/beast/http/parser.hpp"
+#include "boost/beast/http/string_body.hpp"
+#include "common/async/loop.h"
+#include "gateway/api/http/handler.h"
+#include "gateway/api/http/limits.h"
+
+namespace tiffin::gateway::http {
+
+// One client's connection: its requests one after the other, in order, however many the client has
+// sent ahead. Owned by the server, on whose thread all of it happens. Keeps itself until it has
+// ended, as the exchange that it waits for may be in the loop.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // `loop` and `handler` outlive it.
+  Connection(boost::asio::ip::tcp::socket socket, Loop& loop, Handler& handler,
+             const Limits& limits);
+
+  // `ended` is called when the connection is closed and nothing of it is left in the loop.
+  void Start(absl::AnyInvocable<void()> ended);
+  // After the answer under way; at once if there is none.
+  void CloseWhenIdle();
+  // Cancels the request under way.
+  void Close();
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  boost::asio::awaitable<void> Run();
+  // False: there is no whole request, and no connection any more.
+  boost::asio::awaitable<bool> ReadRequest();
+  boost::asio::awaitable<bool> ReadHeader();
+  boost::asio::awaitable<bool> ReadBody();
+  // Says what was wrong with it; no request can follow.
+  boost::asio::awaitable<void> Refuse(int status, std::string_view message);
+  boost::asio::awaitable<Response> Answer(Request request);
+  // Returns when the client is gone. Keeps what it sends ahead, and looks no further when that is
+  // much.
+  boost::asio::awaitable<void> AwaitPeerGone();
+  // False: the client is gone.
+  boost::asio::awaitable<bool> Write(Response response, bool keep_alive);
+  // Lets a client that is still sending read the answer before the connection is reset.
+  boost::asio::awaitable<void> Linger();
+
+  boost::beast::tcp_stream stream_;
+  Loop& loop_;
+  Handler& handler_;
+  const Limits limits_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  std::shared_ptr<Exchange> exchange_;  // Under way.
+  std::optional<Response> response_;    // Of exchange_.
+  boost::asio::steady_timer replied_;   // Never due: cancelled when response_ is there.
+  bool idle_ = true;
+  bool closing_ = false;
+  bool head_only_ = false;
+  unsigned version_ = 11;
+};
+
+}  // namespace tiffin::gateway::http

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "boost/asio/executor_work_guard.hpp"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/steady_timer.hpp"
+#include "common/async/loop.h"
+#include "gateway/api/http/handler.h"
+#include "gateway/api/http/limits.h"
+
+namespace tiffin::gateway::http {
+
+class Connection;
+
+// HTTP/1.1 on a port and a thread of its own, which parses requests, hands them to the loop, and
+// writes the answers. Without Open it does nothing. Shutdown first, then destruction.
+class Server {
+ public:
+  explicit Server(const Limits& limits = {});
+  ~Server();
+
+  // Listens on HOST:PORT (port 0 picks one), once. Returns the address with its real port.
+  // INVALID_ARGUMENT if it is none, UNAVAILABLE if it is taken. `loop` runs until Shutdown has
+  // returned; it and `handler` outlive the server.
+  absl::StatusOr<std::string> Open(const std::string& address, Loop& loop, Handler& handler);
+
+  // Closes the port and the connections without a request, waits `grace` for the answers under way,
+  // then cancels the rest. Blocks: from any thread but the loop's, which must still run.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  absl::Status Listen(const std::string& address);
+  void Accept();
+  void Add(boost::asio::ip::tcp::socket socket);
+  void CloseAll(absl::Duration grace);
+
+  const Limits limits_;
+  Loop* loop_ = nullptr;
+  Handler* handler_ = nullptr;
+
+  // From here on only on the thread, once it runs.
+  boost::asio::io_context context_{1};
+  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
+  boost::asio::ip::tcp::acceptor acceptor_{context_};
+  boost::asio::steady_timer pause_{context_};  // Between failed tries to accept.
+  boost::asio::steady_timer grace_{context_};
+  bool closing_ = false;
+  // Shared with their own coroutines, which may outlast a Close.
+  std::set<std::shared_ptr<Connection>> connections_;
+  std::thread thread_;  // Last: it runs the context.
+};
+
+}  // namespace tiffin::gateway::http
