@@ -1,5 +1,6 @@
 #include "gateway/api/http/body.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>

@@ -1,5 +1,6 @@
 #include "gateway/api/http/json_tensor.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -7,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/escaping.h"
 #include "common/status_macros.h"
 #include "common/strings.h"

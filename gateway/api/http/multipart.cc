@@ -1,5 +1,6 @@
 #include "gateway/api/http/multipart.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
