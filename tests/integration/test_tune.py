@@ -164,7 +164,7 @@ def test_examples_are_given_by_hand(folder):
     ("echo", "must be RUNNER.INPUT=VALUE"),
     ("echo=x", "must be RUNNER.INPUT=VALUE"),
     ("eco.INPUT0=x", "there is no runner 'eco' (have words.echo)"),
-    ("echo.text=x", "there is no input 'text' (have INPUT0)"),
+    ("echo.text=x", "there is no input 'text' of run (have INPUT0)"),
     ("echo.INPUT0=@/no/such/file", "'/no/such/file' can't be read"),
 ])
 def test_wrong_examples_are_said(example, error, folder):
