@@ -109,7 +109,8 @@ TEST_F(ReflectionServiceTest, DependenciesComeWithTheFileOnceAStream) {
 TEST_F(ReflectionServiceTest, FindsFilesByName) {
   ServerReflectionRequest request;
   request.set_file_by_filename("inference/grpc_service.proto");
-  EXPECT_THAT(Names(Ask(request)), ElementsAre("inference/grpc_service.proto"));
+  EXPECT_THAT(Names(Ask(request)),
+              ElementsAre("inference/grpc_service.proto", "inference/model_config.proto"));
 }
 
 TEST_F(ReflectionServiceTest, UnknownThingsAreNotFoundAndTheStreamGoesOn) {
