@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -23,10 +24,7 @@ const std::string kLarge(4096, 'L');
 class WorkerSessionTest : public DispatchTest {
  protected:
   WorkerSessionTest() {
-    MakePool(1, 100);
-    worker_.emplace(Path("w"), BytesSignature());
-    Connect(0, Path("w"));
-    worker_->AwaitSocket();
+    BeginAnew(1, 100);
     auto segment = shm::OwnedSegment::Create(1 << 16);
     EXPECT_TRUE(segment.ok()) << segment.status();
     segment_.emplace(*std::move(segment));
@@ -34,6 +32,14 @@ class WorkerSessionTest : public DispatchTest {
   }
   ~WorkerSessionTest() override { ClosePool(); }
 
+  // With a new worker at a new path: the one before may not have seen yet that its session ended.
+  void BeginAnew(int replicas, int queue_max) {
+    MakePool(replicas, queue_max);
+    const std::string path = Path(StrCat("w", ++workers_));
+    worker_.emplace(path, BytesSignature());
+    Connect(0, path);
+    worker_->AwaitSocket();
+  }
   // The worker's segment 1.
   void AnnounceSegment() { worker_->Announce(1, segment_->size(), segment_->fd()); }
   // A call whose result is a tensor in the worker's segment.
@@ -52,6 +58,7 @@ class WorkerSessionTest : public DispatchTest {
     return {frame.release().calls().begin(), frame.release().calls().end()};
   }
 
+  int workers_ = 0;  // So many until now.
   std::optional<FakeWorker> worker_;
   std::optional<shm::OwnedSegment> segment_;
 };
@@ -176,9 +183,7 @@ TEST_P(WorkerSessionTest, TheResultOfAnAbandonedCallIsReleased) {
 }
 
 TEST_P(WorkerSessionTest, OtherWorkersAreToldThatASegmentIsGone) {
-  MakePool(2, 100);
-  Connect(0, Path("w"));
-  worker_->AwaitSocket();
+  BeginAnew(2, 100);
   FakeWorker reader(Path("reader"), BytesSignature());
   AnnounceSegment();
   Outcome& made = MakeTensor();
@@ -335,9 +340,7 @@ TEST_P(WorkerSessionTest, TheExpressLaneIsNotTheWorkersChoice) {
 
 TEST_P(WorkerSessionTest, MoreThanASocketHoldsIsSentInOrderAsThereIsRoom) {
   constexpr int kCalls = 3000;
-  MakePool(1, kCalls);
-  Connect(0, Path("w"));
-  worker_->AwaitSocket();
+  BeginAnew(1, kCalls);
   std::vector<Outcome*> calls;
   for (int i = 0; i < kCalls; ++i) {
     calls.push_back(&Start(std::string(400, static_cast<char>(i % 100))));
