@@ -97,9 +97,13 @@ def stored(model, file):
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if "tiffin serve" in line])
 def test_a_line_that_serves_works(line):
-    files = [harness.ROOT / word for word in line.split() if word.endswith(".yaml")]
-    with harness.Server(*files):
-        pass
+    words = line.split()
+    files = [harness.ROOT / word for word in words if word.endswith(".yaml")]
+    # The harness has a store and ports of its own.
+    flags = [word.replace(":8000", ":0") for word in words[words.index("serve") + 1:]
+             if not word.endswith((".yaml", "build/models")) and word != "--store"]
+    with harness.Server(*files, args=flags) as server:
+        assert ("--http-address" in flags) == bool(server.http_address)
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if "import" in line])

@@ -19,6 +19,8 @@ namespace {
 
 constexpr size_t kMaxQuoted = 200;
 constexpr int kMaxNesting = 100;
+// What curl sends where its user says nothing.
+constexpr std::string_view kCurlsOwn = "application/x-www-form-urlencoded";
 
 // Lists and objects within one another, at the deepest; of any text.
 int NestingOf(std::string_view text) {
@@ -224,12 +226,16 @@ DecodedBody DecodeBody(const Request& request, const Interface& target) {
     inputs->push_back(std::move(input));
   } else {
     return Refused(
-        415, StrCat("'", target.name, "' takes no ",
-                    type.value.empty() ? std::string("body without a content type")
-                                       : StrCat("'", BoundedUtf8(type.value, kMaxQuoted), "'"),
-                    "; send application/json, or multipart/form-data; an image, bytes or text that "
-                    "is the only input can be the body (image/*, application/octet-stream, "
-                    "text/plain)"));
+        415,
+        StrCat("'", target.name, "' takes no ",
+               type.value.empty() ? std::string("body without a content type")
+                                  : StrCat("'", BoundedUtf8(type.value, kMaxQuoted), "'"),
+               "; send application/json, or multipart/form-data; an image, bytes or text that "
+               "is the only input can be the body (image/*, application/octet-stream, "
+               "text/plain)",
+               type.value == kCurlsOwn ? "; curl says that by itself: give it -H 'Content-Type: "
+                                         "image/png', for instance"
+                                       : ""));
   }
   DecodedBody result;
   if (inputs.ok()) {

@@ -193,6 +193,14 @@ TEST_F(HttpServiceTest, OtherContentTypesAreNotSupported) {
   EXPECT_EQ(response_->status, 415);
   Ask({.method = "POST", .target = "/demo/see", .fields = {}, .body = "x"});
   EXPECT_EQ(response_->status, 415);
+  EXPECT_THAT(response_->body, ::testing::Not(HasSubstr("curl")));
+}
+
+TEST_F(HttpServiceTest, WhatCurlSendsByItselfIsToldFrom) {
+  Post("/demo/see", "application/x-www-form-urlencoded", "x");
+
+  EXPECT_EQ(response_->status, 415);
+  EXPECT_THAT(response_->body, HasSubstr("give it -H 'Content-Type: image/png'"));
 }
 
 TEST_F(HttpServiceTest, LargeJsonIsTooLarge) {
