@@ -168,11 +168,12 @@ awaitable<Response> Connection::Answer(Request request) {
   using asio::experimental::awaitable_operators::operator||;
   stream_.expires_never();
   response_.reset();
+  replied_.expires_at(asio::steady_timer::time_point::max());
   exchange_ = std::make_shared<Exchange>(
       std::string(request.path()), request.fields, [self = shared_from_this()](Response response) {
         asio::post(self->stream_.get_executor(), [self, response = std::move(response)]() mutable {
           self->response_ = std::move(response);
-          self->replied_.cancel();
+          self->replied_.expires_at(asio::steady_timer::time_point::min());
         });
       });
   loop_.Post([exchange = exchange_, answer = handler_.Take(std::move(request))]() mutable {

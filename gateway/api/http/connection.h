@@ -64,7 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   std::shared_ptr<Exchange> exchange_;  // Under way.
   std::optional<Response> response_;    // Of exchange_.
-  boost::asio::steady_timer replied_;   // Never due: cancelled when response_ is there.
+  boost::asio::steady_timer replied_;   // Due when response_ is there.
   bool idle_ = true;
   bool closing_ = false;
   bool head_only_ = false;
