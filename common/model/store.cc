@@ -127,10 +127,16 @@ void Sweep(const fs::path& staging) {
   }
 }
 
+// `have` is what there is instead; empty if nothing is.
 absl::Status NoSuchModel(std::string_view reference, const Store& store, std::string_view have) {
-  return absl::NotFoundError(StrCat("no model '", reference, "' in the store ",
-                                    store.root().string(), " (", have,
-                                    "); run 'tiffin models list'"));
+  const std::string what =
+      StrCat("no model '", reference, "' in the store ", store.root().string());
+  if (have.empty()) {
+    return absl::NotFoundError(StrCat(what,
+                                      ", which is empty; give the right one by --store DIR or ",
+                                      "TIFFIN_STORE, or run 'tiffin models import'"));
+  }
+  return absl::NotFoundError(StrCat(what, " (have ", have, "); run 'tiffin models list'"));
 }
 
 }  // namespace
@@ -227,13 +233,13 @@ absl::StatusOr<Model> Store::Find(std::string_view reference) const {
     ASSIGN_OR_RETURN(const auto all, Versions());
     const std::string names = absl::StrJoin(
         all, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
-    return NoSuchModel(reference, *this, all.empty() ? "it is empty" : StrCat("have ", names));
+    return NoSuchModel(reference, *this, names);
   }
   if (!version.has_value()) version = versions.back();
   if (!std::binary_search(versions.begin(), versions.end(), *version)) {
     return NoSuchModel(
         reference, *this,
-        StrCat("have version", versions.size() > 1 ? "s " : " ", absl::StrJoin(versions, ", ")));
+        StrCat("version", versions.size() > 1 ? "s " : " ", absl::StrJoin(versions, ", ")));
   }
 
   const fs::path dir = root_ / name / std::to_string(*version);

@@ -58,7 +58,7 @@ class StoreTest : public testing::Test {
 
 TEST_F(StoreTest, AStoreThatIsNotThereIsEmpty) {
   EXPECT_THAT(store_.List().value(), testing::IsEmpty());
-  EXPECT_THAT(NotFound("ocr"), HasSubstr("it is empty"));
+  EXPECT_THAT(NotFound("ocr"), HasSubstr("which is empty; give the right one by --store DIR"));
 }
 
 TEST_F(StoreTest, PublishNumbersVersionsAndFindsThem) {
