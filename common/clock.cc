@@ -1,5 +1,7 @@
 #include "common/clock.h"
 
+#include <time.h>
+
 #include <chrono>
 
 namespace tiffin {
@@ -18,6 +20,12 @@ class MonotonicClock final : public Clock {
 const Clock& Clock::Monotonic() {
   static const MonotonicClock clock;
   return clock;
+}
+
+absl::Duration ProcessCpuTime() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return absl::DurationFromTimespec(time);
 }
 
 }  // namespace tiffin

@@ -16,4 +16,7 @@ class Clock {
   static const Clock& Monotonic();
 };
 
+// User and system time of this process, of all its threads, so far.
+absl::Duration ProcessCpuTime();
+
 }  // namespace tiffin

@@ -8,7 +8,7 @@
 
 namespace tiffin::worker {
 
-// Keeps the outputs in memory, to be checked and forgotten.
+// The outputs of an execution that is nobody's call. Their memory is used again by the next one.
 class HeapOutputs : public Outputs {
  public:
   explicit HeapOutputs(size_t count) : views_(count), memory_(count) {}
@@ -17,8 +17,9 @@ class HeapOutputs : public Outputs {
                                                 std::span<const int64_t> shape,
                                                 uint64_t byte_size) override {
     if (index >= views_.size()) return absl::InternalError("an output that the signature lacks");
-    memory_[index] = AlignedBuffer(byte_size);
-    const std::span<std::byte> bytes = memory_[index].bytes();
+    AlignedBuffer& memory = memory_[index];
+    if (memory.bytes().size() < byte_size) memory = AlignedBuffer(byte_size);
+    const std::span<std::byte> bytes = memory.bytes().first(byte_size);
     views_[index] = {.dtype = dtype, .shape = Shape(shape.begin(), shape.end()), .bytes = bytes};
     return bytes;
   }

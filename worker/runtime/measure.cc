@@ -1,7 +1,5 @@
 #include "worker/runtime/measure.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -10,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/batcher.h"
@@ -24,12 +23,6 @@ constexpr uint64_t kMostInputBytes = uint64_t{64} << 20;
 // A clock's tick, so that nothing takes no time.
 constexpr double kLeastSeconds = 1e-9;
 
-double ProcessCpuSeconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 // One method with one number of rows.
 class Point {
  public:
@@ -38,11 +31,14 @@ class Point {
       : backend_(backend), method_(method), signature_(signature), inputs_(inputs), clock_(clock) {}
 
   // Once, uncounted.
-  absl::Status WarmUp() { return RunOnce(); }
+  absl::Status WarmUp() {
+    HeapOutputs outputs(signature_.outputs.size());
+    return RunOnce(outputs);
+  }
 
   // On as many threads as the backend allows, until `end`.
   absl::StatusOr<Measurement> Run(absl::Time end) {
-    const double cpu_before = ProcessCpuSeconds();
+    const absl::Duration cpu_before = ProcessCpuTime();
     {
       std::vector<std::thread> threads;
       for (int i = 0; i < backend_.concurrency(); ++i) {
@@ -50,7 +46,7 @@ class Point {
       }
       for (std::thread& thread : threads) thread.join();
     }
-    const double cpu = ProcessCpuSeconds() - cpu_before;
+    const double cpu = absl::ToDoubleSeconds(ProcessCpuTime() - cpu_before);
     const absl::MutexLock lock(&mutex_);
     RETURN_IF_ERROR(failure_);
     // The lower quartile: what others on the machine do only adds.
@@ -66,8 +62,7 @@ class Point {
   }
 
  private:
-  absl::Status RunOnce() {
-    HeapOutputs outputs(signature_.outputs.size());
+  absl::Status RunOnce(HeapOutputs& outputs) {
     const absl::Status ran = backend_.Run(
         {.method = method_, .inputs = inputs_.views(), .rows = inputs_.rows()}, outputs);
     if (ran.ok()) return ran;
@@ -76,9 +71,10 @@ class Point {
   }
 
   void RunUntil(absl::Time end) {
+    HeapOutputs outputs(signature_.outputs.size());
     for (size_t runs = 0; runs < kLeastExecutions || clock_.Now() < end; ++runs) {
       const absl::Time start = clock_.Now();
-      const absl::Status ran = RunOnce();
+      const absl::Status ran = RunOnce(outputs);
       const absl::MutexLock lock(&mutex_);
       times_.push_back(clock_.Now() - start);
       if (!ran.ok()) failure_ = ran;

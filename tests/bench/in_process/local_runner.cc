@@ -28,16 +28,6 @@ absl::StatusOr<worker::BackendFactory> FactoryOf(std::string_view backend) {
 
 }  // namespace
 
-absl::StatusOr<std::span<std::byte>> LocalRunner::KeptOutputs::Allocate(
-    size_t index, DataType dtype, std::span<const int64_t> shape, uint64_t byte_size) {
-  if (index >= views_.size()) return absl::InternalError("an output that the signature lacks");
-  AlignedBuffer& memory = memory_[index];
-  if (memory.bytes().size() < byte_size) memory = AlignedBuffer(byte_size);
-  const std::span<std::byte> bytes = memory.bytes().first(byte_size);
-  views_[index] = {.dtype = dtype, .shape = Shape(shape.begin(), shape.end()), .bytes = bytes};
-  return bytes;
-}
-
 absl::StatusOr<LocalRunner> LocalRunner::Load(const RunnerSource& source, const std::string& runner,
                                               std::string_view backend) {
   worker::WorkerOptions options;

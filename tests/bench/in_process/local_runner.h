@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/aligned_buffer.h"
 #include "common/tensor.h"
 #include "worker/runtime/backend.h"
+#include "worker/runtime/heap_outputs.h"
 
 namespace tiffin::bench {
 
@@ -34,25 +34,11 @@ class LocalRunner {
   absl::StatusOr<std::span<const TensorView>> Run(const TensorView& input, int64_t rows);
 
  private:
-  // Keeps the memory for the next call.
-  class KeptOutputs final : public worker::Outputs {
-   public:
-    explicit KeptOutputs(size_t count) : memory_(count), views_(count) {}
-    absl::StatusOr<std::span<std::byte>> Allocate(size_t index, DataType dtype,
-                                                  std::span<const int64_t> shape,
-                                                  uint64_t byte_size) override;
-    std::span<const TensorView> views() const { return views_; }
-
-   private:
-    std::vector<AlignedBuffer> memory_;
-    std::vector<TensorView> views_;
-  };
-
   LocalRunner(std::unique_ptr<worker::Backend> backend, size_t outputs)
       : backend_(std::move(backend)), outputs_(outputs) {}
 
   std::unique_ptr<worker::Backend> backend_;
-  KeptOutputs outputs_;
+  worker::HeapOutputs outputs_;
 };
 
 }  // namespace tiffin::bench

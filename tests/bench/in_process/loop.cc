@@ -2,13 +2,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <ctime>
 #include <latch>
 #include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "common/aligned_buffer.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 
@@ -16,12 +16,6 @@ namespace tiffin::bench {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-double ProcessCpuSeconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 // What one thread does.
 class ThreadLoop {
@@ -114,7 +108,7 @@ absl::StatusOr<LoopResult> RunLoops(std::span<const std::unique_ptr<Graph>> grap
   }
   std::atomic<bool> failed = false;
   std::latch ready(static_cast<ptrdiff_t>(loops.size()));
-  const double cpu_before = ProcessCpuSeconds();
+  const absl::Duration cpu_before = ProcessCpuTime();
   {
     std::vector<std::jthread> threads;
     for (ThreadLoop& loop : loops) {
@@ -125,7 +119,7 @@ absl::StatusOr<LoopResult> RunLoops(std::span<const std::unique_ptr<Graph>> grap
     }
   }
   LoopResult result;
-  result.cpu_seconds = ProcessCpuSeconds() - cpu_before;
+  result.cpu_seconds = absl::ToDoubleSeconds(ProcessCpuTime() - cpu_before);
   for (const ThreadLoop& loop : loops) {
     RETURN_IF_ERROR(loop.status());
     const std::vector<int64_t>& latencies = loop.latencies();
