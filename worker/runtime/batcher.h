@@ -53,7 +53,7 @@ class Batcher {
   // True if calls like this one run together.
   bool Batches(const QueuedCall& call) const {
     return config_.policy != config::BatchingPolicy::kOff && config_.max_batch_size > 1 &&
-           CanBatch(*call.signature);
+           !call.alone && CanBatch(*call.signature);
   }
   // An execution of calls like `call`, which run together, took that long.
   void Learn(const QueuedCall& call, int64_t rows, absl::Duration took);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/batch_inputs.h"
+#include "worker/runtime/fault_recorder.h"
 
 namespace tiffin::worker {
 namespace {
@@ -25,8 +27,9 @@ size_t InputBytes(const QueuedCall& call) {
 
 }  // namespace
 
-Executor::Executor(Backend& backend, CallQueue& queue, const Clock& clock)
-    : backend_(backend), queue_(queue), clock_(clock) {
+Executor::Executor(Backend& backend, CallQueue& queue, session::ExecutingPage& page,
+                   const Clock& clock)
+    : backend_(backend), queue_(queue), page_(page), clock_(clock) {
   for (int i = 0; i < backend.concurrency(); ++i) threads_.emplace_back([this] { Run(); });
 }
 
@@ -37,6 +40,7 @@ Executor::~Executor() {
 }
 
 void Executor::Run() {
+  const SignalStack signal_stack;
   while (std::optional<Batch> batch = queue_.Pop()) Execute(*std::move(batch));
 }
 
@@ -137,7 +141,11 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
                               .inputs = inputs.views(),
                               .rows = inputs.rows(),
                               .abandoned = abandoned};
-  const absl::Status ran = backend_.Run(invocation, outputs);
+  absl::Status ran;
+  {
+    const session::ExecutingPage::Listing listing = List(calls);
+    ran = backend_.Run(invocation, outputs);
+  }
   const absl::Time ended = clock_.Now();
   size_t bytes = 0;
   for (const auto& call : calls) bytes += InputBytes(*call);
@@ -148,6 +156,14 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
          {.started = started, .ended = ended, .waited = waited, .rows = inputs.rows()});
   queue_.Learn(*calls.front(), inputs.rows(), ended - started);
   return absl::OkStatus();
+}
+
+session::ExecutingPage::Listing Executor::List(Calls calls) {
+  absl::InlinedVector<session::ExecutingCall, 4> executing;
+  for (const auto& call : calls) {
+    executing.push_back({.session = call->peer->session(), .call = call->id});
+  }
+  return page_.List(executing);
 }
 
 void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/clock.h"
+#include "common/session/executing_page.h"
 #include "worker/runtime/backend.h"
 #include "worker/runtime/call_outputs.h"
 #include "worker/runtime/call_queue.h"
@@ -26,8 +27,8 @@ namespace tiffin::worker {
 // executions under way and joins.
 class Executor {
  public:
-  // All outlive the executor.
-  Executor(Backend& backend, CallQueue& queue, const Clock& clock);
+  // All outlive the executor. Calls are listed on `page` while the backend runs them.
+  Executor(Backend& backend, CallQueue& queue, session::ExecutingPage& page, const Clock& clock);
   ~Executor();
 
   // Queues the call, for a model's thread.
@@ -61,6 +62,7 @@ class Executor {
   absl::Status ExecuteTogether(Calls calls, absl::Duration waited);
   // After an execution together failed.
   void ExecuteOneByOne(Calls calls, absl::Duration waited);
+  session::ExecutingPage::Listing List(Calls calls);
   void Note(absl::Duration took, size_t bytes);
   void Answer(Calls calls, CallOutputs& outputs, const Times& times);
   bool IsAbandoned(const QueuedCall& call) const {
@@ -69,6 +71,7 @@ class Executor {
 
   Backend& backend_;
   CallQueue& queue_;
+  session::ExecutingPage& page_;
   const Clock& clock_;
   std::atomic<int> executing_ = 0;
   // The longest of the executions lately: it is forgotten by a sixteenth with each that follows.

@@ -20,6 +20,7 @@
 #include "worker/runtime/backend.h"
 #include "worker/runtime/example.h"
 #include "worker/runtime/executor.h"
+#include "worker/runtime/fault_recorder.h"
 #include "worker/runtime/measure.h"
 #include "worker/runtime/options.h"
 #include "worker/runtime/worker_server.h"
@@ -86,6 +87,13 @@ absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
   return options.listen.substr(kUnix.size());
 }
 
+// The most calls that execute at the same time: each has a row at least.
+size_t CallsAtOnce(const config::BatchingConfig& batching, const Backend& backend) {
+  const bool batches = batching.policy != config::BatchingPolicy::kOff;
+  return static_cast<size_t>(batches ? batching.max_batch_size : 1) *
+         static_cast<size_t>(backend.concurrency());
+}
+
 // Serves until a signal comes.
 absl::Status Serve(const WorkerOptions& options, const std::string& path,
                    config::BatchingConfig batching, Backend& backend,
@@ -94,12 +102,16 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
   CallQueue queue(clock, batching);
   RpcServer rpc_server;
   Loop loop(rpc_server.queue(), clock);
-  Executor executor(backend, queue, clock);
+  ASSIGN_OR_RETURN(const std::unique_ptr<session::ExecutingPage> page,
+                   session::ExecutingPage::Create(CallsAtOnce(batching, backend)));
+  const FaultRecorder fault_recorder(*page);
+  Executor executor(backend, queue, *page, clock);
   std::random_device random;
   WorkerParts parts{
       .loop = loop,
       .watcher = surroundings.watcher(),
       .executor = executor,
+      .page = *page,
       .signature = description.methods,
       .description = description,
       .incarnation = (uint64_t{random()} << 32) | random(),

@@ -29,6 +29,7 @@ class Peer {
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
        session::FrameWriter::StartWrite start_write);
 
+  uint64_t session() const { return session_; }
   // The stream's.
   session::FrameWriter& stream() { return stream_; }
   // For frames that name calls or segments: the stream's, or the express lane's once it is there.

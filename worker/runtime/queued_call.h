@@ -28,6 +28,7 @@ struct QueuedCall {
   // What the inputs' bytes lie in: copies of inline ones, and the segments of others.
   std::vector<std::shared_ptr<const void>> holds;
   int64_t rows = 1;
+  bool alone = false;  // Shares no execution.
   absl::Time received;
   absl::Time deadline;
   std::atomic<State> state = State::kWaiting;

@@ -187,6 +187,7 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute&
   call->method = execute.method();
   call->signature = &signature;
   call->rows = execute.rows();
+  call->alone = execute.alone();
   if (call->rows < 1 || (!signature.batchable && call->rows != 1)) {
     return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method, "'"));
   }
@@ -266,9 +267,12 @@ void Session::SetDescriptors(shm::DescriptorSocket socket) {
     };
   }
   events.closed = [this](const absl::Status& status) { End(status); };
-  peer_->SetDescriptors(std::make_unique<session::DescriptorChannel>(
-                            std::move(socket), parts_.watcher, parts_.loop, std::move(events)),
-                        express_ ? Peer::Express::kYes : Peer::Express::kNo);
+  auto channel = std::make_unique<session::DescriptorChannel>(std::move(socket), parts_.watcher,
+                                                              parts_.loop, std::move(events));
+  channel->Announce(
+      {.session = id_, .segment = session::kExecutingPage, .size = parts_.page.size()},
+      parts_.page.fd());
+  peer_->SetDescriptors(std::move(channel), express_ ? Peer::Express::kYes : Peer::Express::kNo);
 }
 
 void Session::OnSegment(shm::DescriptorSocket::Received received) {

@@ -10,6 +10,7 @@
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
+#include "common/session/executing_page.h"
 #include "common/shm/segment.h"
 #include "common/signature.h"
 #include "worker/runtime/executor.h"
@@ -22,6 +23,7 @@ struct WorkerParts {
   Loop& loop;
   Watcher& watcher;
   Executor& executor;
+  session::ExecutingPage& page;  // What `executor` lists its calls on.
   const Signature& signature;
   const WorkerDescription& description;
   uint64_t incarnation = 0;

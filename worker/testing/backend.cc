@@ -175,6 +175,7 @@ class TestingBackend final : public Backend {
         }
         return CopyInput(invocation, outputs);
       case Behavior::kCrash:
+        RETURN_IF_ERROR(Delay());
         if (HasContent(invocation)) std::abort();
         return CopyInput(invocation, outputs);
       case Behavior::kProduce:

@@ -19,7 +19,7 @@ namespace tiffin::worker {
 //   delay      Takes `ms`; or, with `until`, as long as that file does not exist, at most `ms`.
 //   fail       Takes as long as `delay`, then fails with `code`; with `times: n` only the first n
 //              executions of the process do; with `content` only those with such an element.
-//   crash      Ends its process (abort) when an input has an element equal to `content`, a number
+//   crash      Takes as long as `delay`, then ends its process (abort) when an input has an element equal to `content`, a number
 //              or, for BYTES, a text; without `content`, always.
 //   produce    OUTPUT0 is fp32[bytes / 4]: element i is the input's first byte plus i mod 64.
 //   consume    INPUT0 is fp32 of `shape`; OUTPUT0 is fp32[64]: element j is the sum of the elements
@@ -31,7 +31,7 @@ namespace tiffin::worker {
 //   ms         Milliseconds; default 0, and 10000 where it is the bound of a wait, which then ends
 //              with DEADLINE_EXCEEDED.
 //   until      A file in a folder that exists.
-//   batchable  Of `delay` and `fail`: whether they take several rows; default false.
+//   batchable  Of `delay`, `fail` and `crash`: whether they take several rows; default false.
 //   code       A gRPC status code by name, such as UNAVAILABLE; default INTERNAL.
 //   times, content, bytes (default 256, a multiple of 4), path, parties (default 2): as above.
 //   journal    Of any behavior: a file that gets one line an execution, before it does anything:

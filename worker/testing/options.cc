@@ -33,7 +33,7 @@ const std::vector<BehaviorOptions>& Behaviors() {
       {"fail",
        Behavior::kFail,
        {"dtype", "shape", "ms", "until", "code", "times", "content", "batchable"}},
-      {"crash", Behavior::kCrash, {"dtype", "shape", "content"}},
+      {"crash", Behavior::kCrash, {"dtype", "shape", "ms", "until", "content", "batchable"}},
       {"produce", Behavior::kProduce, {"dtype", "shape", "bytes"}},
       {"consume", Behavior::kConsume, {"shape"}},
       {"barrier", Behavior::kBarrier, {"dtype", "shape", "ms", "path", "parties"}},

@@ -31,6 +31,7 @@ class BatcherTest : public ::testing::Test {
     call->id = id;
     call->signature = &signature.at("run");
     call->rows = rows;
+    call->alone = alone_;
     call->inputs.push_back({.dtype = DataType::kUint8, .shape = {rows, width}, .bytes = {}});
     call->received = now_;
     call->deadline = absl::InfiniteFuture();
@@ -61,6 +62,7 @@ class BatcherTest : public ::testing::Test {
 
   const Signature batchable_ = BytesSignature(/*batchable=*/true);
   const Signature single_ = BytesSignature(/*batchable=*/false);
+  bool alone_ = false;
   absl::Time now_ = absl::FromUnixSeconds(1000);
   Batcher batcher_;
 };
@@ -137,6 +139,19 @@ TEST_F(BatcherTest, CallsThatMustNotRunTwiceRunAlone) {
   EXPECT_TRUE(StartsNow());
   EXPECT_THAT(Take(), ElementsAre(1));
   EXPECT_THAT(Take(), ElementsAre(2));
+}
+
+TEST_F(BatcherTest, ACallThatIsToBeAloneSharesNoBatch) {
+  Add(1);
+  alone_ = true;
+  Add(2);
+  Add(3);
+  alone_ = false;
+  Add(4);
+
+  EXPECT_THAT(Take(), ElementsAre(1, 4)) << "4 joins 1, which is older than the others";
+  EXPECT_THAT(Take(), ElementsAre(2));
+  EXPECT_THAT(Take(), ElementsAre(3));
 }
 
 TEST_F(BatcherTest, SwitchedOffOrWithABatchSizeOfOneEveryCallRunsAlone) {

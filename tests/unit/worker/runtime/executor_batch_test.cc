@@ -25,7 +25,7 @@ using ::testing::UnorderedElementsAre;
 // A batchable method, behind a gate until calls wait.
 class BatchTest : public ::testing::Test {
  protected:
-  BatchTest() { executor_.emplace(backend_, queue_, peer_.clock()); }
+  BatchTest() { executor_.emplace(backend_, queue_, peer_.page(), peer_.clock()); }
   ~BatchTest() override {
     gate_->Open();
     executor_.reset();
@@ -191,7 +191,7 @@ TEST_F(BatchTest, SeveralThreadsTakeBatchesFromOneQueue) {
   ControlledBackend pair(BytesSignature(/*batchable=*/true), IdentityBehind(gate_),
                          /*concurrency=*/2);
   CallQueue queue(peer_.clock(), {.max_batch_size = 3});
-  Executor executor(pair, queue, peer_.clock());
+  Executor executor(pair, queue, peer_.page(), peer_.clock());
   const auto push = [&](uint64_t id) {
     auto call = peer_.MakeCall(id, pair.signature().at("run"), "in");
     call->inputs.front().shape = {1, 2};
@@ -235,7 +235,7 @@ TEST_F(BatchTest, TheTimesTellTheWaitForOthersApart) {
     clock.Advance(absl::Milliseconds(20));
   }
   push();
-  Executor executor(backend_, queue, clock);
+  Executor executor(backend_, queue, peer_.page(), clock);
   clock.Await(1);
   ASSERT_EQ(queue.size(), 1U) << "did not wait";
   clock.Advance(absl::Milliseconds(2));
@@ -266,7 +266,7 @@ TEST_F(BatchTest, RandomCallsOfAllShapesGetTheirOwnRowsBack) {
                     {.policy = number(0, 1) == 0 ? config::BatchingPolicy::kAdaptive
                                                  : config::BatchingPolicy::kFixed,
                      .max_batch_size = number(1, 10)});
-    Executor executor(backend, queue, peers[0].clock());
+    Executor executor(backend, queue, peer_.page(), peers[0].clock());
     std::map<uint64_t, std::string> expected[2];
     for (uint64_t id = 1; id <= 60; ++id) {
       const auto peer = static_cast<size_t>(number(0, 1));

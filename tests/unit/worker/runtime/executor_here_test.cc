@@ -18,7 +18,7 @@ namespace {
 // Calls that come in turns of a loop, whose thread is the test's.
 class SubmitHereTest : public ::testing::Test {
  protected:
-  SubmitHereTest() { executor_.emplace(backend_, queue_, peer_.clock()); }
+  SubmitHereTest() { executor_.emplace(backend_, queue_, peer_.page(), peer_.clock()); }
   ~SubmitHereTest() override {
     gate_->Open();
     executor_.reset();
@@ -191,7 +191,7 @@ TEST_F(SubmitHereTest, ABackendWithSeveralThreadsExecutesInThose) {
       },
       /*concurrency=*/2);
   CallQueue queue(peer_.clock());
-  Executor executor(pair, queue, peer_.clock());
+  Executor executor(pair, queue, peer_.page(), peer_.clock());
 
   for (const uint64_t id : {1U, 2U, 3U}) {
     loop_.Enter(

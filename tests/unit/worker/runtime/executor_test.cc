@@ -21,7 +21,7 @@ using ::testing::UnorderedElementsAre;
 
 class ExecutorTest : public ::testing::Test {
  protected:
-  ExecutorTest() { executor_.emplace(backend_, queue_, peer_.clock()); }
+  ExecutorTest() { executor_.emplace(backend_, queue_, peer_.page(), peer_.clock()); }
   ~ExecutorTest() override {
     gate_->Open();
     executor_.reset();
@@ -92,7 +92,7 @@ TEST_F(ExecutorTest, ExecutesOneAtATimeAndInOrder) {
 TEST_F(ExecutorTest, ExecutesAsManyAtATimeAsTheBackendAllows) {
   ControlledBackend pair(BytesSignature(), IdentityBehind(gate_), /*concurrency=*/2);
   CallQueue queue(peer_.clock());
-  Executor executor(pair, queue, peer_.clock());
+  Executor executor(pair, queue, peer_.page(), peer_.clock());
   for (const uint64_t id : {1U, 2U, 3U}) {
     queue.Push(peer_.MakeCall(id, pair.signature().at("run"), "in"));
   }
@@ -122,7 +122,7 @@ std::vector<bool> Answers(TestPeer& peer, const std::function<void(QueuedCall&)>
   call->deadline = peer.clock().Now() + absl::Seconds(1);
   CallQueue queue(peer.clock());
   queue.Push(call);
-  { const Executor executor(backend, queue, peer.clock()); }
+  { const Executor executor(backend, queue, peer.page(), peer.clock()); }
   return answers;
 }
 

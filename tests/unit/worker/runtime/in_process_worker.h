@@ -21,7 +21,7 @@ class InProcessWorker {
   // Serves `backend`, which outlives it, at `path`.
   InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {})
       : loop_(rpc_server_.queue()),
-        executor_(std::in_place, backend, queue_, Clock::Monotonic()),
+        executor_(std::in_place, backend, queue_, *page_, Clock::Monotonic()),
         description_{.backend = "controlled",
                      .model = "",
                      .model_digest = "",
@@ -29,6 +29,7 @@ class InProcessWorker {
         parts_{.loop = loop_.loop(),
                .watcher = watcher_,
                .executor = *executor_,
+               .page = *page_,
                .signature = backend.signature(),
                .description = description_,
                .incarnation = 1,
@@ -57,6 +58,7 @@ class InProcessWorker {
 
  private:
   Watcher watcher_;
+  const std::unique_ptr<session::ExecutingPage> page_ = session::ExecutingPage::Create(8).value();
   CallQueue queue_{Clock::Monotonic()};
   RpcServer rpc_server_;
   LoopThread loop_;

@@ -69,6 +69,7 @@ TEST_P(SessionSegmentsTest, LargeOutputsAreAnnouncedAndNamed) {
   const v1::Result result = gateway.NextResult();
   ASSERT_EQ(result.outputs_size(), 1);
 
+  gateway.NextAnnouncement();  // The page of executing calls.
   shm::DescriptorSocket::Received announced = gateway.NextAnnouncement();
   EXPECT_EQ(announced.announcement.session, 42U);
   EXPECT_EQ(announced.announcement.segment, result.outputs(0).segment());
@@ -78,6 +79,30 @@ TEST_P(SessionSegmentsTest, LargeOutputsAreAnnouncedAndNamed) {
   const auto bytes = segment->Map();
   ASSERT_TRUE(bytes.ok());
   EXPECT_EQ(AsStringView(bytes->subspan(result.outputs(0).offset(), 5000)), std::string(5000, 'w'));
+}
+
+TEST_P(SessionSegmentsTest, ThePageListsTheCallsThatExecute) {
+  backend_.Behave(IdentityBehind(gate_));
+  RawGateway gateway(path_, 42, GetParam());
+  gateway.ConnectSocket();
+  shm::DescriptorSocket::Received announced = gateway.NextAnnouncement();
+  EXPECT_EQ(announced.announcement.session, 42U);
+  EXPECT_EQ(announced.announcement.segment, session::kExecutingPage);
+  auto segment =
+      shm::ForeignSegment::Receive(std::move(announced.descriptor), announced.announcement.size);
+  ASSERT_TRUE(segment.ok()) << segment.status();
+  const auto page = session::ExecutingPageView::Create(segment->Map().value());
+  ASSERT_TRUE(page.ok()) << page.status();
+
+  gateway.Send(ExecuteInline(1, "executes"));
+  ASSERT_TRUE(backend_.AwaitBegun(1));
+  gateway.Send(ExecuteInline(2, "waits"));
+
+  EXPECT_TRUE(page->Lists({.session = 42, .call = 1}));
+  EXPECT_FALSE(page->Lists({.session = 42, .call = 2}));
+  gate_->Open();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(gateway.NextResult().code(), 0U);
+  EXPECT_FALSE(page->Lists({.session = 42, .call = 1}));
 }
 
 TEST_P(SessionSegmentsTest, ASecondSocketEndsTheSession) {

@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/session/executing_page.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/manual_clock.h"
 #include "worker/runtime/call_queue.h"
@@ -34,6 +35,7 @@ class TestPeer {
 
   const std::shared_ptr<Peer>& peer() const { return peer_; }
   ManualClock& clock() { return clock_; }
+  session::ExecutingPage& page() { return *page_; }
 
   // The next frame, waiting for it.
   v1::Frame Next() {
@@ -83,6 +85,7 @@ class TestPeer {
   }
 
   ManualClock clock_;
+  const std::unique_ptr<session::ExecutingPage> page_ = session::ExecutingPage::Create(8).value();
   absl::Mutex mutex_;
   v1::Frames message_ ABSL_GUARDED_BY(mutex_);
   bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
