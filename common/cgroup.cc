@@ -24,7 +24,7 @@ std::optional<uint64_t> ReadNumber(const fs::path& file) {
   return number;
 }
 
-// A line `key number` of memory.stat; 0 without one.
+// A line `key number`, as memory.stat has them; 0 without one.
 uint64_t ReadStat(const fs::path& file, std::string_view key) {
   std::ifstream in(file);
   std::string name;
@@ -90,6 +90,10 @@ std::optional<uint64_t> RemainingCgroupMemory(const CgroupPaths& paths) {
 
 std::optional<double> CgroupCores(const CgroupPaths& paths) {
   return LeastOfGroups<double>(paths, CoresOf);
+}
+
+uint64_t CgroupOomKills(const CgroupPaths& paths) {
+  return ReadStat(fs::path(paths.root) / GroupOf(paths.membership) / "memory.events", "oom_kill");
 }
 
 uint64_t LimitByCgroup(uint64_t total, const CgroupPaths& paths) {

@@ -27,6 +27,8 @@ void Replica::Connect() {
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
+          .suspect = [this](const CallContent& content,
+                            std::string_view cause) { events_.suspect(content, cause); },
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -23,6 +24,8 @@ class Replica {
     absl::AnyInvocable<void()> changed;
     // The worker lives but says nothing, or nonsense: its process should be replaced.
     absl::AnyInvocable<void(const absl::Status&)> hung;
+    // As WorkerSession::Events::suspect.
+    absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
   };
 
   Replica(DispatchParts& parts, Events events);

@@ -7,6 +7,15 @@
 #include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
+namespace {
+
+// A worker looked at the call's content, and lives.
+bool WasRun(const absl::Status& status) {
+  return !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) &&
+         !absl::IsCancelled(status);
+}
+
+}  // namespace
 
 // A call from Start to its end, whichever replica it is with.
 class RunnerPool::PooledCall : public PendingCall {
@@ -26,12 +35,21 @@ class RunnerPool::PooledCall : public PendingCall {
     if (alive_ != nullptr) *alive_ = false;
   }
 
-  void WaitIn(std::list<PooledCall*>& list) { position_ = list.insert(list.end(), this); }
-  void LeaveList() { position_.reset(); }
+  void WaitIn(CallList& list) {
+    list_ = &list;
+    position_ = list.insert(list.end(), this);
+  }
+  void LeaveList() { list_ = nullptr; }
 
-  void SendTo(WorkerSession& session) {
+  CallContent content() const {
+    CallContent content{.method = *call_.method, .rows = call_.rows, .inputs = {}};
+    for (const Value& input : call_.inputs) content.inputs.push_back(input.buffer);
+    return content;
+  }
+
+  void SendTo(WorkerSession& session, WorkerSession::Company company) {
     const absl::StatusOr<uint64_t> id =
-        session.Execute(call_, [this](absl::StatusOr<CallResult> result) {
+        session.Execute(call_, company, [this](absl::StatusOr<CallResult> result) {
           session_ = nullptr;
           OnResult(std::move(result));
         });
@@ -39,6 +57,7 @@ class RunnerPool::PooledCall : public PendingCall {
       EndLater(id.status());
       return;
     }
+    if (company == WorkerSession::Company::kTrial) pool_.trial_ = this;
     session_ = &session;
     id_ = *id;
   }
@@ -60,18 +79,45 @@ class RunnerPool::PooledCall : public PendingCall {
 
  private:
   void OnResult(absl::StatusOr<CallResult> result) {
-    if (absl::IsUnavailable(result.status()) && call_.retries > 0) {
-      --call_.retries;
+    const bool was_trial = pool_.trial_ == this;
+    if (was_trial && WasRun(result.status())) pool_.quarantine_.Acquit(content());
+    if (MayRunAgain(result.status())) {
+      if (was_trial) pool_.trial_ = nullptr;
       pool_.Dispatch(*this);
+      if (was_trial && pool_.trial_ == nullptr) pool_.EndTrial();
       return;
     }
+    if (was_trial) pool_.EndTrial();
     End(std::move(result));
+  }
+
+  // Counts an attempt where that is one.
+  bool MayRunAgain(const absl::Status& status) {
+    if (!absl::IsUnavailable(status)) return false;
+    switch (InterruptionOf(status)) {
+      case Interruption::kNeverRan:
+        return true;
+      case Interruption::kBystander:
+        if (call_.signature->retry_safe) return true;
+        break;
+      case Interruption::kSuspect:
+        // Then it is told why it is not run again.
+        if (pool_.quarantine_.Judge(content()) == Quarantine::Verdict::kQuarantined) return true;
+        break;
+      case Interruption::kMayHaveRun:
+      case Interruption::kNone:
+        break;
+    }
+    if (call_.retries == 0) return false;
+    --call_.retries;
+    return true;
   }
 
   // No replica and no list knows this call any more.
   void Detach() {
     if (WorkerSession* session = std::exchange(session_, nullptr)) session->Abandon(id_);
-    if (position_.has_value()) pool_.waiting_.erase(*std::exchange(position_, std::nullopt));
+    if (CallList* list = std::exchange(list_, nullptr)) list->erase(position_);
+    if (pool_.trial_ == this) pool_.EndTrial();
   }
 
   RunnerPool& pool_;
@@ -80,12 +126,16 @@ class RunnerPool::PooledCall : public PendingCall {
   Loop::Timer deadline_;
   WorkerSession* session_ = nullptr;  // While a worker has the call.
   uint64_t id_ = 0;
-  std::optional<std::list<PooledCall*>::iterator> position_;  // While it waits for a replica.
-  std::shared_ptr<bool> alive_;                               // Shared with a deferred end.
+  CallList* list_ = nullptr;     // While it waits in one of the pool's.
+  CallList::iterator position_;  // There.
+  std::shared_ptr<bool> alive_;  // Shared with a deferred end.
 };
 
 RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events)
-    : parts_(parts), options_(std::move(options)), events_(std::move(events)) {
+    : parts_(parts),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      quarantine_(parts.loop.clock()) {
   for (int i = 0; i < options_.replicas; ++i) {
     replicas_.push_back(std::make_unique<Replica>(
         parts_, Replica::Events{
@@ -97,11 +147,13 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events e
                         },
                     .changed = [this] { OnChange(); },
                     .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
+                    .suspect = [this](const CallContent& content,
+                                      std::string_view cause) { OnSuspect(content, cause); },
                 }));
   }
 }
 
-RunnerPool::~RunnerPool() = default;
+RunnerPool::~RunnerPool() { *alive_ = false; }
 
 std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
   auto pending = std::make_unique<PooledCall>(*this, std::move(call), std::move(done));
@@ -116,13 +168,48 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
 }
 
 void RunnerPool::Dispatch(PooledCall& call) {
-  if (Replica* replica = LeastLoaded(); replica != nullptr) {
-    call.SendTo(*replica->session());
+  const Quarantine::Verdict verdict =
+      quarantine_.empty() ? Quarantine::Verdict::kClear : quarantine_.Judge(call.content());
+  if (verdict == Quarantine::Verdict::kQuarantined) {
+    call.EndLater(absl::InvalidArgumentError(
+        StrCat("this input has ended the model's worker twice and is not run again for ",
+               absl::FormatDuration(Quarantine::kKept), "; other inputs are")));
+  } else if (Replica* replica = LeastLoaded(); replica != nullptr) {
+    const bool suspect = verdict == Quarantine::Verdict::kSuspect;
+    if (suspect && trial_ != nullptr) {
+      call.WaitIn(suspects_);
+    } else {
+      call.SendTo(*replica->session(),
+                  suspect ? WorkerSession::Company::kTrial : WorkerSession::Company::kShared);
+    }
   } else if (coming_back()) {
     call.WaitIn(waiting_);
   } else {
     call.EndLater(absl::UnavailableError("no replica is ready; the server's log says why"));
   }
+}
+
+void RunnerPool::OnSuspect(const CallContent& content, std::string_view cause) {
+  const bool quarantined = quarantine_.Convict(content) == Quarantine::Verdict::kQuarantined;
+  spdlog::error("runner '{}': a worker died of {} while it executed an input of {} bytes: {}",
+                options_.name, cause, content.size(),
+                quarantined ? "its second time, it is not run again for a while"
+                            : "it is suspect, and is run alone next time");
+}
+
+void RunnerPool::EndTrial() {
+  trial_ = nullptr;
+  if (suspects_.empty()) return;
+  // Later: who ended may be on its way out.
+  parts_.loop.Defer([this, alive = alive_] {
+    if (!*alive || trial_ != nullptr || suspects_.empty()) return;
+    PooledCall& next = *suspects_.front();
+    suspects_.pop_front();
+    next.LeaveList();
+    Dispatch(next);
+    // One that is no trial any more leaves the others waiting for none.
+    if (trial_ == nullptr) EndTrial();
+  });
 }
 
 Replica* RunnerPool::LeastLoaded() {
@@ -172,7 +259,7 @@ bool RunnerPool::Accept(const WorkerDescription& description) {
 }
 
 void RunnerPool::OnChange() {
-  std::list<PooledCall*> waiting;
+  CallList waiting;
   if (ready() || !coming_back()) waiting.swap(waiting_);
   while (!waiting.empty()) {
     PooledCall& call = *waiting.front();

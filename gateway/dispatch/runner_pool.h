@@ -4,10 +4,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "common/signature.h"
+#include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/replica.h"
 #include "gateway/graph/runner.h"
 
@@ -20,8 +22,10 @@ struct RunnerPoolOptions {
 };
 
 // All replicas of one runner: picks the one with the least outstanding calls, bounds the queue,
-// keeps deadlines, and runs a call again where that is allowed. Owned by the server; on the loop's
-// thread.
+// keeps deadlines, and runs a call again where that is allowed. What executed in a worker that
+// ended by its own doing is suspect: it is run again one at a time and alone, until it succeeds or
+// has ended a second worker; then its content is refused for a while. Owned by the server; on the
+// loop's thread.
 class RunnerPool : public Runner {
  public:
   struct Events {
@@ -51,6 +55,7 @@ class RunnerPool : public Runner {
 
  private:
   class PooledCall;
+  using CallList = std::list<PooledCall*>;
 
   bool Accept(const WorkerDescription& description);
   void OnChange();
@@ -58,13 +63,21 @@ class RunnerPool : public Runner {
   size_t outstanding() const;
   bool coming_back() const;
   void Dispatch(PooledCall& call);
+  void OnSuspect(const CallContent& content, std::string_view cause);
+  // The trial is over, however it ended: the next one begins.
+  void EndTrial();
 
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
   Events events_;
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  std::list<PooledCall*> waiting_;  // For a replica to come back.
+  CallList waiting_;  // For a replica to come back.
+  Quarantine quarantine_;
+  PooledCall* trial_ = nullptr;  // The suspect that is being run.
+  CallList suspects_;            // Waiting for it to end.
+  // False after destruction. Shared with what is deferred.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace tiffin::gateway

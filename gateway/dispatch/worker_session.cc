@@ -37,6 +37,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Even
     : parts_(parts),
       events_(std::move(events)),
       id_(RandomId()),
+      oom_kills_(parts.oom_kills()),
       last_sign_of_life_(parts.loop.now()),
       self_(std::make_shared<WorkerSession*>(this)),
       stream_(
@@ -81,8 +82,13 @@ void WorkerSession::OpenSocket(const std::string& path) {
   descriptors_->Announce({.session = id_}, std::nullopt);
 }
 
-absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done) {
-  Record record{.signature = call.signature, .rows = call.rows, .inputs = {}, .done = nullptr};
+absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company company, CallDone done) {
+  Record record{.method = call.method,
+                .signature = call.signature,
+                .rows = call.rows,
+                .company = company,
+                .inputs = {},
+                .done = nullptr};
   for (const Value& input : call.inputs) {
     ASSIGN_OR_RETURN(std::shared_ptr<const Buffer> held, HoldInput(input));
     record.inputs.push_back(std::move(held));
@@ -92,6 +98,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done)
   execute.set_call(id);
   execute.set_method(*call.method);
   execute.set_rows(call.rows);
+  execute.set_alone(company == Company::kTrial);
   execute.set_time_left_us(static_cast<uint64_t>(
       std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
   for (size_t i = 0; i < call.inputs.size(); ++i) {
@@ -316,12 +323,31 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
     Lose(segment.status());
     return;
   }
+  if (received.announcement.segment == session::kExecutingPage) {
+    TakePage(*std::move(segment));
+    return;
+  }
   segments_[received.announcement.segment] =
       std::make_shared<WorkerSegment>(*std::move(segment), parts_.names);
   std::vector<worker::v1::Result> parked;
   parked.swap(parked_);
   for (worker::v1::Result& result : parked) {
     if (state_ != State::kLost) OnResult(std::move(result));
+  }
+}
+
+void WorkerSession::TakePage(shm::ForeignSegment segment) {
+  if (page_segment_.has_value()) {
+    Lose(absl::InternalError("the worker announced a second page of executing calls"));
+    return;
+  }
+  page_segment_.emplace(std::move(segment));
+  const auto bytes = page_segment_->Map();
+  auto page = bytes.ok() ? session::ExecutingPageView::Create(*bytes) : bytes.status();
+  if (page.ok()) {
+    page_.emplace(*page);
+  } else {
+    Lose(page.status());
   }
 }
 
@@ -333,6 +359,7 @@ void WorkerSession::CheckSilence(absl::Time scheduled) {
     Lose(absl::DeadlineExceededError("the worker has been silent for 2 s"));
     return;
   }
+  oom_kills_ = parts_.oom_kills();
   const absl::Time next = now + session::kStateInterval;
   silence_timer_ = parts_.loop.At(next, [this, next] { CheckSilence(next); });
 }
@@ -349,7 +376,7 @@ void WorkerSession::Lose(absl::Status status) {
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead.
   for (auto& [id, record] : calls_) {
-    for (auto& input : record.inputs) held_until_dead_.push_back(std::move(input));
+    for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }
   parked_.clear();
   segments_.clear();
@@ -362,14 +389,59 @@ void WorkerSession::Lose(absl::Status status) {
 void WorkerSession::FailCalls(const absl::Status& status) {
   // First, so that a call that is run again goes elsewhere.
   events_.lost(status);
+  const std::string own_doing = OwnDoing();
+  const auto interruptions = Interruptions(!own_doing.empty());
+  // All of them before any is run again.
+  for (const auto& [id, record] : calls_) {
+    if (interruptions.at(id) != Interruption::kSuspect) continue;
+    events_.suspect({.method = *record.method, .rows = record.rows, .inputs = record.inputs},
+                    own_doing);
+  }
+  const std::string message =
+      StrCat("its worker is gone: ",
+             own_doing.empty() ? std::string(Message(status)) : StrCat("it died of ", own_doing));
   const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
   while (*self != nullptr && !calls_.empty()) {
     const auto record = calls_.begin();
+    const Interruption how = interruptions.at(record->first);
     CallDone done = std::move(record->second.done);
     calls_.erase(record);
-    if (done == nullptr) continue;
-    std::move(done)(absl::UnavailableError(StrCat("its worker is gone: ", status.message())));
+    if (done != nullptr) std::move(done)(Interrupted(how, message));
   }
+}
+
+std::string WorkerSession::OwnDoing() const {
+  const uint32_t fault = page_.has_value() ? page_->fault() : 0;
+  if (fault == session::ExecutingPage::kExited) return "exit()";
+  if (fault != 0) return StrCat("signal ", fault);
+  return parts_.oom_kills() > oom_kills_ ? "lack of memory" : "";
+}
+
+absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {
+  absl::flat_hash_map<uint64_t, Interruption> interruptions;
+  bool trial = false;
+  for (const auto& [id, record] : calls_) {
+    const bool executed = !page_.has_value() || page_->Lists({.session = id_, .call = id});
+    Interruption& how = interruptions[id];
+    if (!executed) {
+      how = own_doing || buried_ ? Interruption::kNeverRan : Interruption::kMayHaveRun;
+    } else {
+      how = own_doing && page_.has_value() ? Interruption::kSuspect : Interruption::kMayHaveRun;
+      trial = trial || record.company == Company::kTrial;
+    }
+  }
+  if (!trial) return interruptions;
+  for (auto& [id, how] : interruptions) {
+    if (how == Interruption::kSuspect && calls_.at(id).company != Company::kTrial) {
+      how = Interruption::kBystander;
+    }
+  }
+  return interruptions;
+}
+
+void WorkerSession::Bury() {
+  buried_ = true;
+  held_until_dead_.clear();
 }
 
 void WorkerSession::ProcessDied() {

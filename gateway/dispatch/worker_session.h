@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,8 +15,11 @@
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
+#include "common/session/executing_page.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
+#include "gateway/dispatch/interruption.h"
+#include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
@@ -31,6 +37,8 @@ struct DispatchParts {
   SegmentNames& names;
   GatewayMemory& memory;
   WorkerTransport transport = WorkerTransport::kExpress;
+  // How many processes of the cgroup were killed for lack of memory.
+  std::function<uint64_t()> oom_kills = [] { return uint64_t{0}; };
 };
 
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
@@ -49,7 +57,12 @@ class WorkerSession {
     absl::AnyInvocable<void(WorkerDescription)> ready;
     // Never called from inside a call of the owner's, who destroys the session later than that.
     absl::AnyInvocable<void(absl::Status)> lost;
+    // A call executed, with no other on trial beside it, when the worker ended by its own doing:
+    // `cause` says how. Before the call fails, and also where nobody waits for it any more.
+    absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
   };
+  // kTrial: the worker executes the call with no other.
+  enum class Company { kShared, kTrial };
 
   // Begins to connect to the worker that listens at `path` and `path`.fd.
   WorkerSession(DispatchParts& parts, const std::string& path, Events events);
@@ -63,7 +76,7 @@ class WorkerSession {
 
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs are kept until the call has ended at the worker. RESOURCE_EXHAUSTED: nothing was sent.
-  absl::StatusOr<uint64_t> Execute(const Call& call, CallDone done);
+  absl::StatusOr<uint64_t> Execute(const Call& call, Company company, CallDone done);
   // `done` will not be called any more; the worker is told to drop the call if it still waits.
   void Abandon(uint64_t call);
   // From a lease: a result's outputs, of so many bytes, are not needed any more. Told to the worker
@@ -80,8 +93,10 @@ class WorkerSession {
   enum class State { kConnecting, kReady, kLost };
 
   struct Record {
+    const std::string* method = nullptr;
     const MethodSignature* signature = nullptr;
     int64_t rows = 1;
+    Company company = Company::kShared;
     std::vector<std::shared_ptr<const Buffer>> inputs;
     CallDone done;  // Null once abandoned.
   };
@@ -101,6 +116,7 @@ class WorkerSession {
   // From the ready list: tells the callers.
   void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
+  void TakePage(shm::ForeignSegment segment);
   // What the input will lie in while the call runs; in a segment, unless it is small.
   absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
   // Announces the input's segment if need be.
@@ -110,8 +126,12 @@ class WorkerSession {
   void CheckSilence(absl::Time scheduled);
   void Lose(absl::Status status);
   // Nothing of this session is read any more: what its calls were given is let go.
-  void Bury() { held_until_dead_.clear(); }
+  void Bury();
   void FailCalls(const absl::Status& status);
+  // What the worker ended of by its own doing; empty: it didn't, as far as is known.
+  std::string OwnDoing() const;
+  // By call: how far it had come.
+  absl::flat_hash_map<uint64_t, Interruption> Interruptions(bool own_doing) const;
 
   DispatchParts& parts_;
   Events events_;
@@ -123,6 +143,10 @@ class WorkerSession {
   uint64_t next_call_ = 1;
   // What calls of a lost session were given.
   std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
+  bool buried_ = false;  // No call of a lost session will begin to execute any more.
+  std::optional<shm::ForeignSegment> page_segment_;
+  std::optional<session::ExecutingPageView> page_;  // Of page_segment_. None until it has come.
+  uint64_t oom_kills_;                              // That the cgroup had counted a moment ago.
 
   // By the worker's index.
   WorkerSegments segments_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/cgroup.h"
 #include "common/config/diagnostics.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -130,7 +131,8 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server,
              .watcher = watcher_,
              .names = names_,
              .memory = memory_,
-             .transport = options_.worker_transport} {}
+             .transport = options_.worker_transport,
+             .oom_kills = [] { return CgroupOomKills(CgroupPaths()); }} {}
 
 ServingLoop::~ServingLoop() = default;
 

@@ -301,7 +301,7 @@ def test_a_crash_hurts_its_own_calls_only(parts):
     others = {worker.pid for worker in server.workers() if worker.option("--runner") != "deadly"}
     victim = server.worker("deadly")
 
-    with refused(Code.UNAVAILABLE, "deadly"):
+    with refused(Code.INVALID_ARGUMENT, "deadly", "ended the model's worker twice"):
         server.infer("control.deadly", x(13))
 
     assert victim.gone(ANSWER_S)

@@ -218,6 +218,10 @@ int FakeWorker::sessions() {
   return loop_.Do([&] { return session_count_; });
 }
 
+uint64_t FakeWorker::session() {
+  return loop_.Do([&] { return session_; });
+}
+
 worker::v1::Frame ResultOf(uint64_t call) {
   worker::v1::Frame frame;
   frame.mutable_result()->set_call(call);

@@ -53,6 +53,8 @@ class FakeWorker : public RpcService {
   void EndStream(const absl::Status& status);
   // Sessions that began so far.
   int sessions();
+  // Of the last socket that greeted.
+  uint64_t session();
 
  private:
   bool Start(Rpc& rpc) override;

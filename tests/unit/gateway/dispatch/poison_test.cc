@@ -1,0 +1,267 @@
+#include <atomic>
+#include <csignal>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/session/executing_page.h"
+#include "common/shm/segment.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/gateway/dispatch/dispatch_fixture.h"
+#include "tests/unit/gateway/dispatch/fake_worker.h"
+
+// What is done about calls whose execution ends the worker.
+namespace tiffin::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using worker::BytesSignature;
+
+Signature NotRetrySafe() {
+  Signature signature = BytesSignature();
+  signature.begin()->second.retry_safe = false;
+  return signature;
+}
+
+class PoisonTest : public DispatchTest {
+ protected:
+  // A worker's process, played by the test.
+  struct Life {
+    std::unique_ptr<FakeWorker> worker;
+    std::unique_ptr<session::ExecutingPage> page;
+    uint64_t session = 0;
+    std::deque<worker::v1::Execute> waiting;  // Read already.
+    std::vector<session::ExecutingPage::Listing> listings;
+  };
+
+  explicit PoisonTest(Signature signature = BytesSignature()) : DispatchTest(std::move(signature)) {
+    parts_.oom_kills = [this] { return oom_kills_.load(); };
+  }
+  ~PoisonTest() override { ClosePool(); }
+
+  // Replica `index` is ready, and the gateway has its page.
+  Life& AddLife(int index) {
+    const std::string path = Path("w" + std::to_string(lives_.size()));
+    Life& life = lives_.emplace_back();
+    life.worker = std::make_unique<FakeWorker>(path, signature_);
+    life.page = session::ExecutingPage::Create(8).value();
+    Connect(index, path);
+    life.worker->AwaitSocket();
+    life.worker->Announce(session::kExecutingPage, life.page->size(), life.page->fd());
+    life.session = life.worker->session();
+    AwaitThatThePageCame(life);
+    return life;
+  }
+  // The worker executes the next call that it is given.
+  worker::v1::Execute Execute(Life& life) {
+    worker::v1::Execute execute = Next(life);
+    life.listings.push_back(life.page->List({{{.session = life.session, .call = execute.call()}}}));
+    return execute;
+  }
+  worker::v1::Execute Next(Life& life) {
+    if (life.waiting.empty()) return life.worker->NextExecute();
+    worker::v1::Execute execute = std::move(life.waiting.front());
+    life.waiting.pop_front();
+    return execute;
+  }
+  // The process ends and comes back.
+  void Die(int index, Life& life) {
+    life.worker->CloseSockets();
+    life.worker->EndStream(absl::UnavailableError("killed"));
+    Exit(index, /*comes_back=*/true);
+  }
+  void DieOf(int signal, int index, Life& life) {
+    life.page->RecordFault(static_cast<uint32_t>(signal));
+    Die(index, life);
+  }
+
+  std::deque<Life> lives_;
+  std::atomic<uint64_t> oom_kills_ = 0;
+
+ private:
+  // By a call whose result lies in a segment, which is announced after the page.
+  void AwaitThatThePageCame(Life& life) {
+    Outcome& marker = Start("marker");
+    worker::v1::Execute execute = life.worker->NextExecute();
+    while (execute.inputs(0).inline_bytes() != "marker") {
+      life.waiting.push_back(execute);
+      execute = life.worker->NextExecute();
+    }
+    const shm::OwnedSegment segment = shm::OwnedSegment::Create(4096).value();
+    life.worker->Announce(1, segment.size(), segment.fd());
+    life.worker->Send(ReferenceResult(execute.call(), 1, 0, 1000));
+    ASSERT_TRUE(AwaitStatus(marker).ok());
+    Forget(marker);
+  }
+};
+
+TEST_P(PoisonTest, ASuspectIsRunAgainAloneAndThenQuarantined) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& poison = Start("poison", {.retries = 5});
+  EXPECT_FALSE(Execute(first).alone());
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+  EXPECT_TRUE(Execute(second).alone());
+  DieOf(SIGSEGV, 0, second);
+
+  const absl::Status status = AwaitStatus(poison);
+
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("has ended the model's worker twice"));
+  AddLife(0);
+  EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(Start("poison"))));
+}
+
+TEST_P(PoisonTest, ASuccessClearsASuspect) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& call = Start("unlucky", {.retries = 1});
+  Execute(first);
+  DieOf(SIGABRT, 0, first);
+  Life& second = AddLife(0);
+  second.worker->Send(InlineResult(Execute(second).call(), "done"));
+  EXPECT_EQ(Await(call).value_or(""), "done");
+
+  Outcome& again = Start("unlucky");
+
+  EXPECT_FALSE(Execute(second).alone());
+  Abandon(again);
+}
+
+TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
+  MakePool(2, 10);
+  Life& first = AddLife(0);
+  Outcome& innocent = Start("innocent", {.retries = 1});
+  Outcome& poison = Start("poison", {.retries = 1});
+  Execute(first);
+  Execute(first);
+  AddLife(1);
+  DieOf(SIGSEGV, 0, first);
+  Life& other = lives_[1];
+  const worker::v1::Execute trial = Execute(other);
+  EXPECT_TRUE(trial.alone());
+  Life& back = AddLife(0);
+
+  // Nothing else is sent while it runs, though a replica idles.
+  Outcome& fresh = Start("fresh");
+  const worker::v1::Execute next = Execute(back);
+  EXPECT_FALSE(next.alone());
+  back.worker->Send(InlineResult(next.call(), "fresh"));
+  EXPECT_EQ(Await(fresh).value_or(""), "fresh");
+  EXPECT_TRUE(back.worker->NothingMore() && other.worker->NothingMore());
+  other.worker->Send(InlineResult(trial.call(), "done"));
+
+  const bool innocent_first =
+      loop_.Await([&] { return innocent.result.has_value() || poison.result.has_value(); });
+  EXPECT_TRUE(innocent_first);
+}
+
+TEST_P(PoisonTest, WhatWaitedIsRunAgainFreely) {
+  MakePool(1, 10);
+  Life& life = AddLife(0);
+  Outcome& poison = Start("poison");
+  Outcome& waiting = Start("waits");
+  Execute(life);
+  Next(life);
+  DieOf(SIGSEGV, 0, life);
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(poison))) << "it may not be retried";
+  Life& next = AddLife(0);
+
+  const worker::v1::Execute again = Execute(next);
+
+  EXPECT_FALSE(again.alone());
+  next.worker->Send(InlineResult(again.call(), "done"));
+  EXPECT_EQ(Await(waiting).value_or(""), "done");
+}
+
+TEST_P(PoisonTest, WhatWasKilledFromOutsideIsNoSuspect) {
+  MakePool(1, 10);
+  for (int i = 0; i < 4; ++i) {
+    Life& life = AddLife(0);
+    Outcome& call = Start("innocent");
+    EXPECT_FALSE(Execute(life).alone()) << i;
+    Die(0, life);
+    EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+  }
+}
+
+TEST_P(PoisonTest, WhatRunsBesideATrialIsNotBlamed) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& poison = Start("poison", {.retries = 1});
+  Execute(first);
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+  EXPECT_TRUE(Execute(second).alone());
+  Outcome& beside = Start("beside");
+  Execute(second);
+  DieOf(SIGSEGV, 0, second);
+  EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(poison)));
+  Life& third = AddLife(0);
+
+  const worker::v1::Execute again = Execute(third);
+
+  EXPECT_FALSE(again.alone());
+  third.worker->Send(InlineResult(again.call(), "done"));
+  EXPECT_EQ(Await(beside).value_or(""), "done");
+}
+
+TEST_P(PoisonTest, AnAbandonedCallIsBlamedToo) {
+  MakePool(1, 10);
+  for (int i = 0; i < 2; ++i) {
+    Life& life = AddLife(0);
+    Outcome& poison = Start("poison");
+    Execute(life);
+    Abandon(poison);
+    DieOf(SIGSEGV, 0, life);
+  }
+  AddLife(0);
+
+  EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(Start("poison"))));
+}
+
+TEST_P(PoisonTest, LackOfMemoryIsItsOwnDoing) {
+  MakePool(1, 10);
+  for (int i = 0; i < 2; ++i) {
+    Life& life = AddLife(0);
+    Outcome& large = Start("large");
+    Execute(life);
+    ++oom_kills_;
+    Die(0, life);
+    EXPECT_THAT(AwaitStatus(large).message(), HasSubstr(i == 0 ? "lack of memory" : "twice"));
+  }
+}
+
+class PoisonOnceOnlyTest : public PoisonTest {
+ protected:
+  PoisonOnceOnlyTest() : PoisonTest(NotRetrySafe()) {}
+};
+
+TEST_P(PoisonOnceOnlyTest, WhatMayHaveRunBesideATrialIsNotRunTwice) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& poison = Start("poison");
+  Execute(first);
+  DieOf(SIGSEGV, 0, first);
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(poison)));
+  Life& second = AddLife(0);
+  Outcome& again = Start("poison");
+  EXPECT_TRUE(Execute(second).alone());
+  Outcome& beside = Start("beside");
+  Execute(second);
+
+  DieOf(SIGSEGV, 0, second);
+
+  EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(again)));
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(beside)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Carriers, PoisonTest, kTransports, TransportName);
+INSTANTIATE_TEST_SUITE_P(Carriers, PoisonOnceOnlyTest, kTransports, TransportName);
+
+}  // namespace
+}  // namespace tiffin::gateway
