@@ -48,7 +48,8 @@ uint64_t Load(std::span<const std::byte> bytes, size_t offset) {
 absl::StatusOr<std::unique_ptr<ExecutingPage>> ExecutingPage::Create(size_t calls) {
   const size_t bytes = sizeof(Header) + std::min(calls, kMaxSlots) * sizeof(Slot);
   ASSIGN_OR_RETURN(shm::OwnedSegment segment,
-                   shm::OwnedSegment::Create((bytes + kPageBytes - 1) / kPageBytes * kPageBytes));
+                   shm::OwnedSegment::Create((bytes + kPageBytes - 1) / kPageBytes * kPageBytes,
+                                             "executing-calls"));
   return std::unique_ptr<ExecutingPage>(new ExecutingPage(std::move(segment)));
 }
 

@@ -58,7 +58,7 @@ absl::Status Exhausted(std::string_view call, uint64_t size, int error) {
 
 }  // namespace
 
-absl::StatusOr<OwnedSegment> OwnedSegment::Create(uint64_t size) {
+absl::StatusOr<OwnedSegment> OwnedSegment::Create(uint64_t size, const char* name) {
   if (size == 0)
     return absl::InvalidArgumentError("a segment of shared memory has at least 1 byte");
   // The kernel does not refuse to allocate more than there is: it begins, and kills.
@@ -66,7 +66,7 @@ absl::StatusOr<OwnedSegment> OwnedSegment::Create(uint64_t size) {
     return absl::ResourceExhaustedError(StrCat(
         "no ", size, " bytes of shared memory: this machine has ", memory, " bytes of memory"));
   }
-  UniqueFd fd(::memfd_create("tiffin-segment", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return Exhausted("memfd_create", size, errno);
   // Allocated now, for later a missing page would be a signal and not an error.
   int error = 0;

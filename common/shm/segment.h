@@ -17,8 +17,8 @@ namespace tiffin::shm {
 // without exec: a child keeps the writable mapping. Move-only; destruction unmaps and closes.
 class OwnedSegment {
  public:
-  // RESOURCE_EXHAUSTED when the memory is not to be had.
-  static absl::StatusOr<OwnedSegment> Create(uint64_t size);
+  // RESOURCE_EXHAUSTED when the memory is not to be had. `name` is what /proc shows.
+  static absl::StatusOr<OwnedSegment> Create(uint64_t size, const char* name = "tiffin-segment");
 
   std::span<std::byte> bytes() const;
   uint64_t size() const { return region_.get_size(); }
