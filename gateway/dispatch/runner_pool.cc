@@ -15,6 +15,11 @@ bool WasRun(const absl::Status& status) {
          !absl::IsCancelled(status);
 }
 
+// Whole milliseconds: what is more exact would only seem so.
+std::string InWords(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
+}
+
 }  // namespace
 
 // A call from Start to its end, whichever replica it is with.
@@ -79,6 +84,9 @@ class RunnerPool::PooledCall : public PendingCall {
 
  private:
   void OnResult(absl::StatusOr<CallResult> result) {
+    if (WasRun(result.status())) {
+      pool_.queue_wait_.Leave(pool_.outstanding() + 1, pool_.parts_.loop.now());
+    }
     const bool was_trial = pool_.trial_ == this;
     if (was_trial && WasRun(result.status())) pool_.quarantine_.Acquit(content());
     if (MayRunAgain(result.status())) {
@@ -156,12 +164,22 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events e
 RunnerPool::~RunnerPool() { *alive_ = false; }
 
 std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
+  const absl::Time now = parts_.loop.now();
+  const absl::Duration time_left = call.deadline - now;
   auto pending = std::make_unique<PooledCall>(*this, std::move(call), std::move(done));
-  if (outstanding() + waiting_.size() >= static_cast<size_t>(calls_at_once())) {
+  const size_t before = outstanding() + waiting_.size();
+  const absl::Duration wait = queue_wait_.Predict(before, now);
+  if (before >= static_cast<size_t>(calls_at_once())) {
     pending->EndLater(absl::ResourceExhaustedError(
         StrCat("the queue is full (queue.max is ", options_.queue_max,
                "): send less at a time, or raise queue.max or replicas")));
+  } else if (wait > time_left) {
+    pending->EndLater(absl::ResourceExhaustedError(
+        StrCat("with ", before, " calls before it this one would take about ", InWords(wait),
+               " lately, and has ", InWords(time_left),
+               " until its deadline: send less at a time, or give it more time")));
   } else {
+    queue_wait_.Join(before, now);
     Dispatch(*pending);
   }
   return pending;

@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "common/signature.h"
 #include "gateway/dispatch/quarantine.h"
+#include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/replica.h"
 #include "gateway/graph/runner.h"
 
@@ -39,7 +40,8 @@ class RunnerPool : public Runner {
   RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events);
   ~RunnerPool() override;
 
-  // A full queue gives RESOURCE_EXHAUSTED; no live replica, UNAVAILABLE, unless one that had served
+  // A full queue gives RESOURCE_EXHAUSTED, and so does one that is so slow lately that the deadline
+  // would pass; no live replica, UNAVAILABLE, unless one that had served
   // is being restarted: then the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
   int64_t calls_at_once() const override { return options_.queue_max + options_.replicas; }
@@ -73,6 +75,7 @@ class RunnerPool : public Runner {
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;
   CallList waiting_;  // For a replica to come back.
+  QueueWait queue_wait_;
   Quarantine quarantine_;
   PooledCall* trial_ = nullptr;  // The suspect that is being run.
   CallList suspects_;            // Waiting for it to end.

@@ -36,6 +36,12 @@ class RunnerPoolTest : public DispatchTest {
     worker.EndStream(absl::UnavailableError("killed"));
     Exit(index, comes_back);
   }
+  // On the loop's thread: calls that have ended.
+  size_t Done() const {
+    size_t count = 0;
+    for (const Outcome& outcome : outcomes_) count += outcome.result.has_value() ? 1 : 0;
+    return count;
+  }
   bool Ready() {
     return loop_.Do([&] { return pool_->ready(); });
   }
@@ -131,6 +137,30 @@ TEST_P(RunnerPoolTest, ARequestThatIsSplitNeverFillsTheQueue) {
 
   EXPECT_TRUE(AwaitStatus(outcome).ok()) << AwaitStatus(outcome);
   loop_.Do([&] { outcome = Outcome(); });
+}
+
+TEST_P(RunnerPoolTest, ACallWhoseDeadlineWouldPassInTheQueueIsRefusedAtOnce) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  for (int i = 0; i < 20; ++i) Start("waits");
+  for (int i = 0; i < 20; ++i) {  // Each takes 10 ms, and another one comes.
+    const uint64_t id = worker.NextExecute().call();
+    clock_.Advance(absl::Milliseconds(10));
+    const size_t done_before = loop_.Do([&] { return Done(); });
+    worker.Send(InlineResult(id, "done"));
+    ASSERT_TRUE(loop_.Await([&] { return Done() > done_before; }));
+    Start("waits");
+  }
+
+  const absl::Status hasty = AwaitStatus(Start("hasty", {.timeout = absl::Milliseconds(100)}));
+  Outcome& patient = Start("patient", {.timeout = absl::Milliseconds(500)});
+
+  EXPECT_TRUE(absl::IsResourceExhausted(hasty)) << hasty;
+  EXPECT_THAT(hasty.message(),
+              HasSubstr("with 20 calls before it this one would take about 210ms"));
+  while (worker.NextExecute().inputs(0).inline_bytes() != "patient") {
+  }
+  EXPECT_FALSE(IsDone(patient));
 }
 
 TEST_P(RunnerPoolTest, AnAbandonedCallKeepsItsReplicaBusyForThoseThatCome) {

@@ -1,0 +1,38 @@
+#include "gateway/dispatch/queue_wait.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace tiffin::gateway {
+namespace {
+
+constexpr int kRemembered = 32;
+
+size_t LengthClass(size_t waiting, size_t classes) {
+  return std::min<size_t>(std::bit_width(waiting), classes - 1);
+}
+
+}  // namespace
+
+void QueueWait::Join(size_t waiting, absl::Time now) {
+  if (waiting == 0) last_ = now;
+}
+
+void QueueWait::Leave(size_t waiting, absl::Time now) {
+  Pace& pace = paces_[LengthClass(waiting, paces_.size())];
+  if (now - pace.measured > kBelieved) pace.measurements = 0;
+  pace.measurements = std::min(pace.measurements + 1, kRemembered);
+  pace.gap += (now - last_ - pace.gap) / pace.measurements;
+  pace.measured = now;
+  last_ = now;
+}
+
+absl::Duration QueueWait::Predict(size_t waiting, absl::Time now) const {
+  const Pace& pace = paces_[LengthClass(waiting + 1, paces_.size())];
+  if (pace.measurements < kLeastMeasurements || now - pace.measured > kBelieved) {
+    return absl::ZeroDuration();
+  }
+  return pace.gap * static_cast<int64_t>(waiting + 1);
+}
+
+}  // namespace tiffin::gateway

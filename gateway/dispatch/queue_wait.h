@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "absl/time/time.h"
+
+namespace tiffin::gateway {
+
+// How long a queue keeps who joins it, judged by how fast it was worked off lately with about as
+// many in it: workers that put calls together are faster the more there are, so nothing is
+// concluded from one length about another. On the loop's thread.
+class QueueWait {
+ public:
+  // What was measured longer ago is not believed any more: then calls are let in, and show.
+  static constexpr absl::Duration kBelieved = absl::Seconds(1);
+  static constexpr int kLeastMeasurements = 8;
+
+  // A call joins `waiting` others, which execute or wait.
+  void Join(size_t waiting, absl::Time now);
+  // A call was worked off, of `waiting` with itself.
+  void Leave(size_t waiting, absl::Time now);
+
+  // Until one that joins `waiting` others now will have been worked off. Zero: nobody knows.
+  absl::Duration Predict(size_t waiting, absl::Time now) const;
+
+ private:
+  // Of lengths from a power of two to the next.
+  struct Pace {
+    int measurements = 0;
+    absl::Duration
+        gap;  // Between two calls that leave; the mean, in which the last ones weigh most.
+    absl::Time measured;
+  };
+
+  std::array<Pace, 32> paces_;
+  absl::Time last_;  // When a call left, or the first joined.
+};
+
+}  // namespace tiffin::gateway

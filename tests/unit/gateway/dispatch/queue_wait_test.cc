@@ -1,0 +1,80 @@
+#include "gateway/dispatch/queue_wait.h"
+
+#include "gtest/gtest.h"
+
+namespace tiffin::gateway {
+namespace {
+
+constexpr absl::Duration kTime = absl::Milliseconds(10);
+
+class QueueWaitTest : public ::testing::Test {
+ protected:
+  // `count` calls leave, a time `gap` apart, while there are always `waiting`.
+  void WorkOff(size_t waiting, int count, absl::Duration gap) {
+    for (int i = 0; i < count; ++i) {
+      now_ += gap;
+      wait_.Leave(waiting, now_);
+    }
+  }
+  absl::Duration Predict(size_t waiting) const { return wait_.Predict(waiting, now_); }
+
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+  QueueWait wait_;
+};
+
+TEST_F(QueueWaitTest, KnowsNothingAtFirst) {
+  wait_.Join(0, now_);
+  WorkOff(100, QueueWait::kLeastMeasurements - 1, kTime);
+
+  EXPECT_EQ(Predict(99), absl::ZeroDuration());
+}
+
+TEST_F(QueueWaitTest, IsTheLengthTimesTheGap) {
+  wait_.Join(0, now_);
+  WorkOff(100, 20, kTime);
+
+  EXPECT_EQ(Predict(99), 100 * kTime);
+  EXPECT_EQ(Predict(79), 80 * kTime);
+}
+
+TEST_F(QueueWaitTest, ConcludesNothingFromOneLengthAboutAnother) {
+  wait_.Join(0, now_);
+  WorkOff(1, 20, kTime);
+
+  EXPECT_EQ(Predict(0), kTime);
+  EXPECT_EQ(Predict(31), absl::ZeroDuration()) << "they may be executed together";
+}
+
+TEST_F(QueueWaitTest, CallsThatLeaveTogetherShareAGap) {
+  wait_.Join(0, now_);
+  for (int batch = 0; batch < 10; ++batch) {
+    WorkOff(64, 1, 8 * kTime);
+    WorkOff(64, 7, absl::ZeroDuration());
+  }
+
+  EXPECT_NEAR(absl::FDivDuration(Predict(63), 64 * kTime), 1, 0.35);
+}
+
+TEST_F(QueueWaitTest, IdleTimeCountsForNothing) {
+  wait_.Join(0, now_);
+  WorkOff(1, 20, kTime);
+  now_ += absl::Milliseconds(500);
+  wait_.Join(0, now_);
+  WorkOff(1, 1, kTime);
+
+  EXPECT_EQ(Predict(0), kTime);
+}
+
+TEST_F(QueueWaitTest, ForgetsWhatIsLongAgo) {
+  wait_.Join(0, now_);
+  WorkOff(100, 20, kTime);
+  now_ += QueueWait::kBelieved + kTime;
+  EXPECT_EQ(Predict(99), absl::ZeroDuration());
+
+  wait_.Join(0, now_);
+  WorkOff(100, 20, 2 * kTime);
+  EXPECT_EQ(Predict(99), 200 * kTime);
+}
+
+}  // namespace
+}  // namespace tiffin::gateway
