@@ -27,6 +27,7 @@ struct ServeOptions {
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
   std::string worker_transport = kExpress;
+  bool debuggable_workers = false;
 };
 
 int Serve(const ServeOptions& options) {
@@ -49,6 +50,7 @@ int Serve(const ServeOptions& options) {
   for (PlannedWorker& worker : plan->workers) {
     worker.arguments.insert(worker.arguments.end(),
                             {"--segment-limit", std::to_string(options.segment_limit)});
+    if (options.debuggable_workers) worker.arguments.emplace_back("--debuggable");
     server.serving.runners.push_back({.service = worker.service,
                                       .runner = worker.runner,
                                       .replicas = worker.replicas,
@@ -86,6 +88,8 @@ void AddServe(CLI::App& app, Command& chosen) {
                    "sockets), or grpc (streams; slower)")
       ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
+  serve->add_flag("--debuggable-workers", options->debuggable_workers,
+                  "Let workers leave core dumps, and let debuggers attach to them");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

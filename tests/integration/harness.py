@@ -136,6 +136,8 @@ class Server:
             self.files.append(service)
         self.command = [TIFFIN, "serve", *self.files, "--store", store, "--grpc-address", address,
                         "--runtime-dir", self.runtime_dir, *args]
+        if os.geteuid() != 0:  # Only root may read /proc of workers that are not debuggable.
+            self.command.append("--debuggable-workers")
         self._env = {**os.environ, **(env or {})}
         self.lines = []
         self._changed = threading.Condition()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -138,3 +140,21 @@ def test_an_xgboost_library_older_than_3_is_refused(folder):
                     env={**os.environ, "LD_PRELOAD": str(folder / "old.so")})
     assert made.returncode != 0
     assert "1.7" in made.stderr and "3" in made.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the harness makes workers debuggable, but for root")
+def test_workers_give_up_privileges_and_core_dumps():
+    with harness.Server(SERVICE.replace("  bad:", "  # bad:")) as server:
+        for worker in server.workers():
+            proc = f"/proc/{worker.pid}"
+            assert "NoNewPrivs:\t1" in pathlib.Path(proc, "status").read_text()
+            limits = pathlib.Path(proc, "limits").read_text()
+            assert re.search(r"Max core file size +0 +0 ", limits)
+
+
+def test_workers_may_be_debuggable():
+    with harness.Server(SERVICE.replace("  bad:", "  # bad:"),
+                        args=["--debuggable-workers"]) as server:
+        for worker in server.workers():
+            assert worker.cmdline.count("--debuggable") == 1
+            assert "NoNewPrivs:\t1" in pathlib.Path(f"/proc/{worker.pid}/status").read_text()

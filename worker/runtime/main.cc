@@ -18,6 +18,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/backend.h"
+#include "worker/runtime/confinement.h"
 #include "worker/runtime/example.h"
 #include "worker/runtime/executor.h"
 #include "worker/runtime/fault_recorder.h"
@@ -231,6 +232,7 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
   app.add_option("--threads", options.threads, "Threads for the model's executions")
       ->check(CLI::Range(1, 1024));
   app.add_option("--lifeline-fd", options.lifeline_fd, "Exit when this descriptor's peer is gone");
+  app.add_flag("--debuggable", options.debuggable, "Allow core dumps and debuggers");
   app.add_option("--segment-limit", options.segment_limit, "Bytes of shared memory for a session");
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
@@ -272,6 +274,8 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
         ProbeHealth(options.probe_address, options.probe_service, kProbeTimeout);
     return health.ok() ? 0 : Report(program, health, kExitFailed);
   }
+  const absl::Status confined = Confine(options.debuggable ? Debuggable::kYes : Debuggable::kNo);
+  if (!confined.ok()) return Report(program, confined, kExitFailed);
   const bool has_runner = !options.service_file.empty() && !options.runner.empty();
   if (!has_runner && options.model_dir.empty()) {
     return Report(program,

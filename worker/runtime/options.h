@@ -28,6 +28,7 @@ struct WorkerOptions {
   int lifeline_fd = -1;
   uint64_t segment_limit = uint64_t{1} << 30;
 
+  bool debuggable = false;
   bool describe = false;
   // Print how long executions take, of these methods and on these inputs ("INPUT=VALUE").
   bool measure = false;
