@@ -32,6 +32,8 @@ class Replica {
   // The process was reaped. `comes_back`: it had served, and is being started again.
   void OnExited(bool comes_back);
 
+  // Where the process listens that it is connected to, or connects to; empty: none does.
+  const std::string& path() const { return path_; }
   // Null unless calls can be sent.
   WorkerSession* session() { return ready() ? session_.get() : nullptr; }
   bool ready() const { return usable_ && session_ != nullptr && session_->ready(); }

@@ -30,8 +30,6 @@ class ServingLoop::Worker : public WorkerObserver {
     serving_.OnWorkerExited(slot_, ending);
   }
 
-  int key = 0;  // At the supervisor.
-
  private:
   ServingLoop& serving_;
   const RunnerSlot& slot_;
@@ -166,7 +164,7 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
           .attached =
               [this, &slot](int index, bool fits) {
                 if (fits) {
-                  supervisor_->MarkServed(slot.workers[static_cast<size_t>(index)]->key);
+                  supervisor_->MarkServed(slot.pool->replica(index).path());
                 } else {
                   Fail(absl::UnavailableError(StrCat(
                       slot.setup.service, ": runner '", slot.setup.runner,
@@ -179,14 +177,14 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
                               Message(why));
                 Fail(absl::UnavailableError(StrCat(slot.setup.service, ": runner '",
                                                    slot.setup.runner, "': ", Message(why))));
-                supervisor_->Replace(slot.workers[static_cast<size_t>(index)]->key);
+                supervisor_->Replace(slot.pool->replica(index).path());
               },
       });
   for (int i = 0; i < setup.replicas; ++i) {
     slot.workers.push_back(std::make_unique<Worker>(*this, slot, slot.pool->replica(i)));
     std::string name = StrCat(setup.service, ".", setup.runner);
     if (setup.replicas > 1) name += StrCat("#", i);
-    slot.workers.back()->key = supervisor_->Start(
+    supervisor_->Start(
         {.name = std::move(name), .program = setup.program, .arguments = setup.arguments},
         *slot.workers.back());
   }
