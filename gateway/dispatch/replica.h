@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,10 +41,8 @@ class Replica {
   // Not ready, but about to be: its process is being connected to, or died after it had served and
   // is being started again.
   bool coming_back() const { return coming_back_ || (!path_.empty() && !refused_ && !ready()); }
-  // Calls that the session has not ended.
-  size_t outstanding() const { return session_ == nullptr ? 0 : session_->outstanding(); }
-  // Calls that the process has not ended: those of lost sessions too, as far as is known.
-  size_t load() const;
+  // Calls of lost sessions that the process has not ended, as far as is known.
+  int64_t lost_calls() const;
   void ForgetSegment(uint64_t id);
 
  private:

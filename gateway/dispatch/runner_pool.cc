@@ -11,8 +11,8 @@ namespace tiffin::gateway {
 // A call from Start to its end, whichever replica it is with.
 class RunnerPool::PooledCall : public PendingCall {
  public:
-  PooledCall(RunnerPool& pool, Call call, CallDone done)
-      : pool_(pool), call_(std::move(call)), done_(std::move(done)) {
+  PooledCall(RunnerPool& pool, Call call, std::optional<RunnerLoad::Place> place, CallDone done)
+      : pool_(pool), call_(std::move(call)), place_(std::move(place)), done_(std::move(done)) {
     if (call_.deadline != absl::InfiniteFuture()) {
       deadline_ = pool_.parts_.loop.At(call_.deadline, [this] {
         Detach();
@@ -29,12 +29,15 @@ class RunnerPool::PooledCall : public PendingCall {
   void WaitIn(std::list<PooledCall*>& list) { position_ = list.insert(list.end(), this); }
   void LeaveList() { position_.reset(); }
 
-  void SendTo(WorkerSession& session) {
-    const absl::StatusOr<uint64_t> id =
-        session.Execute(call_, [this](absl::StatusOr<CallResult> result) {
-          session_ = nullptr;
-          OnResult(std::move(result));
-        });
+  bool has_place() const { return place_.has_value(); }
+
+  void SendTo(size_t replica, WorkerSession& session) {
+    place_->GoTo(replica);
+    const absl::StatusOr<uint64_t> id = session.Execute(call_, *std::exchange(place_, std::nullopt),
+                                                        [this](absl::StatusOr<CallResult> result) {
+                                                          session_ = nullptr;
+                                                          OnResult(std::move(result));
+                                                        });
     if (!id.ok()) {
       EndLater(id.status());
       return;
@@ -45,6 +48,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
   // From the ready list, for Start must not call back.
   void EndLater(absl::Status status) {
+    place_.reset();
     alive_ = std::make_shared<bool>(true);
     pool_.parts_.loop.Defer([this, alive = alive_, status = std::move(status)] {
       if (*alive) End(status);
@@ -62,6 +66,7 @@ class RunnerPool::PooledCall : public PendingCall {
   void OnResult(absl::StatusOr<CallResult> result) {
     if (absl::IsUnavailable(result.status()) && call_.retries > 0) {
       --call_.retries;
+      place_ = pool_.load_.EnterAgain();
       pool_.Dispatch(*this);
       return;
     }
@@ -76,6 +81,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
   RunnerPool& pool_;
   Call call_;
+  std::optional<RunnerLoad::Place> place_;  // While no worker has the call.
   CallDone done_;
   Loop::Timer deadline_;
   WorkerSession* session_ = nullptr;  // While a worker has the call.
@@ -84,8 +90,9 @@ class RunnerPool::PooledCall : public PendingCall {
   std::shared_ptr<bool> alive_;                               // Shared with a deferred end.
 };
 
-RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events)
-    : parts_(parts), options_(std::move(options)), events_(std::move(events)) {
+RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, RunnerLoad& load,
+                       Events events)
+    : parts_(parts), options_(std::move(options)), load_(load), events_(std::move(events)) {
   for (int i = 0; i < options_.replicas; ++i) {
     replicas_.push_back(std::make_unique<Replica>(
         parts_, Replica::Events{
@@ -104,8 +111,9 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events e
 RunnerPool::~RunnerPool() = default;
 
 std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
-  auto pending = std::make_unique<PooledCall>(*this, std::move(call), std::move(done));
-  if (outstanding() + waiting_.size() >= static_cast<size_t>(calls_at_once())) {
+  auto pending =
+      std::make_unique<PooledCall>(*this, std::move(call), load_.Enter(), std::move(done));
+  if (!pending->has_place()) {
     pending->EndLater(absl::ResourceExhaustedError(
         StrCat("the queue is full (queue.max is ", options_.queue_max,
                "): send less at a time, or raise queue.max or replicas")));
@@ -116,8 +124,8 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
 }
 
 void RunnerPool::Dispatch(PooledCall& call) {
-  if (Replica* replica = LeastLoaded(); replica != nullptr) {
-    call.SendTo(*replica->session());
+  if (const std::optional<size_t> replica = LeastLoaded(); replica.has_value()) {
+    call.SendTo(*replica, *replicas_[*replica]->session());
   } else if (coming_back()) {
     call.WaitIn(waiting_);
   } else {
@@ -125,19 +133,17 @@ void RunnerPool::Dispatch(PooledCall& call) {
   }
 }
 
-Replica* RunnerPool::LeastLoaded() {
-  Replica* best = nullptr;
-  for (const auto& replica : replicas_) {
-    if (!replica->ready()) continue;
-    if (best == nullptr || replica->load() < best->load()) best = replica.get();
+std::optional<size_t> RunnerPool::LeastLoaded() const {
+  std::optional<size_t> best;
+  int64_t least = 0;
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    if (!replicas_[i]->ready()) continue;
+    const int64_t calls = load_.at(i) + replicas_[i]->lost_calls();
+    if (best.has_value() && calls >= least) continue;
+    best = i;
+    least = calls;
   }
   return best;
-}
-
-size_t RunnerPool::outstanding() const {
-  size_t sum = 0;
-  for (const auto& replica : replicas_) sum += replica->outstanding();
-  return sum;
 }
 
 bool RunnerPool::coming_back() const {

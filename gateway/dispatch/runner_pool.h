@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "common/signature.h"
 #include "gateway/dispatch/replica.h"
+#include "gateway/dispatch/runner_load.h"
 #include "gateway/graph/runner.h"
 
 namespace tiffin::gateway {
@@ -16,12 +17,12 @@ namespace tiffin::gateway {
 struct RunnerPoolOptions {
   std::string name;  // "model_a"
   int replicas = 1;
-  int queue_max = 0;  // Calls beyond those that the replicas execute.
+  int queue_max = 0;  // For messages; `load` keeps it.
 };
 
-// All replicas of one runner: picks the one with the least outstanding calls, bounds the queue,
-// keeps deadlines, and runs a call again where that is allowed. Owned by the server; on the loop's
-// thread.
+// All replicas of one runner, as one loop has them: picks the one with the least outstanding calls,
+// bounds the queue, both by what all loops have under way, keeps deadlines, and runs a call again
+// where that is allowed. Owned by the loop's part of the server; on the loop's thread.
 class RunnerPool : public Runner {
  public:
   struct Events {
@@ -32,13 +33,14 @@ class RunnerPool : public Runner {
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
   };
 
-  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events);
+  // `parts` and `load`, which the runner's pools of all loops share, outlive it.
+  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, RunnerLoad& load, Events events);
   ~RunnerPool() override;
 
   // A full queue gives RESOURCE_EXHAUSTED; no live replica, UNAVAILABLE, unless one that had served
   // is being restarted: then the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
-  int64_t calls_at_once() const override { return options_.queue_max + options_.replicas; }
+  int64_t calls_at_once() const override { return load_.limit(); }
 
   Replica& replica(int index) { return *replicas_[static_cast<size_t>(index)]; }
   const std::string& name() const { return options_.name; }
@@ -54,13 +56,14 @@ class RunnerPool : public Runner {
 
   bool Accept(const WorkerDescription& description);
   void OnChange();
-  Replica* LeastLoaded();
-  size_t outstanding() const;
+  // By index; nullopt: none takes calls.
+  std::optional<size_t> LeastLoaded() const;
   bool coming_back() const;
   void Dispatch(PooledCall& call);
 
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
+  RunnerLoad& load_;
   Events events_;
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;

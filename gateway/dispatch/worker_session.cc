@@ -81,8 +81,13 @@ void WorkerSession::OpenSocket(const std::string& path) {
   descriptors_->Announce({.session = id_}, std::nullopt);
 }
 
-absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, CallDone done) {
-  Record record{.signature = call.signature, .rows = call.rows, .inputs = {}, .done = nullptr};
+absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, RunnerLoad::Place place,
+                                                CallDone done) {
+  Record record{.signature = call.signature,
+                .rows = call.rows,
+                .inputs = {},
+                .place = std::move(place),
+                .done = nullptr};
   for (const Value& input : call.inputs) {
     ASSIGN_OR_RETURN(std::shared_ptr<const Buffer> held, HoldInput(input));
     record.inputs.push_back(std::move(held));
@@ -360,6 +365,7 @@ void WorkerSession::Lose(absl::Status status) {
 }
 
 void WorkerSession::FailCalls(const absl::Status& status) {
+  for (auto& [id, record] : calls_) record.place = RunnerLoad::Place();
   // First, so that a call that is run again goes elsewhere.
   events_.lost(status);
   const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.

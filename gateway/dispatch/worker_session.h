@@ -14,6 +14,7 @@
 #include "common/session/descriptor_channel.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
+#include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
@@ -58,12 +59,10 @@ class WorkerSession {
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
-  // Calls that the worker has not answered yet, abandoned ones included.
-  size_t outstanding() const { return calls_.size(); }
-
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
-  // inputs are kept until the call has ended at the worker. RESOURCE_EXHAUSTED: nothing was sent.
-  absl::StatusOr<uint64_t> Execute(const Call& call, CallDone done);
+  // inputs and the place are kept until the call has ended at the worker, and the place no longer
+  // than the session. RESOURCE_EXHAUSTED: nothing was sent.
+  absl::StatusOr<uint64_t> Execute(const Call& call, RunnerLoad::Place place, CallDone done);
   // `done` will not be called any more; the worker is told to drop the call if it still waits.
   void Abandon(uint64_t call);
   // From a lease: a result's outputs, of so many bytes, are not needed any more. Told to the worker
@@ -83,6 +82,7 @@ class WorkerSession {
     const MethodSignature* signature = nullptr;
     int64_t rows = 1;
     std::vector<std::shared_ptr<const Buffer>> inputs;
+    RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
   };
 

@@ -155,10 +155,12 @@ absl::Status ServingLoop::StartWorkers() {
 
 void ServingLoop::StartRunner(RunnerSlot& slot) {
   const RunnerSetup& setup = slot.setup;
+  slot.load = std::make_unique<RunnerLoad>(setup.replicas, setup.queue_max);
   slot.pool = std::make_unique<RunnerPool>(
       parts_,
       RunnerPoolOptions{
           .name = setup.runner, .replicas = setup.replicas, .queue_max = setup.queue_max},
+      *slot.load,
       RunnerPool::Events{
           .changed = [this] { OnPoolChange(); },
           .attached =

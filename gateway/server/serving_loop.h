@@ -93,6 +93,7 @@ class ServingLoop : public Serving {
   // A runner with its workers.
   struct RunnerSlot {
     RunnerSetup setup;
+    std::unique_ptr<RunnerLoad> load;
     std::unique_ptr<RunnerPool> pool;
     std::vector<std::unique_ptr<Worker>> workers;
   };

@@ -9,8 +9,10 @@ DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature
 
 void DispatchTest::MakePool(int replicas, int queue_max) {
   loop_.Do([&] {
+    load_.emplace(replicas, queue_max);
     pool_ = std::make_unique<RunnerPool>(
         parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        *load_,
         RunnerPool::Events{
             .changed = [] {},
             .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },
