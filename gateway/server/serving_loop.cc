@@ -85,10 +85,11 @@ class ServingLoop::Request : public PendingInfer {
     InferReply reply{.outputs = *std::move(outputs), .steps = {}};
     if (want_timing) reply.steps = execution_->timeline();
     const Clock& clock = serving_.loop_.clock();
+    Statistics& statistics = *serving_.statistics_;
     Statistics::Counter& counter = *counter_;
     const absl::Time told = clock.Now();
     std::move(tell)(std::move(reply));  // It makes the message, and destroys this.
-    CountReply(counter, clock.Now() - told);
+    statistics.CountReply(counter, clock.Now() - told);
   }
 
   void CountEnd(bool ok) {
@@ -97,12 +98,12 @@ class ServingLoop::Request : public PendingInfer {
     const absl::Duration ran = execution_->elapsed();
     const absl::Duration total =
         received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
-    Count(*counter_, {.rows = rows_,
-                      .ok = ok,
-                      .end = now,
-                      .total = total,
-                      .decode = total - ran,
-                      .steps = execution_->timeline()});
+    serving_.statistics_->Count(*counter_, {.rows = rows_,
+                                            .ok = ok,
+                                            .end = now,
+                                            .total = total,
+                                            .decode = total - ran,
+                                            .steps = execution_->timeline()});
   }
 
   ServingLoop& serving_;

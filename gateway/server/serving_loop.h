@@ -77,9 +77,7 @@ class ServingLoop : public Serving {
   bool ServiceReady(std::string_view service) const override;
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
-  const TargetStatistics& statistics(InferTarget target) const override {
-    return statistics_->of(target);
-  }
+  TargetStatistics statistics(InferTarget target) const override { return statistics_->of(target); }
   ValueAllocator& allocator() override { return memory_; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
