@@ -274,7 +274,7 @@ absl::StatusOr<std::string> ServingLoop::OpenPorts() {
   // Requests that come before the state is kServing wait for their turn of the loop.
   if (!options_.http_address.empty()) {
     ASSIGN_OR_RETURN(const std::string address,
-                     http_server_.Open(options_.http_address, loop_, *http_));
+                     http_server_.Open(options_.http_address, {{loop_, *http_}}));
     spdlog::info("HTTP on {}", address);
   }
   return rpc_server_.Open(options_.grpc_address, loop_, {api_.get()});
