@@ -92,6 +92,7 @@ void Supervisor::Spawn(Worker& worker) {
   worker.path = (directory_ / StrCat("w", ++lives_)).native();
   worker.listening = false;
   worker.served = false;
+  worker.replaced = false;
   std::vector<std::string> arguments = worker.command.arguments;
   arguments.insert(arguments.end(), {"--listen", StrCat("unix:", worker.path), "--lifeline-fd",
                                      std::to_string(Process::kLifelineFd)});
@@ -167,8 +168,11 @@ void Supervisor::MarkServed(const std::string& path) {
   spdlog::info("worker {} (pid {}) is ready", worker->command.name, worker->process->pid());
 }
 
-void Supervisor::Replace(const std::string& path) {
-  if (const Worker* const worker = FindLife(path)) worker->process->Signal(SIGKILL);
+bool Supervisor::Replace(const std::string& path) {
+  Worker* const worker = FindLife(path);
+  if (worker == nullptr || std::exchange(worker->replaced, true)) return false;
+  worker->process->Signal(SIGKILL);
+  return true;
 }
 
 void Supervisor::Stop(absl::Duration grace, absl::AnyInvocable<void()> done) {

@@ -57,8 +57,8 @@ class Supervisor {
   // News of a life that has ended meanwhile is ignored, here and in Replace.
   void MarkServed(const std::string& path);
   // Kills the process that listens at `path`; the worker is then started again like after any
-  // death.
-  void Replace(const std::string& path);
+  // death. False: that process was killed already, or has ended.
+  bool Replace(const std::string& path);
   // SIGTERM to all, SIGKILL to those that still run after `grace`; `done` when all are reaped.
   void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
 
@@ -75,6 +75,7 @@ class Supervisor {
     std::unique_ptr<Watcher::Watch> watch;
     bool listening = false;
     bool served = false;
+    bool replaced = false;  // Killed by Replace.
     int deaths_before_serving = 0;
     Loop::Timer restart;
   };

@@ -160,13 +160,14 @@ TEST_F(SupervisorTest, LateNewsOfALifeThatHasEndedDoesNotTouchTheNext) {
   ASSERT_TRUE(AwaitListening(1));
   loop_.Do([&] {
     supervisor_->MarkServed(observer_.paths.front());
-    supervisor_->Replace(observer_.paths.front());
+    EXPECT_TRUE(supervisor_->Replace(observer_.paths.front()));
+    EXPECT_FALSE(supervisor_->Replace(observer_.paths.front())) << "once is enough";
   });
   ASSERT_TRUE(AwaitListening(2));
 
   loop_.Do([&] {  // As a second loop would, which noticed the same later.
     supervisor_->MarkServed(observer_.paths.front());
-    supervisor_->Replace(observer_.paths.front());
+    EXPECT_FALSE(supervisor_->Replace(observer_.paths.front()));
   });
   loop_.Do([&] { supervisor_->Replace(observer_.paths.back()); });
 
