@@ -13,7 +13,9 @@ constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 }  // namespace
 
 SharedServing::SharedServing(ServingOptions served, size_t loops)
-    : options(std::move(served)), readiness(options.runners, loops) {
+    : options(std::move(served)),
+      readiness(options.runners, loops),
+      memory(shm::LimitByCgroup(options.segment_limit)) {
   for (const RunnerSetup& setup : options.runners) {
     loads.push_back(std::make_unique<RunnerLoad>(setup.replicas, setup.queue_max));
   }
@@ -25,7 +27,7 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
       index_(index),
       shared_(shared),
       events_(std::move(events)),
-      memory_({.total = shm::LimitByCgroup(shared.options.segment_limit)}, loop.clock(), names_),
+      memory_({.total = shared.memory.left(), .shared = &shared.memory}, loop.clock(), names_),
       parts_{.loop = loop_,
              .watcher = watcher,
              .names = names_,

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
+#include "common/shm/segment_budget.h"
 #include "gateway/api/api.h"
 #include "gateway/api/http/service.h"
 #include "gateway/api/serving.h"
@@ -36,6 +37,7 @@ struct SharedServing {
   const ServingOptions options;
   std::vector<std::unique_ptr<RunnerLoad>> loads;  // By runner, as in `options`.
   Readiness readiness;
+  shm::SegmentBudget memory;  // What all loops may have in segments.
   // Since the graphs are planned.
   std::unique_ptr<const ServingPlan> plan;
   std::optional<Statistics> statistics;

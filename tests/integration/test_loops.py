@@ -315,6 +315,36 @@ def test_http_requests_go_to_the_loops_in_turns(serve):
     assert statistics(server, "many.fan").inference_stats.success.count == 2 * LOOPS
 
 
+def test_the_segment_limit_is_for_all_loops(serve, connect, carrier):
+    limit = 16 * MIB
+    server = serve("--segment-limit", str(limit), *carrier)
+    connections = connect(server, LOOPS)
+
+    def echoes(connection, megabytes):
+        x = np.arange(megabytes * MIB // 4, dtype=np.float32)[np.newaxis]
+        try:
+            found = connection.infer("many.a", INPUT0=x)
+        except grpc.RpcError as error:
+            assert error.code() == Code.RESOURCE_EXHAUSTED, error.details()
+            assert f"the limit is {limit}" in error.details()
+            return False
+        assert np.array_equal(found["OUTPUT0"], x)
+        return True
+
+    for connection in connections:  # Each loop has a segment then, which it keeps.
+        assert echoes(connection, 1)
+    # What they have free makes room for one, in the gateway and in the worker, as soon as the last
+    # reply's is free there.
+    eventually(lambda: echoes(connections[0], 12), what="room for 12 MiB")
+    assert not echoes(connections[1], 17)
+    eventually(lambda: echoes(connections[2], 12), what="room on another loop")
+    worker = server.worker("a").pid
+    for pid in (server.pid, worker):
+        maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
+        spans = re.findall(r"(\w+)-(\w+) rw-s .*memfd:tiffin", maps)
+        assert sum(int(last, 16) - int(first, 16) for first, last in spans) <= limit
+
+
 def test_a_start_that_fails_leaves_nothing(folder, gate, journal):
     text = service(gate, journal).replace("behavior: delay", "behavior: delay, fault: 1")
     server = harness.Server(text, folder=folder, args=["--loops", str(LOOPS)])
