@@ -122,10 +122,10 @@ class LoopThread {
 
  private:
   grpc::CompletionQueue& queue_;
-  Watcher watcher_;
   Loop loop_;
   const size_t number_;
-  std::thread thread_;
+  Watcher watcher_;     // After the loop, which a last event of its thread may still enter.
+  std::thread thread_;  // Last: it runs the loop.
 };
 
 }  // namespace
