@@ -1,19 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/async/path_lock.h"
 #include "common/async/rpc.h"
-#include "common/async/rpc_call.h"
 #include "common/async/unary_call.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
@@ -23,51 +20,53 @@ namespace tiffin {
 
 inline constexpr int kDefaultMaxMessageBytes = 256 << 20;
 
-// A gRPC server whose methods are found by name at run time, on one completion queue that its
-// owner's Loop polls and shares with everything else. The queue exists before the port is opened.
-// Shutdown first, then destruction, after the loop has ended.
-class RpcServer : private RpcCallHost {
+// A gRPC server whose methods are found by name at run time, on completion queues that its owner's
+// Loops poll and share with everything else. An RPC belongs to one queue, and so to one loop, from
+// its acceptance to its end. gRPC deals connections out to the queues in turns, and all RPCs of a
+// connection go to its queue, unless so many come at once that another one has to help out. The
+// queues exist before the port is opened. Shutdown first, then destruction, after the loops have
+// ended.
+class RpcServer {
  public:
-  RpcServer();
-  ~RpcServer() override;
+  // What the RPCs of one queue are given to: offered to the services in turn, on the loop's thread.
+  struct QueueUser {
+    Loop& loop;  // Polls the queue.
+    // The same protocols for each queue.
+    std::vector<RpcService*> services;
+  };
 
-  // For the owner's Loop.
-  grpc::ServerCompletionQueue& queue() override { return *queue_; }
+  explicit RpcServer(size_t queues = 1);
+  ~RpcServer();
+
+  // For the owner's Loops.
+  grpc::ServerCompletionQueue& queue(size_t index = 0);
 
   // Opens `address` ("127.0.0.1:8001", port 0 picks one; "unix:/path") and offers each RPC to the
-  // services in turn; UNIMPLEMENTED if none takes it. `loop` polls queue(). To be called once, on
-  // the loop's thread. Returns the address with its real port. UNAVAILABLE if the address is taken;
-  // a Unix path is guarded by a lock on PATH.lock, for gRPC would take it over from a living
-  // server.
+  // services of its queue's user; UNIMPLEMENTED if none takes it. One user for each queue. To be
+  // called once, on the thread of the loop of one of them. Returns the address with its real port.
+  // UNAVAILABLE if the address is taken; a Unix path is guarded by a lock on PATH.lock, for gRPC
+  // would take it over from a living server.
+  absl::StatusOr<std::string> Open(const std::string& address, std::vector<QueueUser> users);
+  // The same of a server with one queue.
   absl::StatusOr<std::string> Open(const std::string& address, Loop& loop,
                                    std::vector<RpcService*> services);
 
   // Closes the port, waits `grace` for RPCs under way, then cancels the rest and waits until they
-  // are finished. Blocks: from any thread but the loop's, which must still run.
+  // are finished. Blocks: from any thread but the loops', which must still run.
   void Shutdown(absl::Duration grace);
 
-  // RPCs taken and not finished. On the loop's thread.
-  int active() const { return active_; }
+  // RPCs of a queue taken and not finished. On its loop's thread.
+  int active(size_t queue = 0) const;
 
  private:
-  Loop& loop() override { return *loop_; }
-  void OnAccepted(Rpc& rpc) override;
-  void OnFinished() override { --active_; }
-  void OnCreated() override;
-  void OnDestroyed() override;
+  class Queue;
 
   std::optional<UnaryMethods> unary_;  // From Open on.
   grpc::AsyncGenericService generic_;  // For all other methods.
   grpc::ServerBuilder builder_;
-  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::vector<std::unique_ptr<Queue>> queues_;
   std::optional<PathLock> path_lock_;
   std::unique_ptr<grpc::Server> server_;
-  Loop* loop_ = nullptr;  // Null until Open.
-  std::vector<RpcService*> services_;
-  int active_ = 0;
-
-  absl::Mutex mutex_;
-  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // Requested ones too.
 };
 
 }  // namespace tiffin

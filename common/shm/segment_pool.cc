@@ -24,27 +24,39 @@ uint64_t RoundUpToPage(uint64_t size) {
 
 uint64_t LimitByCgroup(uint64_t total) { return LimitByCgroup(total, CgroupPaths()); }
 
+SegmentPool::~SegmentPool() {
+  if (limits_.shared != nullptr) limits_.shared->Return(total_bytes_);
+}
+
+uint64_t SegmentPool::Remaining() const {
+  const uint64_t own = limits_.total - total_bytes_;
+  return limits_.shared == nullptr ? own : std::min(own, limits_.shared->left());
+}
+
 absl::StatusOr<Allocation> SegmentPool::Allocate(uint64_t size) {
   if (size <= limits_.total) {
     if (std::optional<Allocation> found = AllocateInExisting(size)) return *found;
     const uint64_t least = RoundUpToPage(size);
-    if (least > limits_.total - total_bytes_) {
+    if (least > Remaining()) {
       if (std::optional<Allocation> found = AllocateAnywhere(size)) return *found;
     }
-    if (MakeRoom(least)) {
+    while (MakeRoom(least)) {
       const Use use = size > next_size_ / 2 ? Use::kOneTensor : Use::kMany;
       const uint64_t wanted = use == Use::kMany ? next_size_ : std::bit_ceil(least);
-      const uint64_t remaining = limits_.total - total_bytes_;
-      const uint64_t affordable = std::max(std::bit_floor(remaining), least);
-      ASSIGN_OR_RETURN(const Segments::iterator added,
-                       AddSegment(std::min(wanted, affordable), use));
+      const uint64_t affordable = std::max(std::bit_floor(Remaining()), least);
+      const uint64_t made = std::min(wanted, affordable);
+      // Another pool may have been faster.
+      if (limits_.shared != nullptr && !limits_.shared->Take(made)) continue;
+      ASSIGN_OR_RETURN(const Segments::iterator added, AddSegment(made, use));
       return *AllocateIn(*added, size);
     }
   }
+  const std::string shared =
+      limits_.shared == nullptr ? "" : StrCat(", of which ", limits_.shared->left(), " are left");
   return absl::ResourceExhaustedError(StrCat(
       "no room for a tensor of ", size, " bytes in shared memory: ", allocated_bytes_,
       " bytes are in use, in segments of ", total_bytes_, ", and the limit is ", limits_.total,
-      "; raise the segment limit, or have fewer or smaller tensors in flight"));
+      shared, "; raise the segment limit, or have fewer or smaller tensors in flight"));
 }
 
 std::optional<Allocation> SegmentPool::AllocateIn(Segments::value_type& entry, uint64_t size) {
@@ -76,7 +88,7 @@ std::optional<Allocation> SegmentPool::AllocateAnywhere(uint64_t size) {
 }
 
 bool SegmentPool::MakeRoom(uint64_t size) {
-  const uint64_t remaining = limits_.total - total_bytes_;
+  const uint64_t remaining = Remaining();
   if (size <= remaining) return true;
   uint64_t missing = size - remaining;
   uint64_t free = 0;
@@ -96,12 +108,16 @@ bool SegmentPool::MakeRoom(uint64_t size) {
 }
 
 absl::StatusOr<SegmentPool::Segments::iterator> SegmentPool::AddSegment(uint64_t size, Use use) {
-  ASSIGN_OR_RETURN(OwnedSegment segment, OwnedSegment::Create(size));
+  absl::StatusOr<OwnedSegment> segment = OwnedSegment::Create(size);
+  if (!segment.ok()) {
+    if (limits_.shared != nullptr) limits_.shared->Return(size);
+    return segment.status();
+  }
   const uint64_t index = next_index_++;
   total_bytes_ += size;
   unannounced_.push_back(index);
   if (use == Use::kMany) next_size_ = std::min(next_size_ * 2, limits_.largest_segment);
-  Entry entry{.segment = std::move(segment),
+  Entry entry{.segment = *std::move(segment),
               .free_list = FreeList(size),
               .use = use,
               .idle_since = clock_.Now()};
@@ -110,6 +126,7 @@ absl::StatusOr<SegmentPool::Segments::iterator> SegmentPool::AddSegment(uint64_t
 
 SegmentPool::Segments::iterator SegmentPool::Drop(Segments::iterator entry) {
   total_bytes_ -= entry->second.segment.size();
+  if (limits_.shared != nullptr) limits_.shared->Return(entry->second.segment.size());
   // One that nobody was told of goes without a word.
   if (std::erase(unannounced_, entry->first) == 0) gone_.push_back(entry->first);
   const auto next = segments_.erase(entry);
@@ -144,6 +161,12 @@ std::vector<uint64_t> SegmentPool::DropIdle() {
     entry = idle ? Drop(entry) : std::next(entry);
   }
   return std::exchange(gone_, {});
+}
+
+void SegmentPool::DropFree() {
+  for (auto entry = segments_.begin(); entry != segments_.end();) {
+    entry = entry->second.free_list.all_free() ? Drop(entry) : std::next(entry);
+  }
 }
 
 const OwnedSegment& SegmentPool::segment(uint64_t index) const {

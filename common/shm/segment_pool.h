@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/shm/free_list.h"
 #include "common/shm/segment.h"
+#include "common/shm/segment_budget.h"
 
 namespace tiffin::shm {
 
@@ -19,6 +20,8 @@ struct PoolLimits {
   uint64_t first_segment = uint64_t{4} << 20;
   uint64_t largest_segment = uint64_t{64} << 20;  // Of the doubling series; a tensor may need more.
   uint64_t total = uint64_t{1} << 30;
+  // What this pool may have together with others; null: nothing but `total` limits it.
+  SegmentBudget* shared = nullptr;
   absl::Duration idle = absl::Seconds(10);
 };
 
@@ -45,6 +48,9 @@ class SegmentPool {
   // `clock` must outlive the pool.
   SegmentPool(PoolLimits limits, const Clock& clock)
       : limits_(limits), clock_(clock), next_size_(limits.first_segment) {}
+  ~SegmentPool();
+  SegmentPool(const SegmentPool&) = delete;
+  SegmentPool& operator=(const SegmentPool&) = delete;
 
   // 64-byte aligned, also when `size` is 0. RESOURCE_EXHAUSTED at once when the limit would be
   // passed.
@@ -63,6 +69,8 @@ class SegmentPool {
   // since the last call, to be announced as gone; without those that TakeNewSegments never
   // returned.
   std::vector<uint64_t> DropIdle();
+  // Drops what nothing is in. DropIdle tells of it.
+  void DropFree();
 
   uint64_t total_bytes() const { return total_bytes_; }          // Of the segments.
   uint64_t allocated_bytes() const { return allocated_bytes_; }  // Handed out and not freed.
@@ -89,6 +97,9 @@ class SegmentPool {
   // Drops wholly free segments until `size` bytes can be made. False, and nothing is dropped, if
   // that can't be.
   bool MakeRoom(uint64_t size);
+  // What more segments may have.
+  uint64_t Remaining() const;
+  // Its bytes are taken from the shared budget by now.
   absl::StatusOr<Segments::iterator> AddSegment(uint64_t size, Use use);
   Segments::iterator Drop(Segments::iterator entry);
   const OwnedSegment& segment(uint64_t index) const;

@@ -73,7 +73,7 @@ class Serving {
   virtual void OnReadinessChange(absl::AnyInvocable<void()> changed) = 0;
 
   // What became of its requests so far.
-  virtual const TargetStatistics& statistics(InferTarget target) const = 0;
+  virtual TargetStatistics statistics(InferTarget target) const = 0;
 
   virtual ValueAllocator& allocator() = 0;
 

@@ -23,7 +23,7 @@ struct Part {
 };
 
 void Add(TargetStatistics& sum, absl::Time end, const Part& part) {
-  sum.last = end;
+  sum.last = std::max(sum.last.value_or(end), end);  // Loops may come out of order.
   if (part.ok) {
     sum.success.Add(part.total);
     sum.rows += static_cast<uint64_t>(part.rows);
@@ -52,7 +52,7 @@ Statistics::Statistics(std::span<const PlannedService> services,
                        std::span<const RunnerEntry> runners) {
   for (const RunnerEntry& entry : runners) {
     Counter& counter = counters_[&entry];
-    counter.steps = {&counter.own};  // Called by itself, it is a graph of one step.
+    counter.steps_ = {&counter.own_};  // Called by itself, it is a graph of one step.
   }
   for (const PlannedService& service : services) {
     for (const PlannedApi& api : service.apis) {
@@ -62,7 +62,7 @@ Statistics::Statistics(std::span<const PlannedService> services,
           return step.call() != nullptr && one.service == api.service &&
                  one.runner == step.call()->runner && one.method == step.call()->method;
         });
-        counter.steps.push_back(entry == runners.end() ? nullptr : &at(&*entry).own);
+        counter.steps_.push_back(entry == runners.end() ? nullptr : &at(&*entry).own_);
       }
     }
   }
@@ -70,11 +70,14 @@ Statistics::Statistics(std::span<const PlannedService> services,
 
 Statistics::Counter& Statistics::at(InferTarget target) { return counters_.at(KeyOf(target)); }
 
-const TargetStatistics& Statistics::of(InferTarget target) const {
-  return counters_.at(KeyOf(target)).own;
+TargetStatistics Statistics::of(InferTarget target) const {
+  const Counter& counter = counters_.at(KeyOf(target));
+  const absl::MutexLock lock(&mutex_);
+  return counter.own_;
 }
 
-void Count(Statistics::Counter& counter, const EndedRequest& request) {
+void Statistics::Count(Counter& counter, const EndedRequest& request) {
+  const absl::MutexLock lock(&mutex_);
   Part whole{.ok = request.ok,
              .rows = request.rows,
              .total = request.total,
@@ -82,13 +85,13 @@ void Count(Statistics::Counter& counter, const EndedRequest& request) {
              .decode = request.decode,
              .compute = {},
              .executions = {}};
-  const bool by_itself = counter.steps.size() == 1 && counter.steps.front() == &counter.own;
+  const bool by_itself = counter.steps_.size() == 1 && counter.steps_.front() == &counter.own_;
   for (const StepTiming& step : request.steps) {
     whole.queue += step.queue + step.batch;
     whole.compute += step.compute;
     if (by_itself) {
       whole.executions = step.executions;
-    } else if (TargetStatistics* const runner = counter.steps[step.step]; runner != nullptr) {
+    } else if (TargetStatistics* const runner = counter.steps_[step.step]; runner != nullptr) {
       Add(*runner, request.end,
           {.ok = step.done,
            .rows = request.rows,
@@ -101,12 +104,13 @@ void Count(Statistics::Counter& counter, const EndedRequest& request) {
   }
   const Executions once{.rows = request.rows, .count = 1, .compute = whole.compute};
   if (!by_itself && request.ok) whole.executions = {&once, 1};
-  Add(counter.own, request.end, whole);
+  Add(counter.own_, request.end, whole);
 }
 
-void CountReply(Statistics::Counter& counter, absl::Duration encode) {
-  counter.own.success.time += encode;
-  counter.own.compute_output.time += encode;
+void Statistics::CountReply(Counter& counter, absl::Duration encode) {
+  const absl::MutexLock lock(&mutex_);
+  counter.own_.success.time += encode;
+  counter.own_.compute_output.time += encode;
 }
 
 }  // namespace tiffin::gateway

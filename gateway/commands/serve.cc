@@ -19,6 +19,7 @@ namespace {
 
 constexpr char kExpress[] = "express";
 constexpr char kGrpc[] = "grpc";
+constexpr int kMaxLoops = 64;
 
 struct ServeOptions {
   PlanOptions plan;
@@ -28,6 +29,7 @@ struct ServeOptions {
   uint64_t segment_limit = uint64_t{1} << 30;
   std::string worker_transport = kExpress;
   bool debuggable_workers = false;
+  int loops = 1;
 };
 
 int Serve(const ServeOptions& options) {
@@ -42,6 +44,7 @@ int Serve(const ServeOptions& options) {
   for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
+  server.loops = options.loops;
   server.serving.grpc_address = options.grpc_address;
   server.serving.http_address = options.http_address;
   server.serving.segment_limit = options.segment_limit;
@@ -90,6 +93,11 @@ void AddServe(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   serve->add_flag("--debuggable-workers", options->debuggable_workers,
                   "Let workers leave core dumps, and let debuggers attach to them");
+  serve
+      ->add_option("--loops", options->loops,
+                   "Threads that handle requests, each for the connections that are its own")
+      ->check(CLI::Range(1, kMaxLoops))
+      ->capture_default_str();
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

@@ -15,10 +15,12 @@ size_t LengthClass(size_t waiting, size_t classes) {
 }  // namespace
 
 void QueueWait::Join(size_t waiting, absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
   if (waiting == 0) last_ = now;
 }
 
 void QueueWait::Leave(size_t waiting, absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
   Pace& pace = paces_[LengthClass(waiting, paces_.size())];
   if (now - pace.measured > kBelieved) pace.measurements = 0;
   pace.measurements = std::min(pace.measurements + 1, kRemembered);
@@ -28,6 +30,7 @@ void QueueWait::Leave(size_t waiting, absl::Time now) {
 }
 
 absl::Duration QueueWait::Predict(size_t waiting, absl::Time now) const {
+  const absl::MutexLock lock(&mutex_);
   const Pace& pace = paces_[LengthClass(waiting + 1, paces_.size())];
   if (pace.measurements < kLeastMeasurements || now - pace.measured > kBelieved) {
     return absl::ZeroDuration();

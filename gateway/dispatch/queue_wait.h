@@ -3,13 +3,15 @@
 #include <array>
 #include <cstddef>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace tiffin::gateway {
 
 // How long a queue keeps who joins it, judged by how fast it was worked off lately with about as
 // many in it: workers that put calls together are faster the more there are, so nothing is
-// concluded from one length about another. On the loop's thread.
+// concluded from one length about another. Thread-safe.
 class QueueWait {
  public:
   // What was measured longer ago is not believed any more: then calls are let in, and show.
@@ -33,8 +35,9 @@ class QueueWait {
     absl::Time measured;
   };
 
-  std::array<Pace, 32> paces_;
-  absl::Time last_;  // When a call left, or the first joined.
+  mutable absl::Mutex mutex_;
+  std::array<Pace, 32> paces_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_ ABSL_GUARDED_BY(mutex_);  // When a call left, or the first joined.
 };
 
 }  // namespace tiffin::gateway

@@ -1,5 +1,6 @@
 #include "gateway/dispatch/replica.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tiffin::gateway {
@@ -76,12 +77,10 @@ void Replica::OnExited(bool comes_back) {
   events_.changed();
 }
 
-size_t Replica::load() const {
-  size_t calls = outstanding();
+int64_t Replica::lost_calls() const {
   // Of a lost session's calls those that waited never execute, and nobody says how many do: as long
   // as the worker reads for one of them, there is one at least.
-  for (const auto& lost : lost_) calls += lost->holds() ? 1 : 0;
-  return calls;
+  return std::count_if(lost_.begin(), lost_.end(), [](const auto& lost) { return lost->holds(); });
 }
 
 void Replica::ForgetSegment(uint64_t id) {

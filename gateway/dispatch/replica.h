@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,16 +36,16 @@ class Replica {
   // The process was reaped. `comes_back`: it had served, and is being started again.
   void OnExited(bool comes_back);
 
+  // Where the process listens that it is connected to, or connects to; empty: none does.
+  const std::string& path() const { return path_; }
   // Null unless calls can be sent.
   WorkerSession* session() { return ready() ? session_.get() : nullptr; }
   bool ready() const { return usable_ && session_ != nullptr && session_->ready(); }
   // Not ready, but about to be: its process is being connected to, or died after it had served and
   // is being started again.
   bool coming_back() const { return coming_back_ || (!path_.empty() && !refused_ && !ready()); }
-  // Calls that the session has not ended.
-  size_t outstanding() const { return session_ == nullptr ? 0 : session_->outstanding(); }
-  // Calls that the process has not ended: those of lost sessions too, as far as is known.
-  size_t load() const;
+  // Calls of lost sessions that the process has not ended, as far as is known.
+  int64_t lost_calls() const;
   void ForgetSegment(uint64_t id);
 
  private:

@@ -25,8 +25,8 @@ std::string InWords(absl::Duration duration) {
 // A call from Start to its end, whichever replica it is with.
 class RunnerPool::PooledCall : public PendingCall {
  public:
-  PooledCall(RunnerPool& pool, Call call, CallDone done)
-      : pool_(pool), call_(std::move(call)), done_(std::move(done)) {
+  PooledCall(RunnerPool& pool, Call call, std::optional<RunnerLoad::Place> place, CallDone done)
+      : pool_(pool), call_(std::move(call)), place_(std::move(place)), done_(std::move(done)) {
     if (call_.deadline != absl::InfiniteFuture()) {
       deadline_ = pool_.parts_.loop.At(call_.deadline, [this] {
         Detach();
@@ -46,18 +46,21 @@ class RunnerPool::PooledCall : public PendingCall {
   }
   void LeaveList() { list_ = nullptr; }
 
+  bool has_place() const { return place_.has_value(); }
   CallContent content() const {
     CallContent content{.method = *call_.method, .rows = call_.rows, .inputs = {}};
     for (const Value& input : call_.inputs) content.inputs.push_back(input.buffer);
     return content;
   }
 
-  void SendTo(WorkerSession& session, WorkerSession::Company company) {
+  void SendTo(size_t replica, WorkerSession& session, WorkerSession::Company company) {
+    place_->GoTo(replica);
     const absl::StatusOr<uint64_t> id =
-        session.Execute(call_, company, [this](absl::StatusOr<CallResult> result) {
-          session_ = nullptr;
-          OnResult(std::move(result));
-        });
+        session.Execute(call_, company, *std::exchange(place_, std::nullopt),
+                        [this](absl::StatusOr<CallResult> result) {
+                          session_ = nullptr;
+                          OnResult(std::move(result));
+                        });
     if (!id.ok()) {
       EndLater(id.status());
       return;
@@ -69,6 +72,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
   // From the ready list, for Start must not call back.
   void EndLater(absl::Status status) {
+    place_.reset();
     alive_ = std::make_shared<bool>(true);
     pool_.parts_.loop.Defer([this, alive = alive_, status = std::move(status)] {
       if (*alive) End(status);
@@ -85,12 +89,14 @@ class RunnerPool::PooledCall : public PendingCall {
  private:
   void OnResult(absl::StatusOr<CallResult> result) {
     if (WasRun(result.status())) {
-      pool_.queue_wait_.Leave(pool_.outstanding() + 1, pool_.parts_.loop.now());
+      const auto others = static_cast<size_t>(pool_.shared_.load.calls());
+      pool_.shared_.queue_wait.Leave(others + 1, pool_.parts_.loop.now());
     }
     const bool was_trial = pool_.trial_ == this;
-    if (was_trial && WasRun(result.status())) pool_.quarantine_.Acquit(content());
+    if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
     if (MayRunAgain(result.status())) {
       if (was_trial) pool_.trial_ = nullptr;
+      place_ = pool_.shared_.load.EnterAgain();
       pool_.Dispatch(*this);
       if (was_trial && pool_.trial_ == nullptr) pool_.EndTrial();
       return;
@@ -110,7 +116,8 @@ class RunnerPool::PooledCall : public PendingCall {
         break;
       case Interruption::kSuspect:
         // Then it is told why it is not run again.
-        if (pool_.quarantine_.Judge(content()) == Quarantine::Verdict::kQuarantined) return true;
+        if (pool_.shared_.quarantine.Judge(content()) == Quarantine::Verdict::kQuarantined)
+          return true;
         break;
       case Interruption::kMayHaveRun:
       case Interruption::kNone:
@@ -130,6 +137,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
   RunnerPool& pool_;
   Call call_;
+  std::optional<RunnerLoad::Place> place_;  // While no worker has the call.
   CallDone done_;
   Loop::Timer deadline_;
   WorkerSession* session_ = nullptr;  // While a worker has the call.
@@ -139,11 +147,9 @@ class RunnerPool::PooledCall : public PendingCall {
   std::shared_ptr<bool> alive_;  // Shared with a deferred end.
 };
 
-RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events)
-    : parts_(parts),
-      options_(std::move(options)),
-      events_(std::move(events)),
-      quarantine_(parts.loop.clock()) {
+RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRunner& shared,
+                       Events events)
+    : parts_(parts), options_(std::move(options)), shared_(shared), events_(std::move(events)) {
   for (int i = 0; i < options_.replicas; ++i) {
     replicas_.push_back(std::make_unique<Replica>(
         parts_, Replica::Events{
@@ -166,10 +172,11 @@ RunnerPool::~RunnerPool() { *alive_ = false; }
 std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
   const absl::Time now = parts_.loop.now();
   const absl::Duration time_left = call.deadline - now;
-  auto pending = std::make_unique<PooledCall>(*this, std::move(call), std::move(done));
-  const size_t before = outstanding() + waiting_.size();
-  const absl::Duration wait = queue_wait_.Predict(before, now);
-  if (before >= static_cast<size_t>(calls_at_once())) {
+  const auto before = static_cast<size_t>(shared_.load.calls());
+  const absl::Duration wait = shared_.queue_wait.Predict(before, now);
+  auto pending =
+      std::make_unique<PooledCall>(*this, std::move(call), shared_.load.Enter(), std::move(done));
+  if (!pending->has_place()) {
     pending->EndLater(absl::ResourceExhaustedError(
         StrCat("the queue is full (queue.max is ", options_.queue_max,
                "): send less at a time, or raise queue.max or replicas")));
@@ -179,25 +186,26 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
                " lately, and has ", InWords(time_left),
                " until its deadline: send less at a time, or give it more time")));
   } else {
-    queue_wait_.Join(before, now);
+    shared_.queue_wait.Join(before, now);
     Dispatch(*pending);
   }
   return pending;
 }
 
 void RunnerPool::Dispatch(PooledCall& call) {
+  Quarantine& quarantine = shared_.quarantine;
   const Quarantine::Verdict verdict =
-      quarantine_.empty() ? Quarantine::Verdict::kClear : quarantine_.Judge(call.content());
+      quarantine.empty() ? Quarantine::Verdict::kClear : quarantine.Judge(call.content());
   if (verdict == Quarantine::Verdict::kQuarantined) {
     call.EndLater(absl::InvalidArgumentError(
         StrCat("this input has ended the model's worker twice and is not run again for ",
                absl::FormatDuration(Quarantine::kKept), "; other inputs are")));
-  } else if (Replica* replica = LeastLoaded(); replica != nullptr) {
+  } else if (const std::optional<size_t> replica = LeastLoaded(); replica.has_value()) {
     const bool suspect = verdict == Quarantine::Verdict::kSuspect;
     if (suspect && trial_ != nullptr) {
       call.WaitIn(suspects_);
     } else {
-      call.SendTo(*replica->session(),
+      call.SendTo(*replica, *replicas_[*replica]->session(),
                   suspect ? WorkerSession::Company::kTrial : WorkerSession::Company::kShared);
     }
   } else if (coming_back()) {
@@ -208,7 +216,7 @@ void RunnerPool::Dispatch(PooledCall& call) {
 }
 
 void RunnerPool::OnSuspect(const CallContent& content, std::string_view cause) {
-  const bool quarantined = quarantine_.Convict(content) == Quarantine::Verdict::kQuarantined;
+  const bool quarantined = shared_.quarantine.Convict(content) == Quarantine::Verdict::kQuarantined;
   spdlog::error("runner '{}': a worker died of {} while it executed an input of {} bytes: {}",
                 options_.name, cause, content.size(),
                 quarantined ? "its second time, it is not run again for a while"
@@ -230,19 +238,17 @@ void RunnerPool::EndTrial() {
   });
 }
 
-Replica* RunnerPool::LeastLoaded() {
-  Replica* best = nullptr;
-  for (const auto& replica : replicas_) {
-    if (!replica->ready()) continue;
-    if (best == nullptr || replica->load() < best->load()) best = replica.get();
+std::optional<size_t> RunnerPool::LeastLoaded() const {
+  std::optional<size_t> best;
+  int64_t least = 0;
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    if (!replicas_[i]->ready()) continue;
+    const int64_t calls = shared_.load.at(i) + replicas_[i]->lost_calls();
+    if (best.has_value() && calls >= least) continue;
+    best = i;
+    least = calls;
   }
   return best;
-}
-
-size_t RunnerPool::outstanding() const {
-  size_t sum = 0;
-  for (const auto& replica : replicas_) sum += replica->outstanding();
-  return sum;
 }
 
 bool RunnerPool::coming_back() const {

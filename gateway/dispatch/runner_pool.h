@@ -9,9 +9,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/signature.h"
-#include "gateway/dispatch/quarantine.h"
-#include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/replica.h"
+#include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/runner.h"
 
 namespace tiffin::gateway {
@@ -19,14 +18,14 @@ namespace tiffin::gateway {
 struct RunnerPoolOptions {
   std::string name;  // "model_a"
   int replicas = 1;
-  int queue_max = 0;  // Calls beyond those that the replicas execute.
+  int queue_max = 0;  // For messages; `shared.load` keeps it.
 };
 
-// All replicas of one runner: picks the one with the least outstanding calls, bounds the queue,
-// keeps deadlines, and runs a call again where that is allowed. What executed in a worker that
-// ended by its own doing is suspect: it is run again one at a time and alone, until it succeeds or
-// has ended a second worker; then its content is refused for a while. Owned by the server; on the
-// loop's thread.
+// All replicas of one runner, as one loop has them: picks the one with the least outstanding calls,
+// bounds the queue, both by what all loops have under way, keeps deadlines, and runs a call again
+// where that is allowed. What executed in a worker that ended by its own doing is suspect: it is
+// run again one at a time and alone, until it succeeds or has ended a second worker; then its
+// content is refused for a while. Owned by the loop's part of the server; on the loop's thread.
 class RunnerPool : public Runner {
  public:
   struct Events {
@@ -37,14 +36,15 @@ class RunnerPool : public Runner {
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
   };
 
-  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events);
+  // `parts` and `shared`, which the runner's pools of all loops share, outlive it.
+  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRunner& shared, Events events);
   ~RunnerPool() override;
 
   // A full queue gives RESOURCE_EXHAUSTED, and so does one that is so slow lately that the deadline
   // would pass; no live replica, UNAVAILABLE, unless one that had served
   // is being restarted: then the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
-  int64_t calls_at_once() const override { return options_.queue_max + options_.replicas; }
+  int64_t calls_at_once() const override { return shared_.load.limit(); }
 
   Replica& replica(int index) { return *replicas_[static_cast<size_t>(index)]; }
   const std::string& name() const { return options_.name; }
@@ -61,8 +61,8 @@ class RunnerPool : public Runner {
 
   bool Accept(const WorkerDescription& description);
   void OnChange();
-  Replica* LeastLoaded();
-  size_t outstanding() const;
+  // By index; nullopt: none takes calls.
+  std::optional<size_t> LeastLoaded() const;
   bool coming_back() const;
   void Dispatch(PooledCall& call);
   void OnSuspect(const CallContent& content, std::string_view cause);
@@ -71,12 +71,11 @@ class RunnerPool : public Runner {
 
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
+  SharedRunner& shared_;
   Events events_;
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;
-  CallList waiting_;  // For a replica to come back.
-  QueueWait queue_wait_;
-  Quarantine quarantine_;
+  CallList waiting_;             // For a replica to come back.
   PooledCall* trial_ = nullptr;  // The suspect that is being run.
   CallList suspects_;            // Waiting for it to end.
   // False after destruction. Shared with what is deferred.

@@ -28,26 +28,31 @@ std::shared_ptr<const Buffer> SegmentBuffer::Part(uint64_t offset, uint64_t size
 
 class GatewayMemory::OwnBuffer : public SegmentBuffer {
  public:
-  OwnBuffer(GatewayMemory& memory, shm::Allocation allocation, uint64_t id)
-      : memory_(memory), allocation_(allocation), id_(id) {}
-  ~OwnBuffer() override { memory_.pool_.Free(allocation_); }
+  OwnBuffer(GatewayMemory& memory, Place place) : memory_(memory), place_(place) {}
+  ~OwnBuffer() override { memory_.Free(place_.allocation); }
   OwnBuffer(const OwnBuffer&) = delete;
   OwnBuffer& operator=(const OwnBuffer&) = delete;
 
-  absl::StatusOr<std::span<const std::byte>> Bytes() const override { return allocation_.bytes; }
-  uint64_t size() const override { return allocation_.bytes.size(); }
-  uint64_t offset() const override { return allocation_.offset; }
-  SegmentName segment() const override {
-    return {.id = id_,
-            .fd = memory_.pool_.fd(allocation_.segment),
-            .size = memory_.pool_.segment_size(allocation_.segment)};
+  absl::StatusOr<std::span<const std::byte>> Bytes() const override {
+    return place_.allocation.bytes;
   }
+  uint64_t size() const override { return place_.allocation.bytes.size(); }
+  uint64_t offset() const override { return place_.allocation.offset; }
+  SegmentName segment() const override { return place_.segment; }
 
  private:
   GatewayMemory& memory_;
-  const shm::Allocation allocation_;
-  const uint64_t id_;
+  const Place place_;
 };
+
+GatewayMemory::GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
+    : shared_(limits.shared), names_(names), pool_(limits, clock) {
+  if (shared_ != nullptr) shared_->Join(*this);
+}
+
+GatewayMemory::~GatewayMemory() {
+  if (shared_ != nullptr) shared_->Leave(*this);
+}
 
 absl::StatusOr<Value> GatewayMemory::Copy(DataType dtype, Shape shape,
                                           std::span<const std::byte> bytes) {
@@ -60,16 +65,50 @@ absl::StatusOr<Value> GatewayMemory::Copy(DataType dtype, Shape shape,
 
 absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::CopyToSegment(
     std::span<const std::byte> bytes) {
-  ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(bytes.size()));
+  absl::StatusOr<Place> place = Allocate(bytes.size());
+  if (absl::IsResourceExhausted(place.status()) && shared_ != nullptr) {
+    shared_->AskOthers(*this);
+    place = Allocate(bytes.size());
+  }
+  RETURN_IF_ERROR(place.status());
+  if (!bytes.empty()) std::memcpy(place->allocation.bytes.data(), bytes.data(), bytes.size());
+  return std::make_shared<const OwnBuffer>(*this, *place);
+}
+
+absl::StatusOr<GatewayMemory::Place> GatewayMemory::Allocate(uint64_t size) {
+  const absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(size));
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
     ids_[made.index] = names_.Next();
   }
-  if (!bytes.empty()) std::memcpy(allocation.bytes.data(), bytes.data(), bytes.size());
-  return std::make_shared<const OwnBuffer>(*this, allocation, ids_.at(allocation.segment));
+  return Place{.allocation = allocation,
+               .segment = {.id = ids_.at(allocation.segment),
+                           .fd = pool_.fd(allocation.segment),
+                           .size = pool_.segment_size(allocation.segment)}};
+}
+
+void GatewayMemory::Free(const shm::Allocation& allocation) {
+  const absl::MutexLock lock(&mutex_);
+  pool_.Free(allocation);
+}
+
+uint64_t GatewayMemory::allocated_bytes() const {
+  const absl::MutexLock lock(&mutex_);
+  return pool_.allocated_bytes();
+}
+
+void GatewayMemory::DropFree() {
+  const absl::MutexLock lock(&mutex_);
+  pool_.DropFree();
 }
 
 void GatewayMemory::DropIdle() {
-  for (const uint64_t index : pool_.DropIdle()) {
+  std::vector<uint64_t> dropped;
+  {
+    const absl::MutexLock lock(&mutex_);
+    dropped = pool_.DropIdle();
+  }
+  for (const uint64_t index : dropped) {
     const auto id = ids_.find(index);
     names_.Gone(id->second);
     ids_.erase(id);

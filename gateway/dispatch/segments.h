@@ -5,10 +5,13 @@
 #include <span>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "common/shm/segment.h"
+#include "common/shm/segment_budget.h"
 #include "common/shm/segment_pool.h"
 #include "gateway/graph/value.h"
 
@@ -68,11 +71,13 @@ class SegmentBuffer : public Buffer {
   std::shared_ptr<const Buffer> Part(uint64_t offset, uint64_t size) const override;
 };
 
-// The gateway's own segments: what clients sent, written once. Outlives its values.
-class GatewayMemory : public ValueAllocator {
+// The gateway's own segments of a loop: what clients sent, written once. Outlives its values. Where
+// the limits have a budget that the memories of all loops share, what one of them has free is given
+// up when another needs it; that is all that other threads do here.
+class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer {
  public:
-  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
-      : pool_(limits, clock), names_(names) {}
+  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names);
+  ~GatewayMemory() override;
 
   absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
                              std::span<const std::byte> bytes) override;
@@ -82,13 +87,24 @@ class GatewayMemory : public ValueAllocator {
   // To be called now and then.
   void DropIdle();
 
-  uint64_t allocated_bytes() const { return pool_.allocated_bytes(); }
+  uint64_t allocated_bytes() const;
 
  private:
   class OwnBuffer;
 
-  shm::SegmentPool pool_;
+  void DropFree() override;
+  // In one of the pool's segments, whose name is told with it.
+  struct Place {
+    shm::Allocation allocation;
+    SegmentName segment;
+  };
+  absl::StatusOr<Place> Allocate(uint64_t size);
+  void Free(const shm::Allocation& allocation);
+
+  shm::SegmentBudget* const shared_;  // May be null.
   SegmentNames& names_;
+  mutable absl::Mutex mutex_;
+  shm::SegmentPool pool_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, uint64_t> ids_;  // The pool's index -> the id.
 };
 

@@ -82,12 +82,14 @@ void WorkerSession::OpenSocket(const std::string& path) {
   descriptors_->Announce({.session = id_}, std::nullopt);
 }
 
-absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company company, CallDone done) {
+absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company company,
+                                                RunnerLoad::Place place, CallDone done) {
   Record record{.method = call.method,
                 .signature = call.signature,
                 .rows = call.rows,
                 .company = company,
                 .inputs = {},
+                .place = std::move(place),
                 .done = nullptr};
   for (const Value& input : call.inputs) {
     ASSIGN_OR_RETURN(std::shared_ptr<const Buffer> held, HoldInput(input));
@@ -387,6 +389,7 @@ void WorkerSession::Lose(absl::Status status) {
 }
 
 void WorkerSession::FailCalls(const absl::Status& status) {
+  for (auto& [id, record] : calls_) record.place = RunnerLoad::Place();
   // First, so that a call that is run again goes elsewhere.
   events_.lost(status);
   const std::string own_doing = OwnDoing();

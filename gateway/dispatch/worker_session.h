@@ -20,6 +20,7 @@
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/interruption.h"
 #include "gateway/dispatch/quarantine.h"
+#include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
@@ -71,12 +72,11 @@ class WorkerSession {
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
-  // Calls that the worker has not answered yet, abandoned ones included.
-  size_t outstanding() const { return calls_.size(); }
-
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
-  // inputs are kept until the call has ended at the worker. RESOURCE_EXHAUSTED: nothing was sent.
-  absl::StatusOr<uint64_t> Execute(const Call& call, Company company, CallDone done);
+  // inputs and the place are kept until the call has ended at the worker, and the place no longer
+  // than the session. RESOURCE_EXHAUSTED: nothing was sent.
+  absl::StatusOr<uint64_t> Execute(const Call& call, Company company, RunnerLoad::Place place,
+                                   CallDone done);
   // `done` will not be called any more; the worker is told to drop the call if it still waits.
   void Abandon(uint64_t call);
   // From a lease: a result's outputs, of so many bytes, are not needed any more. Told to the worker
@@ -98,6 +98,7 @@ class WorkerSession {
     int64_t rows = 1;
     Company company = Company::kShared;
     std::vector<std::shared_ptr<const Buffer>> inputs;
+    RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
   };
 

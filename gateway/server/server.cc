@@ -5,14 +5,20 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "common/async/loop.h"
+#include "common/async/rpc_server.h"
+#include "common/async/watcher.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
+#include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
 #include "spdlog/spdlog.h"
@@ -44,10 +50,10 @@ absl::StatusOr<UniqueFd> BlockSignals() {
   return descriptor;
 }
 
-// The way from start to end. On the loop's thread but for Wait.
+// The way from start to end. On the first loop's thread but for Wait.
 class Lifecycle {
  public:
-  Lifecycle(Loop& loop, ServingLoop& serving) : loop_(loop), serving_(serving) {}
+  Lifecycle(Loop& loop, ServerCore& core) : loop_(loop), core_(core) {}
 
   void OnStarted(absl::StatusOr<std::string> address) {
     if (!address.ok()) {
@@ -61,13 +67,13 @@ class Lifecycle {
 
   void OnSignal() {
     if (draining_ || !serving_now_) {
-      serving_.AbandonStart();
+      core_.AbandonStart();
       End();
       return;
     }
     draining_ = true;
     deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { End(); });
-    serving_.Drain([this] { End(); });
+    core_.Drain([this] { End(); });
   }
 
   // From the main thread: until the server is to be closed.
@@ -81,12 +87,45 @@ class Lifecycle {
   }
 
   Loop& loop_;
-  ServingLoop& serving_;
+  ServerCore& core_;
   bool serving_now_ = false;
   bool draining_ = false;
   absl::Status status_;
   Loop::Timer deadline_;
   absl::Notification ended_;
+};
+
+// A loop on a thread of its own, and the one that watches descriptors for it.
+class LoopThread {
+ public:
+  LoopThread(grpc::CompletionQueue& queue, size_t number)
+      : queue_(queue), loop_(queue, Clock::Monotonic()), number_(number) {}
+
+  Loop& loop() { return loop_; }
+  Watcher& watcher() { return watcher_; }
+
+  void Start() {
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), StrCat("loop", number_).c_str());  // For top and the like.
+      loop_.Run();
+    });
+  }
+  // After `last`, on the loop's thread.
+  void Stop(Loop::Task last) {
+    loop_.Post([this, last = std::move(last)]() mutable {
+      last();
+      loop_.Close();
+      queue_.Shutdown();
+    });
+  }
+  void Join() { thread_.join(); }
+
+ private:
+  grpc::CompletionQueue& queue_;
+  Loop loop_;
+  const size_t number_;
+  Watcher watcher_;     // After the loop, which a last event of its thread may still enter.
+  std::thread thread_;  // Last: it runs the loop.
 };
 
 }  // namespace
@@ -97,41 +136,46 @@ absl::Status RunServer(ServerOptions options) {
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();
 
-  Watcher watcher;
-  RpcServer rpc_server;
+  const auto loop_count = static_cast<size_t>(options.loops);
+  RpcServer rpc_server(loop_count);
   http::Server http_server;
-  Loop loop(rpc_server.queue(), Clock::Monotonic());
+  std::vector<std::unique_ptr<LoopThread>> loops;
+  std::vector<ServerCore::LoopParts> parts;
+  for (size_t i = 0; i < loop_count; ++i) {
+    loops.push_back(std::make_unique<LoopThread>(rpc_server.queue(i), i));
+    parts.push_back({.loop = loops[i]->loop(), .watcher = loops[i]->watcher()});
+  }
+  Loop& first = loops.front()->loop();
   Lifecycle* lifecycle = nullptr;
-  ServingLoop serving(loop, watcher, rpc_server, http_server, std::move(options.serving),
-                      [&lifecycle](absl::StatusOr<std::string> address) {
-                        lifecycle->OnStarted(std::move(address));
-                      });
-  Lifecycle life(loop, serving);
+  ServerCore core(parts, rpc_server, http_server, std::move(options.serving),
+                  [&lifecycle](absl::StatusOr<std::string> address) {
+                    lifecycle->OnStarted(std::move(address));
+                  });
+  Lifecycle life(first, core);
   lifecycle = &life;
-  auto signal_watch =
-      watcher.Add(signals.get(), Watcher::Interest::kReadable, [&loop, &life, &signals] {
+  auto signal_watch = loops.front()->watcher().Add(
+      signals.get(), Watcher::Interest::kReadable, [&first, &life, &signals] {
         signalfd_siginfo info;
         while (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
-          loop.Post([&life] { life.OnSignal(); });
+          first.Post([&life] { life.OnSignal(); });
         }
         return true;
       });
-  loop.Post([&serving] { serving.Start(); });
-  std::thread loop_thread([&loop] { loop.Run(); });
+  if (loop_count > 1) spdlog::info("running {} loops", loop_count);
+  first.Post([&core] { core.Start(); });
+  for (const auto& loop : loops) loop->Start();
 
   life.Wait();
   http_server.Shutdown(kCloseGrace);
   rpc_server.Shutdown(kCloseGrace);
   absl::Notification stopped;
-  loop.Post([&] { serving.StopWorkers(kWorkerGrace, [&stopped] { stopped.Notify(); }); });
+  first.Post([&] { core.StopWorkers(kWorkerGrace, [&stopped] { stopped.Notify(); }); });
   stopped.WaitForNotification();
   signal_watch.reset();
-  loop.Post([&] {
-    serving.Close();
-    loop.Close();
-    rpc_server.queue().Shutdown();
-  });
-  loop_thread.join();
+  for (size_t i = 0; i < loop_count; ++i) {
+    loops[i]->Stop([&core, i] { core.Close(i); });
+  }
+  for (const auto& loop : loops) loop->Join();
   return life.status();
 }
 

@@ -3,13 +3,14 @@
 #include <filesystem>
 
 #include "absl/status/status.h"
-#include "gateway/server/serving_loop.h"
+#include "gateway/server/options.h"
 
 namespace tiffin::gateway {
 
 struct ServerOptions {
   ServingOptions serving;  // Its socket_directory is filled in.
   std::filesystem::path runtime_base;
+  int loops = 1;
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half

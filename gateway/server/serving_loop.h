@@ -1,84 +1,99 @@
 #pragma once
 
-#include <filesystem>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
-#include "common/async/rpc_server.h"
+#include "absl/status/status.h"
+#include "common/async/loop.h"
 #include "common/async/watcher.h"
-#include "common/config/service.h"
+#include "common/shm/segment_budget.h"
 #include "gateway/api/api.h"
-#include "gateway/api/http/server.h"
 #include "gateway/api/http/service.h"
 #include "gateway/api/serving.h"
 #include "gateway/api/statistics.h"
 #include "gateway/dispatch/runner_pool.h"
+#include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/bound_api.h"
+#include "gateway/server/options.h"
+#include "gateway/server/readiness.h"
 #include "gateway/server/runner_target.h"
-#include "gateway/supervisor/supervisor.h"
+#include "gateway/server/serving_plan.h"
+#include "gateway/server/serving_request.h"
 
 namespace tiffin::gateway {
 
-// One runner of one service, and how its workers are started.
-struct RunnerSetup {
-  std::string service;
-  std::string runner;
-  int replicas = 1;
-  int queue_max = config::kDefaultQueueMax;
-  std::string program;
-  std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
+// What the loops of a server share. Thread-safe, or not changed any more once a loop uses it;
+// outlives them.
+struct SharedServing {
+  SharedServing(ServingOptions served, size_t loops);
+
+  const ServingOptions options;
+  std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
+  Readiness readiness;
+  shm::SegmentBudget memory;  // What all loops may have in segments.
+  // Since the graphs are planned.
+  std::unique_ptr<const ServingPlan> plan;
+  std::optional<Statistics> statistics;
 };
 
-struct ServingOptions {
-  std::vector<config::ServiceConfig> services;
-  std::vector<RunnerSetup> runners;
-  std::string grpc_address;
-  std::string http_address;  // Empty: no HTTP.
-  std::filesystem::path socket_directory;
-  uint64_t segment_limit = uint64_t{1} << 30;
-  WorkerTransport worker_transport = WorkerTransport::kExpress;
-};
-
-// Everything of a server that lives on one loop: the workers of its services, their graphs, and the
-// protocols in front.
-//
-//   starting -> serving   all workers are ready, the graphs are right, the ports are open
-//   starting -> failed    a worker ended, a graph is wrong, a port is taken, or AbandonStart
-//   serving -> draining   requests under way go on, new ones get UNAVAILABLE
+// Everything of a server that lives on one loop: sessions with all workers, memory, bound graphs,
+// requests, and the protocols in front. Runners are named by their number in ServingOptions.
 //
 // Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
-class ServingLoop : public Serving {
+class ServingLoop : public Serving, private RequestHost {
  public:
-  // All outlive it. `started` is told the address, or why not (INVALID_ARGUMENT for what the user
-  // can mend), once.
-  ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server, http::Server& http_server,
-              ServingOptions options,
-              absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
+  // On the loop's thread. A life of a worker is named by the path that it listens at.
+  struct Events {
+    // complete(), or what the readiness says (then `readiness` is true), may have changed.
+    absl::AnyInvocable<void(bool readiness)> changed;
+    // A life of a worker took its first session of this loop. False: what it says doesn't fit.
+    absl::AnyInvocable<void(size_t runner, std::string path, bool fits)> attached;
+    // A life of a worker should be ended.
+    absl::AnyInvocable<void(size_t runner, std::string path, const absl::Status& why)> hung;
+  };
+
+  // All outlive it. `index` is the loop's number.
+  ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServing& shared, Events events);
   ~ServingLoop() override;
 
+  // Begins its housekeeping.
   void Start();
-  // While starting: no port will be opened any more, and `started` is not told.
-  void AbandonStart();
-  // `drained` is called when no request is under way any more.
+  // The supervisor's news.
+  void OnListening(size_t runner, int replica, const std::string& path);
+  void OnExited(size_t runner, int replica, bool comes_back);
+  // It has a session with every worker.
+  bool complete() const;
+  // What a runner's workers said they are; complete() must hold.
+  const WorkerDescription& description(size_t runner) const;
+
+  // Makes the graphs of the shared plan ready to run here, and the protocols.
+  absl::Status Bind();
+  // Since Bind.
+  RpcService& rpc_service() { return *api_; }
+  http::Handler& http_handler() { return *http_; }
+
+  // Tells the protocols that what the readiness says may have changed.
+  void TellReadiness();
+  size_t active_requests() const { return active_requests_; }
+  // `drained` is called, once the server takes no new requests, when none is under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
-  // After the servers are down. `stopped` when all worker processes are gone.
-  void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
 
-  std::span<const PlannedService> services() const override { return services_; }
-  std::span<const RunnerEntry> runners() const override { return entries_; }
+  std::span<const PlannedService> services() const override { return shared_.plan->services; }
+  std::span<const RunnerEntry> runners() const override { return shared_.plan->runners; }
   bool ServiceReady(std::string_view service) const override;
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
-  const TargetStatistics& statistics(InferTarget target) const override {
-    return statistics_->of(target);
+  TargetStatistics statistics(InferTarget target) const override {
+    return shared_.statistics->of(target);
   }
   ValueAllocator& allocator() override { return memory_; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
@@ -86,55 +101,33 @@ class ServingLoop : public Serving {
                                                     InferDone done) override;
 
  private:
-  enum class State { kStarting, kServing, kFailed, kDraining };
-  class Worker;
-  class Request;
+  Loop& loop() override { return loop_; }
+  void OnRequestBegan() override { ++active_requests_; }
+  void OnRequestEnded() override;
 
-  // A runner with its workers.
-  struct RunnerSlot {
-    RunnerSetup setup;
-    std::unique_ptr<RunnerPool> pool;
-    std::vector<std::unique_ptr<Worker>> workers;
-  };
-
-  absl::Status StartWorkers();
-  void StartRunner(RunnerSlot& slot);
-  void OnWorkerExited(const RunnerSlot& slot, const Process::Ending& ending);
-  void OnPoolChange();
-  absl::Status PlanAll();
-  absl::Status Bind();
-  // Opens the ports; returns the address of gRPC's.
-  absl::StatusOr<std::string> OpenPorts();
-  void AddEntries(const RunnerSlot& slot);
-  void Fail(absl::Status status);
+  std::unique_ptr<RunnerPool> MakePool(size_t runner);
+  void OnPoolChange(size_t runner);
+  // Null: the service has no such runner.
+  RunnerPool* Find(std::string_view service, std::string_view runner) const;
   void Housekeep();
-  void RequestEnded();
-  RunnerSlot* Find(std::string_view service, std::string_view runner) const;
 
   Loop& loop_;
-  Watcher& watcher_;
-  RpcServer& rpc_server_;
-  http::Server& http_server_;
-  const ServingOptions options_;
-  absl::AnyInvocable<void(absl::StatusOr<std::string>)> started_;
-  State state_ = State::kStarting;
+  const size_t index_;
+  SharedServing& shared_;
+  Events events_;
 
   SegmentNames names_;
   GatewayMemory memory_;
   DispatchParts parts_;
-  std::vector<std::unique_ptr<RunnerSlot>> slots_;
-  std::vector<PlannedService> services_;
-  std::vector<RunnerEntry> entries_;
+  std::vector<std::unique_ptr<RunnerPool>> pools_;  // By runner.
   std::map<const PlannedApi*, BoundApi> bound_apis_;
   std::map<const RunnerEntry*, RunnerTarget> targets_;
-  std::optional<Statistics> statistics_;  // Since the graphs are planned.
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Service> http_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
   size_t active_requests_ = 0;
   absl::AnyInvocable<void()> drained_;
   Loop::Timer housekeeping_;
-  std::unique_ptr<Supervisor> supervisor_;  // Last: its workers are told to the slots.
 };
 
 }  // namespace tiffin::gateway

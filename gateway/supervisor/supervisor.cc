@@ -79,13 +79,12 @@ bool Supervisor::ReadInotify() {
   }
 }
 
-int Supervisor::Start(WorkerCommand command, WorkerObserver& observer) {
+void Supervisor::Start(WorkerCommand command, WorkerObserver& observer) {
   workers_.push_back(std::make_unique<Worker>());
   Worker& worker = *workers_.back();
   worker.command = std::move(command);
   worker.observer = &observer;
   Spawn(worker);
-  return static_cast<int>(workers_.size()) - 1;
 }
 
 void Supervisor::Spawn(Worker& worker) {
@@ -93,6 +92,7 @@ void Supervisor::Spawn(Worker& worker) {
   worker.path = (directory_ / StrCat("w", ++lives_)).native();
   worker.listening = false;
   worker.served = false;
+  worker.replaced = false;
   std::vector<std::string> arguments = worker.command.arguments;
   arguments.insert(arguments.end(), {"--listen", StrCat("unix:", worker.path), "--lifeline-fd",
                                      std::to_string(Process::kLifelineFd)});
@@ -154,16 +154,25 @@ void Supervisor::OnEnded(Worker& worker) {
   worker.observer->OnExited(*ending, had_served);
 }
 
-void Supervisor::MarkServed(int key) {
-  Worker& worker = *workers_[static_cast<size_t>(key)];
-  if (!worker.process.has_value() || std::exchange(worker.served, true)) return;
-  worker.deaths_before_serving = 0;
-  spdlog::info("worker {} (pid {}) is ready", worker.command.name, worker.process->pid());
+Supervisor::Worker* Supervisor::FindLife(const std::string& path) {
+  const auto found = std::find_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
+    return worker->path == path && worker->process.has_value();
+  });
+  return found == workers_.end() ? nullptr : found->get();
 }
 
-void Supervisor::Replace(int worker) {
-  const auto& process = workers_[static_cast<size_t>(worker)]->process;
-  if (process.has_value()) process->Signal(SIGKILL);
+void Supervisor::MarkServed(const std::string& path) {
+  Worker* const worker = FindLife(path);
+  if (worker == nullptr || std::exchange(worker->served, true)) return;
+  worker->deaths_before_serving = 0;
+  spdlog::info("worker {} (pid {}) is ready", worker->command.name, worker->process->pid());
+}
+
+bool Supervisor::Replace(const std::string& path) {
+  Worker* const worker = FindLife(path);
+  if (worker == nullptr || std::exchange(worker->replaced, true)) return false;
+  worker->process->Signal(SIGKILL);
+  return true;
 }
 
 void Supervisor::Stop(absl::Duration grace, absl::AnyInvocable<void()> done) {

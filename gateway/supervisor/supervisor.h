@@ -51,12 +51,14 @@ class Supervisor {
                                                             std::filesystem::path directory);
   ~Supervisor();
 
-  // Starts a worker. The observer outlives the supervisor. Returns its key for Replace.
-  int Start(WorkerCommand command, WorkerObserver& observer);
-  // The worker took its first session: its next death is not one before it served.
-  void MarkServed(int worker);
-  // Kills the worker's process, which is then started again like after any death.
-  void Replace(int worker);
+  // Starts a worker. The observer outlives the supervisor.
+  void Start(WorkerCommand command, WorkerObserver& observer);
+  // The life that listens at `path` took its first session: its death is not one before it served.
+  // News of a life that has ended meanwhile is ignored, here and in Replace.
+  void MarkServed(const std::string& path);
+  // Kills the process that listens at `path`; the worker is then started again like after any
+  // death. False: that process was killed already, or has ended.
+  bool Replace(const std::string& path);
   // SIGTERM to all, SIGKILL to those that still run after `grace`; `done` when all are reaped.
   void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
 
@@ -73,6 +75,7 @@ class Supervisor {
     std::unique_ptr<Watcher::Watch> watch;
     bool listening = false;
     bool served = false;
+    bool replaced = false;  // Killed by Replace.
     int deaths_before_serving = 0;
     Loop::Timer restart;
   };
@@ -80,6 +83,8 @@ class Supervisor {
   Supervisor(Loop& loop, Watcher& watcher, std::filesystem::path directory);
   absl::Status Open();
   void Spawn(Worker& worker);
+  // Null: no process of this path runs.
+  Worker* FindLife(const std::string& path);
   void OnEnded(Worker& worker);
   void OnSocketAppeared(const std::string& name);
   bool ReadInotify();

@@ -66,11 +66,12 @@ class Bench:
                       [str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
                       self._folder / "echo.log")
 
-    def gateway(self, service_file: pathlib.Path, worker_transport: str = "express") -> Server:
-        name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}"
-        return Server(f"tiffin serve {service_file} --worker-transport {worker_transport}",
-                      [str(self._bin / "tiffin"), "serve", str(service_file),
-                       "--worker-transport", worker_transport,
+    def gateway(self, service_file: pathlib.Path, worker_transport: str = "express",
+                loops: int = 1) -> Server:
+        name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}_{loops}"
+        flags = ["--worker-transport", worker_transport, *(["--loops", str(loops)] * (loops > 1))]
+        return Server(f"tiffin serve {service_file} {' '.join(flags)}",
+                      [str(self._bin / "tiffin"), "serve", str(service_file), *flags,
                        "--store", str(self._args.store), "--grpc-address", self._address(name),
                        "--runtime-dir", str(self._folder / "run")],
                       self._folder / f"{name}.log")
@@ -78,15 +79,19 @@ class Bench:
     def payload_flags(self, case: Case) -> list[str]:
         return ["--payload", *self._files(f"{case.name}.payload", case.payload_bytes())]
 
+    def connection_flags(self, case: Case) -> list[str]:
+        return ["--connections", str(case.loops)] if case.loops > 1 else []
+
     def echo_flags(self, case: Case) -> list[str]:
         payloads = self.payload_flags(case)
-        return ["--protocol", "echo", *payloads, "--expect", *payloads[1:]]
+        return ["--protocol", "echo", *payloads, "--expect", *payloads[1:],
+                *self.connection_flags(case)]
 
     def infer_flags(self, case: Case, expect: list[bytes]) -> list[str]:
         """`expect`: the replies to the payloads; empty: what the first ones are."""
         flags = ["--protocol", "infer", *self.payload_flags(case), "--model", case.model,
                  "--input", case.input_name, "--datatype", case.datatype,
-                 "--shape", ",".join(map(str, case.shape))]
+                 "--shape", ",".join(map(str, case.shape)), *self.connection_flags(case)]
         if case.output:
             flags += ["--output", case.output]
         if expect:

@@ -87,12 +87,18 @@ class Case:
     needs_models: bool = False
     seconds: float = 1  # A slow case is measured that many times longer.
     worker_transport: str = "express"  # Of `tiffin serve --worker-transport`.
+    loops: int = 1  # Of `tiffin serve --loops`; the client has as many connections.
     group: str = ""  # Cases of one group are measured in turns.
 
     def over_grpc(self) -> "Case":
         """The same, with calls on gRPC streams between the gateway and its workers."""
         return dataclasses.replace(self, name=f"{self.name}_grpc", worker_transport="grpc",
                                    group=f"{self.group}_grpc")
+
+    def on_loops(self, loops: int) -> "Case":
+        """The same on several loops, which share what is in flight."""
+        return dataclasses.replace(self, name=f"{self.name}_loops", loops=loops,
+                                   group=f"{self.group}_loops")
 
     def payload_bytes(self) -> list[bytes]:
         return [framed(payload.read_bytes()) if isinstance(payload, pathlib.Path) else payload
@@ -192,5 +198,6 @@ def all_cases() -> dict[str, Case]:
         batching("batching_2ms_off", "one_by_one"),
         identity_16kb.over_grpc(),
         fanout_16kb.over_grpc(),
+        fanout_16kb.on_loops(2),
     ]
     return {case.name: case for case in cases}

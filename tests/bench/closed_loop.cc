@@ -17,6 +17,7 @@ using SteadyClock = std::chrono::steady_clock;
 // One of the calls under way; used again as soon as it is complete.
 struct Slot {
   UnaryCall call;
+  size_t channel = 0;
   size_t request = 0;
   SteadyClock::time_point started;
 };
@@ -25,10 +26,9 @@ struct Slot {
 class ClosedLoop {
  public:
   ClosedLoop(const Workload& workload, const ClosedLoad& load)
-      : stub_(workload.channel),
-        workload_(workload),
-        load_(load),
-        slots_(static_cast<size_t>(load.in_flight)) {
+      : workload_(workload), load_(load), slots_(static_cast<size_t>(load.in_flight)) {
+    for (const auto& channel : workload.channels) stubs_.emplace_back(channel);
+    for (size_t i = 0; i < slots_.size(); ++i) slots_[i].channel = i % stubs_.size();
     result_.latencies_ns.reserve(
         static_cast<size_t>(std::min<int64_t>(load.max_requests, 1 << 20)));
   }
@@ -73,7 +73,7 @@ class ClosedLoop {
   void Start(Slot& slot) {
     slot.request = std::exchange(next_request_, (next_request_ + 1) % workload_.requests.size());
     slot.started = SteadyClock::now();
-    slot.call.Start(stub_, workload_.method, workload_.requests[slot.request],
+    slot.call.Start(stubs_[slot.channel], workload_.method, workload_.requests[slot.request],
                     {.wants_timing = load_.wants_timings}, queue_, &slot);
     ++under_way_;
   }
@@ -113,7 +113,7 @@ class ClosedLoop {
     return std::move(result_);
   }
 
-  grpc::GenericStub stub_;
+  std::vector<grpc::GenericStub> stubs_;
   grpc::CompletionQueue queue_;
   const Workload& workload_;
   const ClosedLoad& load_;

@@ -21,7 +21,8 @@ class Group:
         self._gateways: dict[str, Server] = {}  # By the case's name.
 
     def serve(self, stack: contextlib.ExitStack) -> None:
-        keys = {case.name: (case.service_file, case.worker_transport) for case in self._cases}
+        keys = {case.name: (case.service_file, case.worker_transport, case.loops)
+                for case in self._cases}
         gateways = {key: stack.enter_context(self._bench.gateway(*key))
                     for key in dict.fromkeys(keys.values())}
         self._gateways = {name: gateways[key] for name, key in keys.items()}

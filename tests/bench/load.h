@@ -16,7 +16,9 @@ namespace tiffin::bench {
 
 // The calls to make. What it names outlives the measurement.
 struct Workload {
-  std::shared_ptr<grpc::Channel> channel;
+  // At least one, each a connection of its own. An open loop uses the first; of a closed one each
+  // call under way has one of them, in turns.
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
   std::string method;
   // Sent in turns.
   std::span<const grpc::ByteBuffer> requests;

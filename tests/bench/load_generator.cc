@@ -40,6 +40,7 @@ struct Flags {
   std::string timings_file;
   Times times;
   ClosedLoad closed;
+  int connections = 1;
   // Calls a second of an open loop; 0: a closed loop.
   double rate = 0;
   int burst = 0;  // Calls at once; 0: Poisson.
@@ -106,17 +107,21 @@ absl::Status Run(const Flags& flags) {
 
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
-  const auto channel =
-      grpc::CreateCustomChannel(flags.address, grpc::InsecureChannelCredentials(), arguments);
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + kConnectTimeout)) {
-    return absl::UnavailableError(StrCat("nothing answers on ", flags.address));
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // No channel shares its connection.
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (int i = 0; i < flags.connections; ++i) {
+    channels.push_back(
+        grpc::CreateCustomChannel(flags.address, grpc::InsecureChannelCredentials(), arguments));
+    if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + kConnectTimeout)) {
+      return absl::UnavailableError(StrCat("nothing answers on ", flags.address));
+    }
   }
   // Workload only refers to it.
   const auto check = [&](const grpc::ByteBuffer& reply, size_t i) {
     return checkers[i].Check(reply);
   };
   const Workload workload = {
-      .channel = channel, .method = protocol->method(), .requests = requests, .check = check};
+      .channels = channels, .method = protocol->method(), .requests = requests, .check = check};
   ASSIGN_OR_RETURN(LoadResult result,
                    flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
   if (!flags.timings_file.empty()) RETURN_IF_ERROR(WriteTimings(flags.timings_file, result));
@@ -148,6 +153,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
       app.add_option("--in-flight", flags.closed.in_flight, "calls under way at any time")
           ->check(CLI::Range(1, 10'000))
           ->capture_default_str();
+  auto* connections =
+      app.add_option("--connections", flags.connections, "what the calls under way are spread over")
+          ->check(CLI::Range(1, 1'000))
+          ->capture_default_str();
   auto* max_requests =
       app.add_option("--max-requests", flags.closed.max_requests, "replies that end the measuring")
           ->check(CLI::PositiveNumber)
@@ -157,6 +166,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
                               "loop, whose latencies count from when calls should have started")
                    ->check(CLI::Range(0.01, 1e6))
                    ->excludes(in_flight)
+                   ->excludes(connections)
                    ->excludes(max_requests);
   app.add_option("--timings", flags.timings_file,
                  "asks for the timeline of each call, and writes those that are measured there")

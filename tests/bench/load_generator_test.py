@@ -48,6 +48,13 @@ class LoadGenerator(unittest.TestCase):
         # Half of the latencies are the median or more, so the mean is at least half of it.
         self.assertLessEqual(result["throughput"], 2 * 4e6 / result["p50_us"])
 
+    def test_calls_are_spread_over_connections(self):
+        client = self.load(self.serve(), "--protocol", "echo", "--in-flight", "4",
+                           "--connections", "3", "--expect", str(self.folder / "payload"))
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        client = self.load(self.serve(), "--protocol", "echo", "--connections", "0")
+        self.assertIn("--connections", client.stderr)
+
     def test_speaks_over_a_unix_socket(self):
         server = self.serve(f"unix:{self.folder}/echo.sock")
         client = self.load(server, "--protocol", "echo")

@@ -27,7 +27,7 @@ class OpenLoop {
   OpenLoop(const Workload& workload, const OpenLoad& load)
       : workload_(workload),
         load_(load),
-        stub_(workload.channel),
+        stub_(workload.channels.front()),
         begin_(SteadyClock::now() + kStartUp) {}
 
   absl::StatusOr<LoadResult> Run() {

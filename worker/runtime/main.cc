@@ -100,6 +100,8 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
                    config::BatchingConfig batching, Backend& backend,
                    const WorkerDescription& description, Surroundings& surroundings) {
   const Clock& clock = Clock::Monotonic();
+  const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
+  shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
   CallQueue queue(clock, batching);
   RpcServer rpc_server;
   Loop loop(rpc_server.queue(), clock);
@@ -116,7 +118,7 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
       .signature = description.methods,
       .description = description,
       .incarnation = (uint64_t{random()} << 32) | random(),
-      .limits = {.total = shm::LimitByCgroup(options.segment_limit)},
+      .limits = {.total = segment_limit, .shared = &segments},
   };
   WorkerServer server(parts);
   RETURN_IF_ERROR(rpc_server.Open(options.listen, loop, {&server}).status());
@@ -233,7 +235,8 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--lifeline-fd", options.lifeline_fd, "Exit when this descriptor's peer is gone");
   app.add_flag("--debuggable", options.debuggable, "Allow core dumps and debuggers");
-  app.add_option("--segment-limit", options.segment_limit, "Bytes of shared memory for a session");
+  app.add_option("--segment-limit", options.segment_limit,
+                 "Bytes of shared memory, of all sessions together");
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
   model->needs(describe);

@@ -10,8 +10,15 @@ namespace tiffin::worker {
 Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
            session::FrameWriter::StartWrite start_write)
     : session_(session),
+      shared_(limits.shared),
       stream_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
-      pool_(limits, clock) {}
+      pool_(limits, clock) {
+  if (shared_ != nullptr) shared_->Join(*this);
+}
+
+Peer::~Peer() {
+  if (shared_ != nullptr) shared_->Leave(*this);
+}
 
 void Peer::SendError(uint64_t call, const absl::Status& status) {
   calls().Add([&](v1::Frame& frame) {
@@ -24,6 +31,18 @@ void Peer::SendError(uint64_t call, const absl::Status& status) {
 }
 
 absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
+  absl::StatusOr<shm::Allocation> allocation = TryAllocate(size, holders);
+  if (!absl::IsResourceExhausted(allocation.status()) || shared_ == nullptr) return allocation;
+  shared_->AskOthers(*this);
+  return TryAllocate(size, holders);
+}
+
+void Peer::DropFree() {
+  absl::MutexLock lock(&mutex_);
+  pool_.DropFree();
+}
+
+absl::StatusOr<shm::Allocation> Peer::TryAllocate(uint64_t size, size_t holders) {
   absl::MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(shm::Allocation allocation, pool_.Allocate(size));
   if (holders > 1) holders_[{allocation.segment, allocation.offset}] = holders;

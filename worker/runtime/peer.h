@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/session/descriptor_channel.h"
 #include "common/session/frame_writer.h"
+#include "common/shm/segment_budget.h"
 #include "common/shm/segment_pool.h"
 
 namespace tiffin::worker {
@@ -24,10 +25,11 @@ struct QueuedCall;
 // What a session's calls need until their end, which may come after the session's: the way back for
 // results, the segments that outputs lie in, and which calls there are. Shared by the session and
 // its calls. Thread-safe: the loop and the threads that execute use it.
-class Peer {
+class Peer : private shm::SegmentBudget::Sharer {
  public:
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
        session::FrameWriter::StartWrite start_write);
+  ~Peer() override;
 
   uint64_t session() const { return session_; }
   // The stream's.
@@ -39,7 +41,7 @@ class Peer {
   void SendError(uint64_t call, const absl::Status& status);
 
   // Memory for an output, free again when it was given back `holders` times. A new segment is
-  // announced first. RESOURCE_EXHAUSTED when full.
+  // announced first. RESOURCE_EXHAUSTED when full: what other peers have free makes room.
   absl::StatusOr<shm::Allocation> Allocate(uint64_t size, size_t holders = 1);
   void Free(const shm::Allocation& allocation);
   // The outputs of a call stay until the gateway releases it: that gives them back.
@@ -62,10 +64,13 @@ class Peer {
   void Close();
 
  private:
+  absl::StatusOr<shm::Allocation> TryAllocate(uint64_t size, size_t holders);
+  void DropFree() override;
   void AnnounceNewSegments() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeLocked(const shm::Allocation& allocation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t session_;
+  shm::SegmentBudget* const shared_;  // May be null.
   session::FrameWriter stream_;
   std::atomic<session::FrameWriter*> call_frames_ = &stream_;  // Set once.
 

@@ -12,8 +12,9 @@
 namespace tiffin::worker {
 namespace {
 
-// Sockets without a session: a gateway opens both within milliseconds, so more are strays.
-constexpr size_t kMaxUnclaimed = 64;
+// Sockets without a session: a gateway opens both within milliseconds, for each of its loops, of
+// which it has 64 at most; so more are strays.
+constexpr size_t kMaxUnclaimed = 256;
 
 }  // namespace
 

@@ -47,11 +47,9 @@ std::string Lower(beast::string_view text) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Loop& loop, Handler& handler,
-                       const Limits& limits)
+Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const Limits& limits)
     : stream_(std::move(socket)),
-      loop_(loop),
-      handler_(handler),
+      rotation_(rotation),
       limits_(limits),
       buffer_(limits.max_header_bytes + kMaxAhead + kReadSize),
       replied_(stream_.get_executor(), asio::steady_timer::time_point::max()) {}
@@ -72,7 +70,7 @@ void Connection::CloseWhenIdle() {
 
 void Connection::Close() {
   closing_ = true;
-  if (exchange_ != nullptr) loop_.Post([exchange = exchange_] { exchange->Cancel(); });
+  if (exchange_ != nullptr) loop_->Post([exchange = exchange_] { exchange->Cancel(); });
   stream_.close();
 }
 
@@ -176,13 +174,15 @@ awaitable<Response> Connection::Answer(Request request) {
           self->replied_.expires_at(asio::steady_timer::time_point::min());
         });
       });
-  loop_.Post([exchange = exchange_, answer = handler_.Take(std::move(request))]() mutable {
+  const LoopHandler to = rotation_.Next();
+  loop_ = &to.loop;
+  loop_->Post([exchange = exchange_, answer = to.handler.Take(std::move(request))]() mutable {
     answer(*exchange);
   });
   const auto ended = co_await (replied_.async_wait(kAwait) || AwaitPeerGone());
   if (!response_.has_value()) {
     // Only the loop can let go of the exchange.
-    if (ended.index() == 1) loop_.Post([exchange = exchange_] { exchange->Cancel(); });
+    if (ended.index() == 1) loop_->Post([exchange = exchange_] { exchange->Cancel(); });
     co_await replied_.async_wait(kAwait);
   }
   exchange_.reset();

@@ -23,14 +23,13 @@ namespace tiffin::gateway::http {
 
 // One client's connection: its requests one after the other, in order, however many the client has
 // sent ahead. Owned by the server, on whose thread all of it happens. Keeps itself until it has
-// ended, as the exchange that it waits for may be in the loop.
+// ended, as the exchange that it waits for may be in a loop.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // `loop` and `handler` outlive it.
-  Connection(boost::asio::ip::tcp::socket socket, Loop& loop, Handler& handler,
-             const Limits& limits);
+  // `rotation` says where each request goes, and outlives it.
+  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const Limits& limits);
 
-  // `ended` is called when the connection is closed and nothing of it is left in the loop.
+  // `ended` is called when the connection is closed and nothing of it is left in a loop.
   void Start(absl::AnyInvocable<void()> ended);
   // After the answer under way; at once if there is none.
   void CloseWhenIdle();
@@ -57,14 +56,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<void> Linger();
 
   boost::beast::tcp_stream stream_;
-  Loop& loop_;
-  Handler& handler_;
+  Rotation& rotation_;
   const Limits limits_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
-  std::shared_ptr<Exchange> exchange_;  // Under way.
-  std::optional<Response> response_;    // Of exchange_.
-  boost::asio::steady_timer replied_;   // Due when response_ is there.
+  std::shared_ptr<Exchange> exchange_;  // Under way, on loop_.
+  Loop* loop_ = nullptr;
+  std::optional<Response> response_;   // Of exchange_.
+  boost::asio::steady_timer replied_;  // Due when response_ is there.
   bool idle_ = true;
   bool closing_ = false;
   bool head_only_ = false;

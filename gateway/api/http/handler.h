@@ -1,6 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <utility>
+#include <vector>
+
 #include "absl/functional/any_invocable.h"
+#include "common/async/loop.h"
 #include "gateway/api/http/exchange.h"
 #include "gateway/api/http/message.h"
 
@@ -16,6 +21,24 @@ class Handler {
   // On the server's thread: what takes time and needs no turn of the loop's, such as decoding. What
   // it returns is then run on the loop's thread.
   virtual Answer Take(Request request) = 0;
+};
+
+// A loop, and who answers requests on it. Both outlive the server.
+struct LoopHandler {
+  Loop& loop;
+  Handler& handler;
+};
+
+// Where requests go: to the loops in turns. On the server's thread.
+class Rotation {
+ public:
+  // At least one.
+  explicit Rotation(std::vector<LoopHandler> loops) : loops_(std::move(loops)) {}
+  LoopHandler Next() { return loops_[next_++ % loops_.size()]; }
+
+ private:
+  const std::vector<LoopHandler> loops_;
+  size_t next_ = 0;
 };
 
 }  // namespace tiffin::gateway::http

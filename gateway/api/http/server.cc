@@ -43,9 +43,9 @@ Server::Server(const Limits& limits) : limits_(limits) {}
 
 Server::~Server() = default;
 
-absl::StatusOr<std::string> Server::Open(const std::string& address, Loop& loop, Handler& handler) {
-  loop_ = &loop;
-  handler_ = &handler;
+absl::StatusOr<std::string> Server::Open(const std::string& address,
+                                         std::vector<LoopHandler> loops) {
+  rotation_.emplace(std::move(loops));
   RETURN_IF_ERROR(Listen(address));
   const std::string bound = ToText(acceptor_.local_endpoint());
   work_.emplace(context_.get_executor());
@@ -104,7 +104,7 @@ void Server::Add(tcp::socket socket) {
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  auto connection = std::make_shared<Connection>(std::move(socket), *loop_, *handler_, limits_);
+  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, limits_);
   connections_.insert(connection);
   connection->Start([this, connection] {
     connections_.erase(connection);

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -12,7 +13,6 @@
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
-#include "common/async/loop.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
 
@@ -20,20 +20,20 @@ namespace tiffin::gateway::http {
 
 class Connection;
 
-// HTTP/1.1 on a port and a thread of its own, which parses requests, hands them to the loop, and
-// writes the answers. Without Open it does nothing. Shutdown first, then destruction.
+// HTTP/1.1 on a port and a thread of its own, which parses requests, hands them to the loops in
+// turns, and writes the answers. Without Open it does nothing. Shutdown first, then destruction.
 class Server {
  public:
   explicit Server(const Limits& limits = {});
   ~Server();
 
   // Listens on HOST:PORT (port 0 picks one), once. Returns the address with its real port.
-  // INVALID_ARGUMENT if it is none, UNAVAILABLE if it is taken. `loop` runs until Shutdown has
-  // returned; it and `handler` outlive the server.
-  absl::StatusOr<std::string> Open(const std::string& address, Loop& loop, Handler& handler);
+  // INVALID_ARGUMENT if it is none, UNAVAILABLE if it is taken. The loops run until Shutdown has
+  // returned.
+  absl::StatusOr<std::string> Open(const std::string& address, std::vector<LoopHandler> loops);
 
   // Closes the port and the connections without a request, waits `grace` for the answers under way,
-  // then cancels the rest. Blocks: from any thread but the loop's, which must still run.
+  // then cancels the rest. Blocks: from any thread but the loops', which must still run.
   void Shutdown(absl::Duration grace);
 
  private:
@@ -43,10 +43,9 @@ class Server {
   void CloseAll(absl::Duration grace);
 
   const Limits limits_;
-  Loop* loop_ = nullptr;
-  Handler* handler_ = nullptr;
 
   // From here on only on the thread, once it runs.
+  std::optional<Rotation> rotation_;  // Since Open.
   boost::asio::io_context context_{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   boost::asio::ip::tcp::acceptor acceptor_{context_};

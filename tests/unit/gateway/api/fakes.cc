@@ -97,10 +97,9 @@ void FakeServing::OnReadinessChange(absl::AnyInvocable<void()> changed) {
   watchers_.push_back(std::move(changed));
 }
 
-const TargetStatistics& FakeServing::statistics(InferTarget target) const {
-  static const TargetStatistics kNone;
+TargetStatistics FakeServing::statistics(InferTarget target) const {
   const auto it = counted.find(NameOf(target));
-  return it == counted.end() ? kNone : it->second;
+  return it == counted.end() ? TargetStatistics() : it->second;
 }
 
 void FakeServing::ChangeReadiness() {

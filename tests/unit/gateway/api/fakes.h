@@ -114,7 +114,7 @@ class FakeServing : public Serving, public ValueAllocator {
   bool ServiceReady(std::string_view service) const override { return !down.contains(service); }
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
-  const TargetStatistics& statistics(InferTarget target) const override;
+  TargetStatistics statistics(InferTarget target) const override;
   ValueAllocator& allocator() override { return *this; }
   std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs, int64_t rows,
                                       InferOptions options, InferDone done) override;

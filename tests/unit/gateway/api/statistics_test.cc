@@ -1,5 +1,8 @@
 #include "gateway/api/statistics.h"
 
+#include <thread>
+#include <vector>
+
 #include "gateway/api/serving.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/api/fakes.h"
@@ -61,10 +64,10 @@ class StatisticsTest : public ::testing::Test {
 TEST_F(StatisticsTest, ARequestCountsForItsApiAndForTheRunnersOfItsSteps) {
   const std::vector<StepTiming> steps = {Step(0, {{.rows = 8, .count = 1, .compute = 5 * kMs}}),
                                          Step(1), Step(2)};
-  Count(statistics_->at(api()), Ended(steps, true));
-  CountReply(statistics_->at(api()), 2 * kMs);
+  statistics_->Count(statistics_->at(api()), Ended(steps, true));
+  statistics_->CountReply(statistics_->at(api()), 2 * kMs);
 
-  const TargetStatistics& whole = statistics_->of(api());
+  const TargetStatistics whole = statistics_->of(api());
   EXPECT_EQ(whole.last, absl::FromUnixSeconds(100));
   EXPECT_EQ(whole.success.count, 1U);
   EXPECT_EQ(whole.success.time, 32 * kMs);
@@ -77,7 +80,7 @@ TEST_F(StatisticsTest, ARequestCountsForItsApiAndForTheRunnersOfItsSteps) {
   EXPECT_EQ(whole.compute_output.time, 2 * kMs);
   EXPECT_EQ(whole.batches.at(4).count, 1U);
 
-  const TargetStatistics& first = statistics_->of(runner(0));
+  const TargetStatistics first = statistics_->of(runner(0));
   EXPECT_EQ(first.success.count, 1U);
   EXPECT_EQ(first.success.time, 9 * kMs);
   EXPECT_EQ(first.rows, 4U);
@@ -86,7 +89,7 @@ TEST_F(StatisticsTest, ARequestCountsForItsApiAndForTheRunnersOfItsSteps) {
   EXPECT_EQ(first.compute_input.count, 1U);
   EXPECT_EQ(first.compute_input.time, absl::ZeroDuration());
 
-  const TargetStatistics& shared = statistics_->of(runner(1));
+  const TargetStatistics shared = statistics_->of(runner(1));
   EXPECT_EQ(shared.success.count, 1U);
   EXPECT_EQ(shared.executions, 0U) << "another call counts the execution that they shared";
 }
@@ -96,7 +99,7 @@ TEST_F(StatisticsTest, WhatFailedIsNotExecuted) {
   failed.done = false;
   const std::vector<StepTiming> steps = {Step(0, {{.rows = 4, .count = 1, .compute = kMs}}),
                                          failed};
-  Count(statistics_->at(api()), Ended(steps, false));
+  statistics_->Count(statistics_->at(api()), Ended(steps, false));
   EXPECT_EQ(statistics_->of(api()).fail.count, 1U);
   EXPECT_EQ(statistics_->of(api()).fail.time, 30 * kMs);
   EXPECT_EQ(statistics_->of(api()).success.count, 0U);
@@ -111,9 +114,9 @@ TEST_F(StatisticsTest, WhatFailedIsNotExecuted) {
 
 TEST_F(StatisticsTest, ARunnerCalledByItselfIsCountedOnce) {
   const std::vector<StepTiming> steps = {Step(0, {{.rows = 4, .count = 1, .compute = 5 * kMs}})};
-  Count(statistics_->at(runner(0)), Ended(steps, true));
-  CountReply(statistics_->at(runner(0)), kMs);
-  const TargetStatistics& counted = statistics_->of(runner(0));
+  statistics_->Count(statistics_->at(runner(0)), Ended(steps, true));
+  statistics_->CountReply(statistics_->at(runner(0)), kMs);
+  const TargetStatistics counted = statistics_->of(runner(0));
   EXPECT_EQ(counted.success.count, 1U);
   EXPECT_EQ(counted.success.time, 31 * kMs);
   EXPECT_EQ(counted.executions, 1U);
@@ -125,10 +128,43 @@ TEST_F(StatisticsTest, ARunnerCalledByItselfIsCountedOnce) {
   EXPECT_EQ(statistics_->of(runner(1)).success.count, 0U);
 }
 
+TEST_F(StatisticsTest, LoopsCountTogetherAndNothingIsLost) {
+  constexpr int kThreads = 4;
+  constexpr int kRequests = 5'000;
+  const std::vector<StepTiming> steps = {Step(0, {{.rows = 8, .count = 1, .compute = kMs}}),
+                                         Step(1), Step(2)};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      Statistics::Counter& counter = statistics_->at(api());
+      for (int request = 0; request < kRequests; ++request) {
+        statistics_->Count(counter, Ended(steps, request % 5 != 0));
+        if (request % 5 != 0) statistics_->CountReply(counter, kMs);
+        EXPECT_LE(statistics_->of(runner(0)).executions, uint64_t{kThreads} * kRequests);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  const TargetStatistics whole = statistics_->of(api());
+  EXPECT_EQ(whole.success.count, kThreads * kRequests / 5 * 4U);
+  EXPECT_EQ(whole.fail.count, kThreads * kRequests / 5U);
+  EXPECT_EQ(whole.compute_output.time, kThreads * kRequests / 5 * 4 * kMs);
+  EXPECT_EQ(statistics_->of(runner(0)).batches.at(8).count, uint64_t{kThreads} * kRequests);
+}
+
+TEST_F(StatisticsTest, TheLastOneIsTheLatestWhicheverCameLast) {
+  EndedRequest request = Ended({}, false);
+  statistics_->Count(statistics_->at(api()), request);
+  request.end -= absl::Seconds(1);
+  statistics_->Count(statistics_->at(api()), request);
+  EXPECT_EQ(statistics_->of(api()).last, absl::FromUnixSeconds(100));
+}
+
 TEST_F(StatisticsTest, SizesOfBatchesAreBounded) {
   for (int64_t rows = 1; rows <= 1000; ++rows) {
     const std::vector<StepTiming> steps = {Step(0, {{.rows = rows, .count = 1, .compute = kMs}})};
-    Count(statistics_->at(runner(0)), Ended(steps, true));
+    statistics_->Count(statistics_->at(runner(0)), Ended(steps, true));
   }
   EXPECT_EQ(statistics_->of(runner(0)).batches.size(), kMaxBatchSizes);
   EXPECT_EQ(statistics_->of(runner(0)).executions, 1000U);

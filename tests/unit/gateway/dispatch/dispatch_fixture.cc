@@ -9,8 +9,10 @@ DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature
 
 void DispatchTest::MakePool(int replicas, int queue_max) {
   loop_.Do([&] {
+    shared_.emplace(replicas, queue_max, clock_);
     pool_ = std::make_unique<RunnerPool>(
         parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        *shared_,
         RunnerPool::Events{
             .changed = [] {},
             .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },

@@ -92,6 +92,7 @@ class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
                        .names = names_,
                        .memory = memory_,
                        .transport = GetParam()};
+  std::optional<SharedRunner> shared_;
   std::unique_ptr<RunnerPool> pool_;
   std::deque<Outcome> outcomes_;
   std::vector<std::pair<int, absl::Status>> hung_;

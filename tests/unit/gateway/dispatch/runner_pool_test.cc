@@ -108,6 +108,35 @@ TEST_P(RunnerPoolTest, TheQueueIsBounded) {
   EXPECT_FALSE(IsDone(again));
 }
 
+// What the pool of another loop has: only the counts are shared, so this stands for it.
+TEST_P(RunnerPoolTest, WhatOtherLoopsHaveCountsInTheQueue) {
+  MakePool(1, 2);
+  FakeWorker& worker = AddWorker(0);
+  std::vector<RunnerLoad::Place> others;
+  for (int i = 0; i < 2; ++i) others.push_back(*shared_->load.Enter());
+  Outcome& last = Start("fits");
+
+  const absl::Status full = AwaitStatus(Start("too many"));
+
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_FALSE(shared_->load.Enter().has_value());
+  worker.Send(InlineResult(worker.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(last).ok());
+  EXPECT_TRUE(shared_->load.Enter().has_value());
+}
+
+TEST_P(RunnerPoolTest, AReplicaThatOtherLoopsUseIsNotTakenForIdle) {
+  MakePool(2, 10);
+  AddWorker(0);
+  FakeWorker& idle = AddWorker(1);
+  RunnerLoad::Place other = *shared_->load.Enter();
+  other.GoTo(0);
+
+  Start("x");
+
+  EXPECT_EQ(idle.NextExecute().inputs(0).inline_bytes(), "x");
+}
+
 TEST_P(RunnerPoolTest, ARequestThatIsSplitNeverFillsTheQueue) {
   MakePool(1, 0);
   FakeWorker& worker = AddWorker(0);
@@ -205,7 +234,7 @@ TEST_P(RunnerPoolTest, WhatALostSessionLeftExecutingTakesNoPlaceInTheQueue) {
     clock_.Advance(absl::Milliseconds(1));
     return pool_->ready();
   }));
-  EXPECT_EQ(loop_.Do([&] { return pool_->replica(0).load(); }), 1U);
+  EXPECT_EQ(loop_.Do([&] { return pool_->replica(0).lost_calls(); }), 1);
 
   Start("next");
 
@@ -223,7 +252,7 @@ TEST_P(RunnerPoolTest, AbandonedCallsCountUntilTheWorkerAnswers) {
 
   worker.Send(ErrorOf(id, absl::StatusCode::kCancelled));
 
-  EXPECT_TRUE(loop_.Await([&] { return pool_->replica(0).outstanding() == 0; }));
+  EXPECT_TRUE(loop_.Await([&] { return shared_->load.at(0) == 0; }));
   EXPECT_FALSE(IsDone(Start("z")));
 }
 

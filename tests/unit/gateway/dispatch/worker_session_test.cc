@@ -176,7 +176,7 @@ TEST_P(WorkerSessionTest, TheResultOfAnAbandonedCallIsReleased) {
   EXPECT_EQ(worker_->Next().cancel().call(), id);
 
   worker_->Send(ReferenceResult(id, 1, 0, 1000));
-  ASSERT_TRUE(loop_.Await([&] { return pool_->replica(0).outstanding() == 0; }));
+  ASSERT_TRUE(loop_.Await([&] { return shared_->load.at(0) == 0; }));
   Tick(absl::Milliseconds(5));
 
   EXPECT_THAT(NextRelease(), ElementsAre(id));

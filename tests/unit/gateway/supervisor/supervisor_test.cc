@@ -75,12 +75,10 @@ class SupervisorTest : public ::testing::Test {
     loop_.Do([&] { supervisor_.reset(); });
   }
 
-  int StartScript(const std::string& script) {
-    return StartProgram("/bin/sh", {"-c", script, "worker"});
-  }
-  int StartProgram(const std::string& program, std::vector<std::string> arguments) {
-    return loop_.Do([&] {
-      return supervisor_->Start(
+  void StartScript(const std::string& script) { StartProgram("/bin/sh", {"-c", script, "worker"}); }
+  void StartProgram(const std::string& program, std::vector<std::string> arguments) {
+    loop_.Do([&] {
+      supervisor_->Start(
           {.name = "test.worker", .program = program, .arguments = std::move(arguments)},
           observer_);
     });
@@ -140,12 +138,12 @@ TEST_F(SupervisorTest, TellsHowAWorkerEndedBeforeItListened) {
 }
 
 TEST_F(SupervisorTest, AWorkerThatHadServedStartsAgainAtOnceOnAnotherPath) {
-  const int worker = StartScript(std::string(kMakeSockets) + kServe);
+  StartScript(std::string(kMakeSockets) + kServe);
   for (size_t life = 1; life <= 3; ++life) {
     ASSERT_TRUE(AwaitListening(life));
     loop_.Do([&] {
-      supervisor_->MarkServed(worker);
-      supervisor_->Replace(worker);
+      supervisor_->MarkServed(observer_.paths.back());
+      supervisor_->Replace(observer_.paths.back());
     });
     ASSERT_TRUE(AwaitExits(life));
     EXPECT_EQ(Exits().back().text, "signal 9 (Killed)");
@@ -157,10 +155,31 @@ TEST_F(SupervisorTest, AWorkerThatHadServedStartsAgainAtOnceOnAnotherPath) {
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
 }
 
-TEST_F(SupervisorTest, WhatADeadWorkerLeftIsRemoved) {
-  const int worker = StartScript(std::string(kMakeSockets) + kServe);
+TEST_F(SupervisorTest, LateNewsOfALifeThatHasEndedDoesNotTouchTheNext) {
+  StartScript(std::string(kMakeSockets) + kServe);
   ASSERT_TRUE(AwaitListening(1));
-  loop_.Do([&] { supervisor_->Replace(worker); });
+  loop_.Do([&] {
+    supervisor_->MarkServed(observer_.paths.front());
+    EXPECT_TRUE(supervisor_->Replace(observer_.paths.front()));
+    EXPECT_FALSE(supervisor_->Replace(observer_.paths.front())) << "once is enough";
+  });
+  ASSERT_TRUE(AwaitListening(2));
+
+  loop_.Do([&] {  // As a second loop would, which noticed the same later.
+    supervisor_->MarkServed(observer_.paths.front());
+    EXPECT_FALSE(supervisor_->Replace(observer_.paths.front()));
+  });
+  loop_.Do([&] { supervisor_->Replace(observer_.paths.back()); });
+
+  ASSERT_TRUE(AwaitExits(2));
+  EXPECT_THAT(Exits(), SizeIs(2));
+  EXPECT_FALSE(Exits().back().had_served) << "the first life's session counted for the second";
+}
+
+TEST_F(SupervisorTest, WhatADeadWorkerLeftIsRemoved) {
+  StartScript(std::string(kMakeSockets) + kServe);
+  ASSERT_TRUE(AwaitListening(1));
+  loop_.Do([&] { supervisor_->Replace(observer_.paths.back()); });
 
   ASSERT_TRUE(AwaitExits(1));
 
@@ -183,18 +202,17 @@ TEST_F(SupervisorTest, AWorkerThatDiesBeforeItServesWaitsLongerEachTime) {
 
 TEST_F(SupervisorTest, ServingStartsTheBackoffAnew) {
   const fs::path serve = fs::path(folder_.path()) / "serve";
-  const int worker =
-      StartScript("[ -e " + serve.native() + " ] || exit 1; " + kMakeSockets + kServe);
+  StartScript("[ -e " + serve.native() + " ] || exit 1; " + kMakeSockets + kServe);
   ASSERT_TRUE(AwaitExits(1));
   Tick(absl::Milliseconds(100));
   ASSERT_TRUE(AwaitExits(2));
   fs::create_directory(serve);
   Tick(absl::Milliseconds(200));
   ASSERT_TRUE(AwaitListening(1));
-  loop_.Do([&] { supervisor_->MarkServed(worker); });
+  loop_.Do([&] { supervisor_->MarkServed(observer_.paths.back()); });
   fs::remove(serve);
 
-  loop_.Do([&] { supervisor_->Replace(worker); });
+  loop_.Do([&] { supervisor_->Replace(observer_.paths.back()); });
 
   ASSERT_TRUE(AwaitExits(4));  // At once again, and dead again before it served.
   Tick(absl::Milliseconds(100));

@@ -49,6 +49,21 @@ TEST_F(PeerTest, FullIsAnErrorAtOnce) {
   EXPECT_TRUE(absl::IsResourceExhausted(peer().Allocate(kSize).status()));
 }
 
+TEST_F(PeerTest, WhatAnotherSessionHasFreeMakesRoom) {
+  shm::SegmentBudget budget(kFour.total);
+  shm::PoolLimits limits = kFour;
+  limits.shared = &budget;
+  const TestPeer first(limits);
+  const TestPeer second(limits);
+  const shm::Allocation held = first.peer()->Allocate(kSize).value();
+  EXPECT_TRUE(absl::IsResourceExhausted(second.peer()->Allocate(kSize).status()));
+
+  first.peer()->Free(held);
+
+  EXPECT_TRUE(second.peer()->Allocate(kSize).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(first.peer()->Allocate(kSize).status()));
+}
+
 TEST_F(PeerTest, ALeaseIsKeptUntilItsRelease) {
   peer().Lease(1, {MustAllocate(), MustAllocate()});
   peer().Lease(2, {MustAllocate(), MustAllocate()});

@@ -94,8 +94,9 @@ class HttpServerTest : public ::testing::Test {
   }
   void Open(const Limits& limits = {}) {
     server_ = std::make_unique<Server>(limits);
-    const auto address =
-        loop_.Do([&] { return server_->Open("127.0.0.1:0", loop_.loop(), handler_); });
+    const auto address = loop_.Do([&] {
+      return server_->Open("127.0.0.1:0", {{loop_.loop(), handler_}});
+    });
     ASSERT_TRUE(address.ok()) << address.status();
     address_ = *address;
   }
@@ -111,6 +112,31 @@ class HttpServerTest : public ::testing::Test {
 
 constexpr char kGet[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 constexpr char kHold[] = "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST_F(HttpServerTest, RequestsGoToTheLoopsInTurns) {
+  TestHandler other_handler;
+  LoopThread other_loop;
+  server_ = std::make_unique<Server>();
+  const auto address = loop_.Do([&] {
+    return server_->Open("127.0.0.1:0",
+                         {{loop_.loop(), handler_}, {other_loop.loop(), other_handler}});
+  });
+  ASSERT_TRUE(address.ok()) << address.status();
+  Client keeps(*address);
+  keeps.Send(kGet);
+  keeps.ReadUntil("GET /a ");
+
+  keeps.Send(kHold);  // Of one connection, too.
+
+  ASSERT_TRUE(other_loop.Await([&] { return other_handler.held.size() == 1; }));
+  Client second(*address);
+  second.Send(kHold);
+  ASSERT_TRUE(AwaitHeld());
+  keeps.Close();  // A client's end is told on the loop that has its request.
+  EXPECT_TRUE(other_loop.Await([&] { return other_handler.cancelled == 1; }));
+  EXPECT_EQ(loop_.Do([&] { return handler_.cancelled; }), 0);
+  server_->Shutdown(absl::ZeroDuration());
+}
 
 TEST_F(HttpServerTest, ConnectionsAreKept) {
   Open();
@@ -264,12 +290,12 @@ TEST_F(HttpServerTest, AddressesThatAreNoneOrTakenAreSaid) {
   Open();
   for (const char* wrong : {"", "8000", ":8000", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000"}) {
     Server other;
-    EXPECT_EQ(other.Open(wrong, loop_.loop(), handler_).status().code(),
+    EXPECT_EQ(other.Open(wrong, {{loop_.loop(), handler_}}).status().code(),
               absl::StatusCode::kInvalidArgument)
         << wrong;
   }
   Server other;
-  EXPECT_EQ(other.Open(address_, loop_.loop(), handler_).status().code(),
+  EXPECT_EQ(other.Open(address_, {{loop_.loop(), handler_}}).status().code(),
             absl::StatusCode::kUnavailable);
 }
 

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/config/service.h"
+#include "gateway/dispatch/worker_session.h"
+
+namespace tiffin::gateway {
+
+// One runner of one service, and how its workers are started.
+struct RunnerSetup {
+  std::string service;
+  std::string runner;
+  int replicas = 1;
+  int queue_max = config::kDefaultQueueMax;
+  std::string program;
+  std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
+};
+
+struct ServingOptions {
+  std::vector<config::ServiceConfig> services;
+  std::vector<RunnerSetup> runners;
+  std::string grpc_address;
+  std::string http_address;  // Empty: no HTTP.
+  std::filesystem::path socket_directory;
+  uint64_t segment_limit = uint64_t{1} << 30;
+  WorkerTransport worker_transport = WorkerTransport::kExpress;
+};
+
+}  // namespace tiffin::gateway

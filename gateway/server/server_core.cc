@@ -1,0 +1,255 @@
+#include "gateway/server/server_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "spdlog/spdlog.h"
+
+namespace tiffin::gateway {
+namespace {
+
+using State = Readiness::State;
+
+// The loop that decides.
+constexpr size_t kFirst = 0;
+
+std::string NameOf(const RunnerSetup& setup) {
+  return StrCat(setup.service, ": runner '", setup.runner, "'");
+}
+
+}  // namespace
+
+// Passes the lives of one worker on to its replica on every loop.
+class ServerCore::WorkerNews : public WorkerObserver {
+ public:
+  WorkerNews(ServerCore& core, size_t runner, int replica)
+      : core_(core), runner_(runner), replica_(replica) {}
+
+  void OnListening(const std::string& path) override {
+    core_.TellAll(
+        [=, this](size_t loop) { core_.serving_[loop]->OnListening(runner_, replica_, path); });
+  }
+  void OnExited(const Process::Ending& ending, bool had_served) override {
+    core_.TellAll(
+        [=, this](size_t loop) { core_.serving_[loop]->OnExited(runner_, replica_, had_served); });
+    core_.OnWorkerExited(runner_, ending);
+  }
+
+ private:
+  ServerCore& core_;
+  const size_t runner_;
+  const int replica_;
+};
+
+ServerCore::ServerCore(const std::vector<LoopParts>& loops, RpcServer& rpc_server,
+                       http::Server& http_server, ServingOptions options,
+                       absl::AnyInvocable<void(absl::StatusOr<std::string>)> started)
+    : loops_(loops),
+      rpc_server_(rpc_server),
+      http_server_(http_server),
+      started_(std::move(started)),
+      shared_(std::move(options), loops.size()),
+      complete_(loops.size()) {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    serving_.push_back(
+        std::make_unique<ServingLoop>(loops_[i].loop, loops_[i].watcher, i, shared_, EventsOf(i)));
+  }
+}
+
+ServerCore::~ServerCore() = default;
+
+void ServerCore::Tell(size_t from, size_t to, Loop::Task task) {
+  if (from == to) {
+    task();
+  } else {
+    loops_[to].loop.Post(std::move(task));
+  }
+}
+
+void ServerCore::TellAll(const std::function<void(size_t loop)>& task) {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    Tell(kFirst, i, [task, i] { task(i); });
+  }
+}
+
+ServingLoop::Events ServerCore::EventsOf(size_t loop) {
+  return {
+      .changed =
+          [this, loop](bool readiness) {
+            if (shared_.readiness.state() == State::kStarting) {
+              Tell(loop, kFirst, [this, loop, complete = serving_[loop]->complete()] {
+                OnLoopComplete(loop, complete);
+              });
+            }
+            if (!readiness) return;
+            for (size_t i = 0; i < loops_.size(); ++i) {
+              Tell(loop, i, [this, i] { serving_[i]->TellReadiness(); });
+            }
+          },
+      .attached =
+          [this, loop](size_t runner, std::string path, bool fits) {
+            Tell(loop, kFirst, [=, this] { OnAttached(runner, path, fits); });
+          },
+      .hung =
+          [this, loop](size_t runner, std::string path, const absl::Status& why) {
+            Tell(loop, kFirst, [=, this] { OnHung(runner, path, why); });
+          },
+  };
+}
+
+void ServerCore::Start() {
+  TellAll([this](size_t loop) { serving_[loop]->Start(); });
+  if (absl::Status started = StartWorkers(); !started.ok()) Fail(std::move(started));
+}
+
+absl::Status ServerCore::StartWorkers() {
+  ASSIGN_OR_RETURN(supervisor_, Supervisor::Create(loops_[kFirst].loop, loops_[kFirst].watcher,
+                                                   shared_.options.socket_directory));
+  for (size_t runner = 0; runner < shared_.options.runners.size(); ++runner) {
+    const RunnerSetup& setup = shared_.options.runners[runner];
+    for (int replica = 0; replica < setup.replicas; ++replica) {
+      std::string name = StrCat(setup.service, ".", setup.runner);
+      if (setup.replicas > 1) name += StrCat("#", replica);
+      news_.push_back(std::make_unique<WorkerNews>(*this, runner, replica));
+      supervisor_->Start(
+          {.name = std::move(name), .program = setup.program, .arguments = setup.arguments},
+          *news_.back());
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ServerCore::OnWorkerExited(size_t runner, const Process::Ending& ending) {
+  if (shared_.readiness.state() != State::kStarting) return;
+  const RunnerSetup& setup = shared_.options.runners[runner];
+  const std::vector<config::ServiceConfig>& services = shared_.options.services;
+  const auto service =
+      std::find_if(services.begin(), services.end(),
+                   [&](const config::ServiceConfig& other) { return other.name == setup.service; });
+  const config::RunnerConfig& config = *service->FindRunner(setup.runner);
+  const config::Location at = config.model.empty() ? config.location : config.model_location;
+  // Its own message is on stderr already. Exit code 2: what it was asked to run is at fault.
+  const std::string text =
+      StrCat(service->file.native(), ":", at.line, ":", at.column, ": runner '", config.name,
+             "': its worker ended before it was ready (", ending.text, "); its message is above");
+  Fail(ending.exit_code == 2 ? absl::InvalidArgumentError(text) : absl::UnavailableError(text));
+}
+
+void ServerCore::OnAttached(size_t runner, const std::string& path, bool fits) {
+  if (fits) {
+    supervisor_->MarkServed(path);
+  } else {
+    Fail(absl::UnavailableError(
+        StrCat(NameOf(shared_.options.runners[runner]),
+               ": its replicas differ; the service file changed meanwhile: start again")));
+  }
+}
+
+void ServerCore::OnHung(size_t runner, const std::string& path, const absl::Status& why) {
+  // The other loops may say the same of it, and late.
+  if (!supervisor_->Replace(path)) return;
+  const RunnerSetup& setup = shared_.options.runners[runner];
+  spdlog::error("runner '{}': replacing a worker: {}", setup.runner, Message(why));
+  Fail(absl::UnavailableError(StrCat(NameOf(setup), ": ", Message(why))));
+}
+
+void ServerCore::OnLoopComplete(size_t loop, bool complete) {
+  complete_[loop] = complete;
+  if (planned_ || shared_.readiness.state() != State::kStarting) return;
+  if (std::find(complete_.begin(), complete_.end(), false) != complete_.end()) return;
+  planned_ = true;
+  if (absl::Status planned = Plan(); !planned.ok()) {
+    Fail(std::move(planned));
+    return;
+  }
+  TellAll([this](size_t to) {
+    Tell(to, kFirst, [this, bound = serving_[to]->Bind()] { OnBound(bound); });
+  });
+}
+
+absl::Status ServerCore::Plan() {
+  ASSIGN_OR_RETURN(
+      shared_.plan,
+      ServingPlan::Create(shared_.options, [this](size_t runner) -> const WorkerDescription& {
+        return serving_[kFirst]->description(runner);
+      }));
+  shared_.statistics.emplace(shared_.plan->services, shared_.plan->runners);
+  return absl::OkStatus();
+}
+
+void ServerCore::OnBound(absl::Status bound) {
+  if (shared_.readiness.state() != State::kStarting) return;
+  if (!bound.ok()) {
+    Fail(std::move(bound));
+    return;
+  }
+  if (++bound_loops_ < loops_.size()) return;
+  // Before the ports are open: the other loops may have requests at once.
+  shared_.readiness.SetState(State::kServing);
+  absl::StatusOr<std::string> address = OpenPorts();
+  if (!address.ok()) shared_.readiness.SetState(State::kFailed);
+  started_(std::move(address));
+}
+
+absl::StatusOr<std::string> ServerCore::OpenPorts() {
+  if (!shared_.options.http_address.empty()) {
+    std::vector<http::LoopHandler> handlers;
+    for (size_t i = 0; i < loops_.size(); ++i) {
+      handlers.push_back({.loop = loops_[i].loop, .handler = serving_[i]->http_handler()});
+    }
+    ASSIGN_OR_RETURN(const std::string address,
+                     http_server_.Open(shared_.options.http_address, std::move(handlers)));
+    spdlog::info("HTTP on {}", address);
+  }
+  std::vector<RpcServer::QueueUser> users;
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    users.push_back({.loop = loops_[i].loop, .services = {&serving_[i]->rpc_service()}});
+  }
+  return rpc_server_.Open(shared_.options.grpc_address, std::move(users));
+}
+
+void ServerCore::Fail(absl::Status status) {
+  if (shared_.readiness.state() != State::kStarting) return;
+  shared_.readiness.SetState(State::kFailed);
+  started_(std::move(status));
+}
+
+void ServerCore::AbandonStart() {
+  if (shared_.readiness.state() == State::kStarting) shared_.readiness.SetState(State::kFailed);
+}
+
+void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
+  shared_.readiness.SetState(State::kDraining);
+  drained_ = std::move(drained);
+  draining_loops_ = loops_.size();
+  TellAll([this](size_t loop) {
+    serving_[loop]->TellReadiness();
+    Tell(loop, kFirst, [this, requests = serving_[loop]->active_requests()] {
+      requests_under_way_ += requests;
+      if (++counted_loops_ < loops_.size()) return;
+      spdlog::info("draining: completing {} requests under way", requests_under_way_);
+    });
+    serving_[loop]->Drain([this, loop] {
+      Tell(loop, kFirst, [this] {
+        if (--draining_loops_ == 0) std::exchange(drained_, nullptr)();
+      });
+    });
+  });
+}
+
+void ServerCore::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped) {
+  if (supervisor_ == nullptr) {
+    stopped();
+  } else {
+    supervisor_->Stop(grace, std::move(stopped));
+  }
+}
+
+void ServerCore::Close(size_t loop) {
+  if (loop == kFirst) supervisor_.reset();
+  serving_[loop]->Close();
+}
+
+}  // namespace tiffin::gateway

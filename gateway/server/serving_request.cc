@@ -1,0 +1,74 @@
+#include "gateway/server/serving_request.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tiffin::gateway {
+
+ServingRequest::~ServingRequest() {
+  if (execution_ != nullptr && !ended_) CountEnd(/*ok=*/false);  // Cancelled.
+  execution_.reset();
+  if (alive_ != nullptr) *alive_ = false;
+  host_.OnRequestEnded();
+}
+
+void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows,
+                         Counting counting, InferOptions options, InferDone done) {
+  rows_ = rows;
+  received_ = options.received;
+  statistics_ = &counting.statistics;
+  counter_ = &counting.counter;
+  ExecutionOptions execution{
+      .deadline = options.deadline,
+      .request_id = std::move(options.request_id),
+      .clock = &host_.loop().clock(),
+      .post = [this](absl::AnyInvocable<void()> task) { host_.loop().Defer(std::move(task)); }};
+  execution_ = Execution::Start(api, std::move(inputs), std::move(execution),
+                                [this, want_timing = options.want_timing, done = std::move(done)](
+                                    absl::StatusOr<std::vector<Value>> outputs) mutable {
+                                  // `done` may destroy this, and with it the closure that runs.
+                                  InferDone tell = std::move(done);
+                                  End(want_timing, std::move(outputs), std::move(tell));
+                                });
+}
+
+void ServingRequest::Refuse(absl::Status status, InferDone done) {
+  alive_ = std::make_shared<bool>(true);
+  host_.loop().Defer(
+      [alive = alive_, status = std::move(status), done = std::move(done)]() mutable {
+        if (*alive) std::move(done)(std::move(status));
+      });
+}
+
+void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs,
+                         InferDone tell) {
+  CountEnd(outputs.ok());
+  if (!outputs.ok()) {
+    std::move(tell)(outputs.status());
+    return;
+  }
+  InferReply reply{.outputs = *std::move(outputs), .steps = {}};
+  if (want_timing) reply.steps = execution_->timeline();
+  const Clock& clock = host_.loop().clock();
+  Statistics& statistics = *statistics_;
+  Statistics::Counter& counter = *counter_;
+  const absl::Time told = clock.Now();
+  std::move(tell)(std::move(reply));  // It makes the message, and destroys this.
+  statistics.CountReply(counter, clock.Now() - told);
+}
+
+void ServingRequest::CountEnd(bool ok) {
+  ended_ = true;
+  const absl::Time now = host_.loop().clock().Now();
+  const absl::Duration ran = execution_->elapsed();
+  const absl::Duration total =
+      received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
+  statistics_->Count(*counter_, {.rows = rows_,
+                                 .ok = ok,
+                                 .end = now,
+                                 .total = total,
+                                 .decode = total - ran,
+                                 .steps = execution_->timeline()});
+}
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/async/loop.h"
+#include "gateway/api/serving.h"
+#include "gateway/api/statistics.h"
+#include "gateway/graph/bound_api.h"
+#include "gateway/graph/execution.h"
+
+namespace tiffin::gateway {
+
+// What a request needs of its loop's part of the server, which outlives it.
+class RequestHost {
+ public:
+  virtual ~RequestHost() = default;
+  virtual Loop& loop() = 0;
+  virtual void OnRequestBegan() = 0;
+  virtual void OnRequestEnded() = 0;
+};
+
+// One request under way: executes, is counted, and tells how it ended. Owned by the protocol that
+// asked for it; destruction cancels. On the loop's thread.
+class ServingRequest : public PendingInfer {
+ public:
+  explicit ServingRequest(RequestHost& host) : host_(host) { host_.OnRequestBegan(); }
+  ~ServingRequest() override;
+
+  // What it is counted by. Outlives it.
+  struct Counting {
+    Statistics& statistics;
+    Statistics::Counter& counter;
+  };
+  // One of these two, once.
+  void Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows, Counting counting,
+           InferOptions options, InferDone done);
+  void Refuse(absl::Status status, InferDone done);
+
+ private:
+  // The last thing: `tell` may destroy this.
+  void End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs, InferDone tell);
+  void CountEnd(bool ok);
+
+  RequestHost& host_;
+  int64_t rows_ = 1;
+  absl::Time received_;
+  Statistics* statistics_ = nullptr;        // From Run on.
+  Statistics::Counter* counter_ = nullptr;  // Likewise.
+  bool ended_ = false;
+  std::unique_ptr<Execution> execution_;
+  std::shared_ptr<bool> alive_;  // Shared with a deferred refusal.
+};
+
+}  // namespace tiffin::gateway
