@@ -49,23 +49,30 @@ class GatewayMemory::OwnBuffer : public SegmentBuffer {
   const uint64_t id_;
 };
 
-absl::StatusOr<Value> GatewayMemory::Copy(DataType dtype, Shape shape,
-                                          std::span<const std::byte> bytes) {
-  if (bytes.size() <= session::kInlineLimit) {
-    return HeapValue(dtype, std::move(shape), std::string(AsStringView(bytes)));
-  }
-  ASSIGN_OR_RETURN(std::shared_ptr<const SegmentBuffer> buffer, CopyToSegment(bytes));
+absl::StatusOr<Value> GatewayMemory::Make(DataType dtype, Shape shape, uint64_t size,
+                                          FillBytes fill) {
+  if (size <= session::kInlineLimit) return HeapValue(dtype, std::move(shape), size, fill);
+  ASSIGN_OR_RETURN(std::shared_ptr<const SegmentBuffer> buffer, MakeInSegment(size, fill));
   return Value{.dtype = dtype, .shape = std::move(shape), .buffer = std::move(buffer)};
 }
 
 absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::CopyToSegment(
     std::span<const std::byte> bytes) {
-  ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(bytes.size()));
+  return MakeInSegment(bytes.size(), [bytes](std::span<std::byte> out) {
+    if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::MakeInSegment(uint64_t size,
+                                                                                  FillBytes fill) {
+  ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(size));
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
     ids_[made.index] = names_.Next();
   }
-  if (!bytes.empty()) std::memcpy(allocation.bytes.data(), bytes.data(), bytes.size());
-  return std::make_shared<const OwnBuffer>(*this, allocation, ids_.at(allocation.segment));
+  auto buffer = std::make_shared<const OwnBuffer>(*this, allocation, ids_.at(allocation.segment));
+  RETURN_IF_ERROR(fill(allocation.bytes));
+  return buffer;
 }
 
 void GatewayMemory::DropIdle() {

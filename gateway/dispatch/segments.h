@@ -74,9 +74,8 @@ class GatewayMemory : public ValueAllocator {
   GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
       : pool_(limits, clock), names_(names) {}
 
-  absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
-                             std::span<const std::byte> bytes) override;
-  // The same in a segment, whatever the size.
+  absl::StatusOr<Value> Make(DataType dtype, Shape shape, uint64_t size, FillBytes fill) override;
+  // In a segment, whatever the size.
   absl::StatusOr<std::shared_ptr<const SegmentBuffer>> CopyToSegment(
       std::span<const std::byte> bytes);
   // To be called now and then.
@@ -86,6 +85,8 @@ class GatewayMemory : public ValueAllocator {
 
  private:
   class OwnBuffer;
+
+  absl::StatusOr<std::shared_ptr<const SegmentBuffer>> MakeInSegment(uint64_t size, FillBytes fill);
 
   shm::SegmentPool pool_;
   SegmentNames& names_;
