@@ -27,6 +27,7 @@ struct ServeOptions {
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
   std::string worker_transport = kExpress;
+  bool client_shared_memory = false;
 };
 
 int Serve(const ServeOptions& options) {
@@ -41,6 +42,7 @@ int Serve(const ServeOptions& options) {
   for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
+  server.client_shared_memory = options.client_shared_memory;
   server.serving.grpc_address = options.grpc_address;
   server.serving.http_address = options.http_address;
   server.serving.segment_limit = options.segment_limit;
@@ -86,6 +88,10 @@ void AddServe(CLI::App& app, Command& chosen) {
                    "sockets), or grpc (streams; slower)")
       ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
+  serve->add_flag(
+      "--client-shared-memory", options->client_shared_memory,
+      "Let clients of KServe v2 have tensors read from and written to files in /dev/shm: "
+      "any client, any file there that this user may write to");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

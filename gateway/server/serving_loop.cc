@@ -264,7 +264,7 @@ absl::Status ServingLoop::Bind() {
     targets_.emplace(&entry, std::move(target));
   }
   statistics_.emplace(services_, entries_);
-  ASSIGN_OR_RETURN(api_, Api::Create(*this, loop_.clock()));
+  ASSIGN_OR_RETURN(api_, Api::Create(*this, options_.client_memory, loop_.clock()));
   http_ = std::make_unique<http::Service>(*this, loop_.clock());
   return absl::OkStatus();
 }

@@ -43,6 +43,7 @@ struct ServingOptions {
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
+  kserve::SharedMemory* client_memory = nullptr;  // Null: clients may not share theirs.
 };
 
 // Everything of a server that lives on one loop: the workers of its services, their graphs, and the
