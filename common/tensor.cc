@@ -134,6 +134,17 @@ bool ShapeMatches(std::span<const int64_t> shape, std::span<const int64_t> patte
   return true;
 }
 
+absl::Status ValidateByteSize(DataType dtype, std::span<const int64_t> shape, uint64_t size) {
+  const absl::StatusOr<uint64_t> expected = ByteSize(dtype, shape);
+  if (!expected.ok()) return expected.status();
+  if (*expected != size) {
+    return absl::InvalidArgumentError(StrCat(DataTypeName(dtype), " of shape ",
+                                             ShapeToString(shape), " needs ", *expected,
+                                             " bytes, but there are ", size));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateTensor(const TensorView& tensor) {
   if (tensor.dtype == DataType::kBytes) {
     const absl::StatusOr<int64_t> expected = ElementCount(tensor.shape);
@@ -151,14 +162,7 @@ absl::Status ValidateTensor(const TensorView& tensor) {
     }
     return absl::OkStatus();
   }
-  const absl::StatusOr<uint64_t> expected = ByteSize(tensor.dtype, tensor.shape);
-  if (!expected.ok()) return expected.status();
-  if (*expected != tensor.bytes.size()) {
-    return absl::InvalidArgumentError(StrCat(DataTypeName(tensor.dtype), " of shape ",
-                                             ShapeToString(tensor.shape), " needs ", *expected,
-                                             " bytes, but there are ", tensor.bytes.size()));
-  }
-  return absl::OkStatus();
+  return ValidateByteSize(tensor.dtype, tensor.shape, tensor.bytes.size());
 }
 
 absl::StatusOr<std::vector<std::string_view>> ParseBytesElements(

@@ -69,6 +69,9 @@ struct TensorView {
   }
 };
 
+// That `size` bytes are just those that the dtype and shape ask for. An error for BYTES, whose size
+// the shape can't tell.
+absl::Status ValidateByteSize(DataType dtype, std::span<const int64_t> shape, uint64_t size);
 // Checks that `tensor.bytes` has just the size that its dtype and shape ask for; for BYTES that the
 // framing holds exactly as many elements as the shape. To be called once on everything that comes
 // from outside.

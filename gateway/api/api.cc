@@ -50,9 +50,11 @@ class AllProtocols : public Api {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Api>> Api::Create(Serving& serving, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Api>> Api::Create(Serving& serving,
+                                                 kserve::SharedMemory* client_memory,
+                                                 const Clock& clock) {
   ASSIGN_OR_RETURN(auto descriptors, typed::Descriptors::Create(serving.services()));
-  ASSIGN_OR_RETURN(auto kserve, kserve::KserveService::Create(serving, clock));
+  ASSIGN_OR_RETURN(auto kserve, kserve::KserveService::Create(serving, client_memory, clock));
   return std::make_unique<AllProtocols>(serving, clock, std::move(descriptors), std::move(kserve));
 }
 

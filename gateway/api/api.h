@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
 
@@ -14,8 +15,10 @@ namespace tiffin::gateway {
 // turn.
 class Api : public RpcService {
  public:
-  // INVALID_ARGUMENT if names of the services clash. `serving` and `clock` outlive the result.
+  // INVALID_ARGUMENT if names of the services clash. All outlive the result. `client_memory`: null
+  // if clients may not share theirs; one for all loops of the process.
   static absl::StatusOr<std::unique_ptr<Api>> Create(Serving& serving,
+                                                     kserve::SharedMemory* client_memory = nullptr,
                                                      const Clock& clock = Clock::Monotonic());
 };
 

@@ -36,6 +36,20 @@ absl::Status CheckSingle(const TensorSpec& spec, std::string_view content) {
   return absl::OkStatus();
 }
 
+absl::Status CheckContent(const TensorSpec& spec, std::span<const int64_t> shape,
+                          std::span<const std::byte> bytes) {
+  const TensorView view{
+      .dtype = spec.type.dtype, .shape = Shape(shape.begin(), shape.end()), .bytes = bytes};
+  if (absl::Status valid = ValidateTensor(view); !valid.ok()) {
+    return Annotate(valid, StrCat("input '", spec.name, "'"));
+  }
+  if (spec.type.kind == ValueKind::kText || spec.type.kind == ValueKind::kJson) {
+    ASSIGN_OR_RETURN(const std::vector<std::string_view> elements, ParseBytesElements(bytes));
+    for (const std::string_view element : elements) RETURN_IF_ERROR(CheckSingle(spec, element));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::optional<size_t> Interface::FindInput(std::string_view input) const {
@@ -133,16 +147,24 @@ absl::StatusOr<Value> TakeInput(const TensorSpec& spec, bool has_rows,
                                 std::span<const int64_t> shape, std::span<const std::byte> bytes,
                                 ValueAllocator& allocator) {
   ASSIGN_OR_RETURN(Shape graph_shape, GraphShape(spec, has_rows, shape));
-  const TensorView view{
-      .dtype = spec.type.dtype, .shape = Shape(shape.begin(), shape.end()), .bytes = bytes};
-  if (absl::Status valid = ValidateTensor(view); !valid.ok()) {
-    return Annotate(valid, StrCat("input '", spec.name, "'"));
-  }
-  if (spec.type.kind == ValueKind::kText || spec.type.kind == ValueKind::kJson) {
-    ASSIGN_OR_RETURN(const std::vector<std::string_view> elements, ParseBytesElements(bytes));
-    for (const std::string_view element : elements) RETURN_IF_ERROR(CheckSingle(spec, element));
-  }
+  RETURN_IF_ERROR(CheckContent(spec, shape, bytes));
   return allocator.Copy(spec.type.dtype, std::move(graph_shape), bytes);
+}
+
+absl::StatusOr<Value> ReadInput(const TensorSpec& spec, bool has_rows,
+                                std::span<const int64_t> shape, uint64_t size, FillBytes read,
+                                ValueAllocator& allocator) {
+  ASSIGN_OR_RETURN(Shape graph_shape, GraphShape(spec, has_rows, shape));
+  if (spec.type.dtype != DataType::kBytes) {
+    if (absl::Status fits = ValidateByteSize(spec.type.dtype, shape, size); !fits.ok()) {
+      return Annotate(fits, StrCat("input '", spec.name, "'"));
+    }
+  }
+  ASSIGN_OR_RETURN(Value value,
+                   allocator.Make(spec.type.dtype, std::move(graph_shape), size, read));
+  ASSIGN_OR_RETURN(const TensorView view, value.View());
+  RETURN_IF_ERROR(CheckContent(spec, shape, view.bytes));
+  return value;
 }
 
 absl::StatusOr<InputSet> CompleteInputs(const Interface& target,

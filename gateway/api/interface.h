@@ -56,6 +56,12 @@ absl::StatusOr<Value> TakeInput(const TensorSpec& spec, bool has_rows,
                                 std::span<const int64_t> shape, std::span<const std::byte> bytes,
                                 ValueAllocator& allocator);
 
+// The same of `size` bytes that others may change at any time: `read` brings them to where the
+// steps will read them, once, and that copy is what is checked. Not called if the size is wrong.
+absl::StatusOr<Value> ReadInput(const TensorSpec& spec, bool has_rows,
+                                std::span<const int64_t> shape, uint64_t size, FillBytes read,
+                                ValueAllocator& allocator);
+
 // Puts the inputs, by index, in order; says which ones are missing, that all must have the same
 // rows, and how many of them are too many.
 struct InputSet {

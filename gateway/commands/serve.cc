@@ -30,6 +30,7 @@ struct ServeOptions {
   std::string worker_transport = kExpress;
   bool debuggable_workers = false;
   int loops = 1;
+  bool client_shared_memory = false;
 };
 
 int Serve(const ServeOptions& options) {
@@ -45,6 +46,7 @@ int Serve(const ServeOptions& options) {
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.loops = options.loops;
+  server.client_shared_memory = options.client_shared_memory;
   server.serving.grpc_address = options.grpc_address;
   server.serving.http_address = options.http_address;
   server.serving.segment_limit = options.segment_limit;
@@ -98,6 +100,10 @@ void AddServe(CLI::App& app, Command& chosen) {
                    "Threads that handle requests, each for the connections that are its own")
       ->check(CLI::Range(1, kMaxLoops))
       ->capture_default_str();
+  serve->add_flag(
+      "--client-shared-memory", options->client_shared_memory,
+      "Let clients of KServe v2 have tensors read from and written to files in /dev/shm: "
+      "any client, any file there that this user may write to");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

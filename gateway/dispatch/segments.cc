@@ -54,25 +54,32 @@ GatewayMemory::~GatewayMemory() {
   if (shared_ != nullptr) shared_->Leave(*this);
 }
 
-absl::StatusOr<Value> GatewayMemory::Copy(DataType dtype, Shape shape,
-                                          std::span<const std::byte> bytes) {
-  if (bytes.size() <= session::kInlineLimit) {
-    return HeapValue(dtype, std::move(shape), std::string(AsStringView(bytes)));
-  }
-  ASSIGN_OR_RETURN(std::shared_ptr<const SegmentBuffer> buffer, CopyToSegment(bytes));
+absl::StatusOr<Value> GatewayMemory::Make(DataType dtype, Shape shape, uint64_t size,
+                                          FillBytes fill) {
+  if (size <= session::kInlineLimit) return HeapValue(dtype, std::move(shape), size, fill);
+  ASSIGN_OR_RETURN(std::shared_ptr<const SegmentBuffer> buffer, MakeInSegment(size, fill));
   return Value{.dtype = dtype, .shape = std::move(shape), .buffer = std::move(buffer)};
 }
 
 absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::CopyToSegment(
     std::span<const std::byte> bytes) {
-  absl::StatusOr<Place> place = Allocate(bytes.size());
+  return MakeInSegment(bytes.size(), [bytes](std::span<std::byte> out) {
+    if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::MakeInSegment(uint64_t size,
+                                                                                  FillBytes fill) {
+  absl::StatusOr<Place> place = Allocate(size);
   if (absl::IsResourceExhausted(place.status()) && shared_ != nullptr) {
     shared_->AskOthers(*this);
-    place = Allocate(bytes.size());
+    place = Allocate(size);
   }
   RETURN_IF_ERROR(place.status());
-  if (!bytes.empty()) std::memcpy(place->allocation.bytes.data(), bytes.data(), bytes.size());
-  return std::make_shared<const OwnBuffer>(*this, *place);
+  auto buffer = std::make_shared<const OwnBuffer>(*this, *place);
+  RETURN_IF_ERROR(fill(place->allocation.bytes));
+  return buffer;
 }
 
 absl::StatusOr<GatewayMemory::Place> GatewayMemory::Allocate(uint64_t size) {

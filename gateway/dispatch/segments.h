@@ -79,9 +79,8 @@ class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer 
   GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names);
   ~GatewayMemory() override;
 
-  absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
-                             std::span<const std::byte> bytes) override;
-  // The same in a segment, whatever the size.
+  absl::StatusOr<Value> Make(DataType dtype, Shape shape, uint64_t size, FillBytes fill) override;
+  // In a segment, whatever the size.
   absl::StatusOr<std::shared_ptr<const SegmentBuffer>> CopyToSegment(
       std::span<const std::byte> bytes);
   // To be called now and then.
@@ -93,6 +92,7 @@ class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer 
   class OwnBuffer;
 
   void DropFree() override;
+  absl::StatusOr<std::shared_ptr<const SegmentBuffer>> MakeInSegment(uint64_t size, FillBytes fill);
   // In one of the pool's segments, whose name is told with it.
   struct Place {
     shm::Allocation allocation;

@@ -15,17 +15,15 @@ namespace {
 // As in a segment, so that engines may use the widest loads on both.
 constexpr std::align_val_t kAlignment{64};
 
+void CopyTo(std::span<std::byte> out, std::span<const std::byte> bytes) {
+  if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+}
+
 class HeapBuffer : public Buffer {
  public:
-  explicit HeapBuffer(std::span<const std::span<const std::byte>> pieces) {
-    for (const auto& piece : pieces) size_ += piece.size();
-    data_ = static_cast<std::byte*>(::operator new(std::max<size_t>(size_, 1), kAlignment));
-    std::byte* end = data_;
-    for (const auto& piece : pieces) {
-      if (!piece.empty()) std::memcpy(end, piece.data(), piece.size());
-      end += piece.size();
-    }
-  }
+  explicit HeapBuffer(size_t size)
+      : data_(static_cast<std::byte*>(::operator new(std::max<size_t>(size, 1), kAlignment))),
+        size_(size) {}
   ~HeapBuffer() override { ::operator delete(data_, kAlignment); }
   HeapBuffer(const HeapBuffer&) = delete;
   HeapBuffer& operator=(const HeapBuffer&) = delete;
@@ -34,10 +32,12 @@ class HeapBuffer : public Buffer {
     return std::span<const std::byte>(data_, size_);
   }
   uint64_t size() const override { return size_; }
+  // For who makes it, before anybody reads.
+  std::span<std::byte> writable() { return {data_, size_}; }
 
  private:
-  std::byte* data_ = nullptr;
-  size_t size_ = 0;
+  std::byte* const data_;
+  const size_t size_;
 };
 
 }  // namespace
@@ -58,7 +58,29 @@ Value HeapValue(DataType dtype, Shape shape, std::string_view bytes) {
 }
 
 Value HeapValue(DataType dtype, Shape shape, std::span<const std::span<const std::byte>> pieces) {
-  return Value{dtype, std::move(shape), std::make_shared<HeapBuffer>(pieces)};
+  size_t size = 0;
+  for (const auto& piece : pieces) size += piece.size();
+  auto buffer = std::make_shared<HeapBuffer>(size);
+  std::span<std::byte> rest = buffer->writable();
+  for (const auto& piece : pieces) {
+    CopyTo(rest, piece);
+    rest = rest.subspan(piece.size());
+  }
+  return Value{dtype, std::move(shape), std::move(buffer)};
+}
+
+absl::StatusOr<Value> HeapValue(DataType dtype, Shape shape, uint64_t size, FillBytes fill) {
+  auto buffer = std::make_shared<HeapBuffer>(size);
+  RETURN_IF_ERROR(fill(buffer->writable()));
+  return Value{dtype, std::move(shape), std::move(buffer)};
+}
+
+absl::StatusOr<Value> ValueAllocator::Copy(DataType dtype, Shape shape,
+                                           std::span<const std::byte> bytes) {
+  return Make(dtype, std::move(shape), bytes.size(), [bytes](std::span<std::byte> out) {
+    CopyTo(out, bytes);
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace tiffin::gateway

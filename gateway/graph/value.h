@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/tensor.h"
 
@@ -40,15 +41,22 @@ Value HeapValue(DataType dtype, Shape shape, std::string_view bytes);
 // The same, of `pieces` one after the other.
 Value HeapValue(DataType dtype, Shape shape, std::span<const std::span<const std::byte>> pieces);
 
+// Writes all of `bytes`, which begin as anything.
+using FillBytes = absl::FunctionRef<absl::Status(std::span<std::byte> bytes)>;
+// The same, of `size` bytes that `fill` writes. Its error is the result.
+absl::StatusOr<Value> HeapValue(DataType dtype, Shape shape, uint64_t size, FillBytes fill);
+
 // Where requests put the bytes that clients sent: once, so that every step reads the same copy.
 // Implemented by dispatch: small tensors stay in heap memory, others go into the gateway's
 // segments.
 class ValueAllocator {
  public:
   virtual ~ValueAllocator() = default;
-  // Copies. RESOURCE_EXHAUSTED when the gateway's limit of bytes in flight would be passed.
-  virtual absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
-                                     std::span<const std::byte> bytes) = 0;
+  // Of `size` bytes that `fill` writes where they will lie. RESOURCE_EXHAUSTED when the gateway's
+  // limit of bytes in flight would be passed; else `fill`'s error, if it has one.
+  virtual absl::StatusOr<Value> Make(DataType dtype, Shape shape, uint64_t size,
+                                     FillBytes fill) = 0;
+  absl::StatusOr<Value> Copy(DataType dtype, Shape shape, std::span<const std::byte> bytes);
 };
 
 }  // namespace tiffin::gateway

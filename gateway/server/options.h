@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/config/service.h"
+#include "gateway/api/kserve/shared_memory.h"
 #include "gateway/dispatch/worker_session.h"
 
 namespace tiffin::gateway {
@@ -28,6 +29,7 @@ struct ServingOptions {
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
+  kserve::SharedMemory* client_memory = nullptr;  // Null: clients may not share theirs.
 };
 
 }  // namespace tiffin::gateway

@@ -18,6 +18,7 @@
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
+#include "gateway/api/kserve/shared_memory.h"
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
@@ -135,6 +136,11 @@ absl::Status RunServer(ServerOptions options) {
   ASSIGN_OR_RETURN(const UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();
+  std::unique_ptr<kserve::SharedMemory> client_memory;
+  if (options.client_shared_memory) {
+    ASSIGN_OR_RETURN(client_memory, kserve::SharedMemory::Create());
+    options.serving.client_memory = client_memory.get();
+  }
 
   const auto loop_count = static_cast<size_t>(options.loops);
   RpcServer rpc_server(loop_count);

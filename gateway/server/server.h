@@ -8,9 +8,10 @@
 namespace tiffin::gateway {
 
 struct ServerOptions {
-  ServingOptions serving;  // Its socket_directory is filled in.
+  ServingOptions serving;  // Its socket_directory and client_memory are filled in.
   std::filesystem::path runtime_base;
   int loops = 1;
+  bool client_shared_memory = false;
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half

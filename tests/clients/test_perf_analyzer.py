@@ -2,9 +2,12 @@
 
 import json
 import os
+import pathlib
 import re
+import uuid
 
 import pytest
+from tritonclient.grpc import service_pb2
 
 import harness
 
@@ -37,12 +40,17 @@ def server():
         yield started
 
 
-def analyze(server, model, *args):
-    """What it printed. One window of 100 requests is enough: nothing here is about speed."""
-    made = harness.run(
+def run(server, model, *args):
+    """One window of 100 requests is enough: nothing here is about speed."""
+    return harness.run(
         PERF_ANALYZER, "-m", model, "-i", "grpc", "-u", server.address, "--request-count", "100",
         "--concurrency-range", "4", "--max-trials", "3", *args,
         env={**os.environ, "LD_LIBRARY_PATH": str(PERF_ANALYZER.parent / "lib")}, timeout=300)
+
+
+def analyze(server, model, *args):
+    """What it printed."""
+    made = run(server, model, *args)
     assert made.returncode == 0, made.stdout + made.stderr
     throughput = float(re.search(r"Throughput: ([\d.]+) infer/sec", made.stdout).group(1))
     assert throughput > 0, made.stdout
@@ -73,3 +81,42 @@ def test_text_from_a_file(server, folder):
     data = folder / "data.json"
     data.write_text(json.dumps({"data": [{"greeting": ["guten Tag"]}, {"greeting": ["hello"]}]}))
     analyze(server, "parts.say", "--input-data", data)
+
+
+# In shared memory.
+
+SHARED = ["--shared-memory", "system"]
+
+
+@pytest.fixture(scope="module")
+def own_service():
+    """perf_analyzer names its files after the tensors, which have names of their own here, so that
+    runs side by side don't meet. One that fails leaves its files."""
+    own = f"of_{uuid.uuid4().hex}"
+    yield re.sub(r"\b(left|right|total|greeting|said)\b", rf"\1_{own}", SERVICE)
+    for file in pathlib.Path("/dev/shm").glob(f"*{own}*"):
+        file.unlink()
+
+
+@pytest.fixture(scope="module")
+def sharing(own_service):
+    with harness.Server(own_service, args=["--client-shared-memory"]) as started:
+        yield started
+
+
+@pytest.mark.parametrize("mode", ["--sync", "--async", "--streaming"])
+@pytest.mark.parametrize("model", ["parts.twice", "parts.say"])
+def test_tensors_in_shared_memory(sharing, model, mode):
+    modes = ["--async", mode] if mode == "--streaming" else [mode]
+    said = analyze(sharing, model, *SHARED, "--output-shared-memory-size", "200", *modes)
+    assert re.search(r"Successful request count: [1-9]", said), said
+    # It has taken back what it registered.
+    request = service_pb2.SystemSharedMemoryStatusRequest()
+    assert not sharing.kserve.SystemSharedMemoryStatus(request).regions
+
+
+def test_without_the_flag_it_says_so(own_service):
+    with harness.Server(own_service) as server:
+        made = run(server, "parts.twice", *SHARED)
+    assert made.returncode != 0
+    assert "tiffin serve --client-shared-memory" in made.stdout + made.stderr

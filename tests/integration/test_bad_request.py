@@ -266,7 +266,7 @@ def test_kserve_refuses(name, server):
 def test_client_shared_memory_is_refused_on_a_tensor(server):
     request = add_request()
     request.inputs[0].parameters["shared_memory_region"].string_param = "region"
-    with refused(Code.INVALID_ARGUMENT, "left", "shared_memory_region"):
+    with refused(Code.INVALID_ARGUMENT, "left", "shared_memory_region", "--client-shared-memory"):
         server.kserve.ModelInfer(request, timeout=ANSWER_S)
 
 

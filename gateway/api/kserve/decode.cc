@@ -26,12 +26,13 @@ std::unique_ptr<const Parameters> ReplyParameters(const inference::ModelInferReq
 }  // namespace
 
 absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                           ValueAllocator& allocator) {
+                                           const SharedMemory* memory, ValueAllocator& allocator) {
   const inference::ModelInferRequest& message = parsed.message();
   ASSIGN_OR_RETURN(const Model* model, models.Find(message.model_name(), message.model_version()));
   ASSIGN_OR_RETURN(std::optional<absl::Duration> timeout, TimeoutOf(message));
-  ASSIGN_OR_RETURN(std::vector<size_t> outputs, RequestedOutputs(message, model->interface));
-  ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, allocator));
+  ASSIGN_OR_RETURN(std::vector<RequestedOutput> outputs,
+                   RequestedOutputs(message, model->interface, memory));
+  ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, memory, allocator));
   return InferRequest{
       .target = model->target,
       .inputs = std::move(inputs),

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "common/async/rpc_server.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/api/kserve/typed_contents.h"
@@ -20,6 +21,8 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 
 constexpr size_t kMaxQuoted = 200;
+// As much as could come in a message: no request keeps the loop longer by lying elsewhere.
+constexpr uint64_t kMaxSharedBytes = kDefaultMaxMessageBytes;
 
 std::string Quoted(std::string_view name) {
   return StrCat("'", BoundedUtf8(name, kMaxQuoted), "'");
@@ -75,18 +78,11 @@ class FieldReader {
   google::protobuf::io::CodedInputStream input_;
 };
 
-// Things that would change the answer, and that this server does not do.
-absl::Status CheckParameters(
-    std::string_view what,
-    const google::protobuf::Map<std::string, inference::InferParameter>& parameters) {
-  for (const char* name : {"shared_memory_region", "classification"}) {
-    if (parameters.contains(name)) {
-      return absl::InvalidArgumentError(StrCat(what, " has the parameter '", name,
-                                               "', which this server does not support; send and ",
-                                               "take whole tensors in the messages"));
-    }
-  }
-  return absl::OkStatus();
+// It would change the answer, and this server does not do it.
+absl::Status RefuseClassification(std::string_view what, const Parameters& parameters) {
+  if (!parameters.contains("classification")) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat(what, " has the parameter 'classification', which this ",
+                                           "server does not support; take the whole tensor"));
 }
 
 absl::Status CheckDatatype(const TensorSpec& spec, const std::string& datatype) {
@@ -110,21 +106,42 @@ bool HasTypedContents(const inference::ModelInferRequest::InferInputTensor& inpu
   return input.has_contents() && input.contents().ByteSizeLong() > 0;
 }
 
+absl::StatusOr<Value> DecodeShared(const inference::ModelInferRequest::InferInputTensor& input,
+                                   const SharedTensor& tensor, const TensorSpec& spec,
+                                   bool has_rows, ValueAllocator& allocator) {
+  const auto read = [&](std::span<std::byte> bytes) {
+    const absl::Status status = tensor.region->Read(tensor.offset, bytes);
+    return status.ok() ? status : Annotate(status, StrCat("input '", spec.name, "'"));
+  };
+  return ReadInput(spec, has_rows, Dimensions(input.shape()), tensor.byte_size, read, allocator);
+}
+
 // Counts, before anything is copied.
-absl::Status CheckRaw(const ParsedRequest& request) {
+absl::Status CheckRaw(const ParsedRequest& request, const SharedMemory* memory) {
   const size_t raw = request.raw_inputs().size();
-  if (raw == 0) return absl::OkStatus();
+  size_t inputs = 0;  // Whose contents are in the message.
   for (const auto& input : request.message().inputs()) {
-    if (HasTypedContents(input)) {
+    if (IsShared(input.parameters())) {
+      if (memory == nullptr) return SharedMemoryIsOff(StrCat("input ", Quoted(input.name())));
+      if (HasTypedContents(input)) {
+        return absl::InvalidArgumentError(
+            StrCat("input ", Quoted(input.name()),
+                   " has typed contents, but lies in shared memory; use one of the two"));
+      }
+      continue;
+    }
+    ++inputs;
+    if (raw > 0 && HasTypedContents(input)) {
       return absl::InvalidArgumentError(
           StrCat("input ", Quoted(input.name()),
                  " has typed contents in a request with raw_input_contents; use one of the two"));
     }
   }
-  const auto inputs = static_cast<size_t>(request.message().inputs_size());
-  if (raw != inputs) {
-    return absl::InvalidArgumentError(StrCat("the request has ", raw, " raw_input_contents for ",
-                                             inputs, " inputs; it needs one for each"));
+  if (raw > 0 && raw != inputs) {
+    const auto shared = static_cast<size_t>(request.message().inputs_size()) - inputs;
+    return absl::InvalidArgumentError(
+        StrCat("the request has ", raw, " raw_input_contents for ", inputs, " inputs",
+               shared > 0 ? " that are not in shared memory" : "", "; it needs one for each"));
   }
   return absl::OkStatus();
 }
@@ -148,11 +165,12 @@ absl::Status ParsedRequest::Parse(const grpc::ByteBuffer& bytes) {
 }
 
 absl::StatusOr<InputSet> DecodeInputs(const ParsedRequest& request, const Interface& target,
-                                      ValueAllocator& allocator) {
-  RETURN_IF_ERROR(CheckRaw(request));
+                                      const SharedMemory* memory, ValueAllocator& allocator) {
+  RETURN_IF_ERROR(CheckRaw(request, memory));
   std::vector<std::optional<Value>> values(target.inputs.size());
-  for (int i = 0; i < request.message().inputs_size(); ++i) {
-    const auto& input = request.message().inputs(i);
+  std::span<const std::string_view> raw = request.raw_inputs();
+  uint64_t shared_bytes = 0;
+  for (const auto& input : request.message().inputs()) {
     const std::optional<size_t> index = target.FindInput(input.name());
     if (!index.has_value()) {
       return absl::InvalidArgumentError(StrCat("'", target.name, "' has no input ",
@@ -164,24 +182,37 @@ absl::StatusOr<InputSet> DecodeInputs(const ParsedRequest& request, const Interf
       return absl::InvalidArgumentError(
           StrCat("input '", spec.name, "' is given twice; send it once"));
     }
-    RETURN_IF_ERROR(CheckParameters(StrCat("input '", spec.name, "'"), input.parameters()));
+    const std::string what = StrCat("input '", spec.name, "'");
+    RETURN_IF_ERROR(RefuseClassification(what, input.parameters()));
     RETURN_IF_ERROR(CheckDatatype(spec, input.datatype()));
-    if (request.raw_inputs().empty()) {
+    ASSIGN_OR_RETURN(const std::optional<SharedTensor> shared,
+                     SharedTensorOf(what, input.parameters(), memory));
+    if (shared.has_value()) {
+      shared_bytes += shared->byte_size;
+      if (shared_bytes > kMaxSharedBytes) {
+        return absl::InvalidArgumentError(
+            StrCat(what, ": the request has more than ", kMaxSharedBytes,
+                   " bytes in shared memory; send fewer rows in one request"));
+      }
+      ASSIGN_OR_RETURN(values[*index],
+                       DecodeShared(input, *shared, spec, target.has_rows, allocator));
+    } else if (raw.empty()) {
       ASSIGN_OR_RETURN(values[*index], DecodeTyped(input, spec, target.has_rows, allocator));
     } else {
-      ASSIGN_OR_RETURN(values[*index],
-                       TakeInput(spec, target.has_rows, Dimensions(input.shape()),
-                                 AsBytes(request.raw_inputs()[static_cast<size_t>(i)]), allocator));
+      ASSIGN_OR_RETURN(values[*index], TakeInput(spec, target.has_rows, Dimensions(input.shape()),
+                                                 AsBytes(raw.front()), allocator));
+      raw = raw.subspan(1);
     }
   }
   return CompleteInputs(target, std::move(values));
 }
 
-absl::StatusOr<std::vector<size_t>> RequestedOutputs(const inference::ModelInferRequest& request,
-                                                     const Interface& target) {
-  std::vector<size_t> result;
+absl::StatusOr<std::vector<RequestedOutput>> RequestedOutputs(
+    const inference::ModelInferRequest& request, const Interface& target,
+    const SharedMemory* memory) {
+  std::vector<RequestedOutput> result;
   if (request.outputs().empty()) {
-    for (size_t i = 0; i < target.outputs.size(); ++i) result.push_back(i);
+    for (size_t i = 0; i < target.outputs.size(); ++i) result.push_back({.index = i, .place = {}});
     return result;
   }
   std::vector<bool> seen(target.outputs.size(), false);
@@ -196,9 +227,12 @@ absl::StatusOr<std::vector<size_t>> RequestedOutputs(const inference::ModelInfer
       return absl::InvalidArgumentError(
           StrCat("output '", output.name(), "' is requested twice; ask for it once"));
     }
-    RETURN_IF_ERROR(CheckParameters(StrCat("output '", output.name(), "'"), output.parameters()));
+    const std::string what = StrCat("output '", output.name(), "'");
+    RETURN_IF_ERROR(RefuseClassification(what, output.parameters()));
+    ASSIGN_OR_RETURN(std::optional<SharedTensor> place,
+                     SharedTensorOf(what, output.parameters(), memory));
     seen[*index] = true;
-    result.push_back(*index);
+    result.push_back({.index = *index, .place = std::move(place)});
   }
   return result;
 }

@@ -8,6 +8,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "gateway/api/interface.h"
+#include "gateway/api/kserve/shared_memory.h"
+#include "gateway/api/kserve/shared_tensor.h"
 #include "gateway/graph/value.h"
 #include "google/protobuf/arena.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -38,13 +40,19 @@ class ParsedRequest {
   std::vector<std::string_view> raw_inputs_;  // Into slice_.
 };
 
-// The inputs of `target`, checked.
+// The inputs of `target`, checked. Those in clients' shared memory have at most the bytes that a
+// message may have, together. `memory`: null if clients may not share theirs.
 absl::StatusOr<InputSet> DecodeInputs(const ParsedRequest& request, const Interface& target,
-                                      ValueAllocator& allocator);
+                                      const SharedMemory* memory, ValueAllocator& allocator);
 
-// Indices of the outputs to send, in the order of the request; all of them where it names none.
-absl::StatusOr<std::vector<size_t>> RequestedOutputs(const inference::ModelInferRequest& request,
-                                                     const Interface& target);
+struct RequestedOutput {
+  size_t index = 0;                   // Of the target's outputs.
+  std::optional<SharedTensor> place;  // Else in the reply.
+};
+// The outputs to send, in the order of the request; all of them where it names none.
+absl::StatusOr<std::vector<RequestedOutput>> RequestedOutputs(
+    const inference::ModelInferRequest& request, const Interface& target,
+    const SharedMemory* memory);
 
 // The parameter `timeout`, in microseconds. Absent or 0: none. Every other parameter is another
 // server's, and ignored, as the protocol has it.

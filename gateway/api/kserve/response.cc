@@ -58,6 +58,19 @@ absl::StatusOr<grpc::ByteBuffer> Assemble(const inference::ModelInferResponse& h
   return buffer.Take();
 }
 
+// Writes an output where its client wants it.
+absl::Status Put(std::span<const std::byte> bytes, const SharedTensor& place,
+                 const std::string& output) {
+  if (bytes.size() > place.byte_size) {
+    return absl::InvalidArgumentError(
+        StrCat("shared memory size specified with the request for output '", output, "' (",
+               place.byte_size, " bytes) should be at least ", bytes.size(),
+               " bytes to hold the results"));
+  }
+  const absl::Status status = place.region->Write(place.offset, bytes);
+  return status.ok() ? status : Annotate(status, StrCat("output '", output, "'"));
+}
+
 }  // namespace
 
 inference::ModelMetadataResponse MetadataOf(const Model& model) {
@@ -72,7 +85,7 @@ inference::ModelMetadataResponse MetadataOf(const Model& model) {
 
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
                                                 const std::vector<Value>& outputs,
-                                                const std::vector<size_t>& requested,
+                                                const std::vector<RequestedOutput>& requested,
                                                 const Parameters* parameters) {
   google::protobuf::Arena arena;
   auto& head = *google::protobuf::Arena::CreateMessage<inference::ModelInferResponse>(&arena);
@@ -81,7 +94,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
   head.set_id(std::string(id));
   if (parameters != nullptr) *head.mutable_parameters() = *parameters;
   std::vector<std::span<const std::byte>> contents;
-  for (const size_t index : requested) {
+  for (const auto& [index, place] : requested) {
     const TensorSpec& spec = model.interface.outputs[index];
     if (index >= outputs.size()) {
       return absl::InternalError(StrCat("output '", spec.name, "' is missing in the result"));
@@ -93,7 +106,13 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
     output.mutable_shape()->Add(shape.begin(), shape.end());
     const absl::StatusOr<TensorView> view = outputs[index].View();
     if (!view.ok()) return Annotate(view.status(), StrCat("output '", spec.name, "'"));
-    contents.push_back(view->bytes);
+    if (place.has_value()) {
+      RETURN_IF_ERROR(Put(view->bytes, *place, spec.name));
+      SetSharedParameters(*place, view->bytes.size(), *output.mutable_parameters());
+      contents.emplace_back();
+    } else {
+      contents.push_back(view->bytes);
+    }
   }
   return Assemble(head, contents);
 }

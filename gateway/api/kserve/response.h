@@ -6,20 +6,21 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/request.h"
+#include "gateway/api/kserve/shared_tensor.h"
 #include "gateway/graph/value.h"
-#include "google/protobuf/map.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "inference/grpc_service.pb.h"
 
 namespace tiffin::gateway::kserve {
 
-using Parameters = google::protobuf::Map<std::string, inference::InferParameter>;
-
-// A ModelInferResponse with the outputs at `requested` (indices), always as raw contents, which are
-// copied once: from where they lie into the message's bytes. `parameters`: null for none.
+// A ModelInferResponse with the outputs `requested`, always as raw contents, which are copied once:
+// from where they lie into the message's bytes. Those that are to be in shared memory are put
+// there, and their raw contents are empty, so that the others have their places in the list, as
+// Triton has it. `parameters`: null for none.
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
                                                 const std::vector<Value>& outputs,
-                                                const std::vector<size_t>& requested,
+                                                const std::vector<RequestedOutput>& requested,
                                                 const Parameters* parameters = nullptr);
 
 inference::ModelMetadataResponse MetadataOf(const Model& model);

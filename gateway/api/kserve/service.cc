@@ -14,6 +14,7 @@
 #include "gateway/api/kserve/repository.h"
 #include "gateway/api/kserve/request.h"
 #include "gateway/api/kserve/response.h"
+#include "gateway/api/kserve/shared_memory_rpcs.h"
 #include "gateway/api/kserve/statistics.h"
 #include "gateway/api/message_io.h"
 #include "gateway/api/status.h"
@@ -27,9 +28,11 @@ constexpr std::string_view kPrefix = "/inference.GRPCInferenceService/";
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KserveService>> KserveService::Create(Serving& serving,
+                                                                     SharedMemory* memory,
                                                                      const Clock& clock) {
   ASSIGN_OR_RETURN(ModelTable models, ModelTable::Create(serving.services(), serving.runners()));
-  return std::unique_ptr<KserveService>(new KserveService(serving, clock, std::move(models)));
+  return std::unique_ptr<KserveService>(
+      new KserveService(serving, memory, clock, std::move(models)));
 }
 
 bool KserveService::ServerReady() const {
@@ -58,6 +61,7 @@ inference::ServerMetadataResponse KserveService::ServerMetadata() const {
   // Of Triton's names for its extensions, those whose RPCs are all there.
   response.add_extensions("model_configuration");
   response.add_extensions("statistics");
+  if (memory_ != nullptr) response.add_extensions("system_shared_memory");
   return response;
 }
 
@@ -97,7 +101,8 @@ void KserveService::ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::
     calls_.Refuse(rpc, "", std::move(status));
     return;
   }
-  absl::StatusOr<InferRequest> request = DecodeRequest(parsed, models_, serving_.allocator());
+  absl::StatusOr<InferRequest> request =
+      DecodeRequest(parsed, models_, memory_, serving_.allocator());
   if (!request.ok()) {
     calls_.Refuse(rpc, parsed.message().id(), request.status());
     return;
@@ -161,7 +166,7 @@ bool KserveService::Start(Rpc& rpc) {
     streams_.Start(rpc);
   } else if (method == "RepositoryModelLoad" || method == "RepositoryModelUnload") {
     FinishWith(rpc, CannotReload(method));
-  } else if (!StartUnary(method, rpc)) {
+  } else if (!StartUnary(method, rpc) && !AnswerSharedMemory(method, rpc, memory_)) {
     FinishWith(rpc, absl::UnimplementedError(StrCat("inference.GRPCInferenceService/",
                                                     BoundedUtf8(method, 200),
                                                     " is not supported by this server")));

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/kserve/stream.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
@@ -22,20 +23,22 @@ namespace tiffin::gateway::kserve {
 // the loop's thread; outlives its RPCs.
 class KserveService : public RpcService {
  public:
-  // INVALID_ARGUMENT if two models have the same name. `serving` and `clock` outlive the service.
+  // INVALID_ARGUMENT if two models have the same name. All outlive the service. `memory`: null if
+  // clients may not share theirs.
   static absl::StatusOr<std::unique_ptr<KserveService>> Create(
-      Serving& serving, const Clock& clock = Clock::Monotonic());
+      Serving& serving, SharedMemory* memory = nullptr, const Clock& clock = Clock::Monotonic());
 
   // The one that is called all the time.
   std::vector<std::string> UnaryMethods() const override;
   bool Start(Rpc& rpc) override;
 
  private:
-  KserveService(Serving& serving, const Clock& clock, ModelTable models)
+  KserveService(Serving& serving, SharedMemory* memory, const Clock& clock, ModelTable models)
       : serving_(serving),
+        memory_(memory),
         models_(std::move(models)),
         calls_(serving, clock),
-        streams_(serving, models_, calls_) {}
+        streams_(serving, models_, memory, calls_) {}
 
   // Those of all RPCs with one request and one response, ModelInfer apart. False: it has none.
   bool StartUnary(std::string_view method, Rpc& rpc);
@@ -54,6 +57,7 @@ class KserveService : public RpcService {
   void ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received);
 
   Serving& serving_;
+  SharedMemory* const memory_;
   ModelTable models_;
   InferCalls calls_;
   InferStreams streams_;

@@ -87,8 +87,8 @@ class InferStreams::Stream {
     ParsedRequest parsed;
     RETURN_IF_ERROR(parsed.Parse(message));
     entry.id = parsed.message().id();
-    ASSIGN_OR_RETURN(InferRequest request,
-                     DecodeRequest(parsed, owner_.models_, owner_.serving_.allocator()));
+    ASSIGN_OR_RETURN(InferRequest request, DecodeRequest(parsed, owner_.models_, owner_.memory_,
+                                                         owner_.serving_.allocator()));
     request.received = received;
     entry.encode = std::move(request.encode);
     InferOptions options = owner_.calls_.OptionsOf(rpc_, request);
@@ -142,8 +142,9 @@ class InferStreams::Stream {
   bool half_closed_ = false;
 };
 
-InferStreams::InferStreams(Serving& serving, const ModelTable& models, InferCalls& calls)
-    : serving_(serving), models_(models), calls_(calls) {}
+InferStreams::InferStreams(Serving& serving, const ModelTable& models, const SharedMemory* memory,
+                           InferCalls& calls)
+    : serving_(serving), models_(models), memory_(memory), calls_(calls) {}
 
 InferStreams::~InferStreams() = default;
 

@@ -5,6 +5,7 @@
 
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
 
@@ -16,8 +17,9 @@ namespace tiffin::gateway::kserve {
 // streams; destruction cancels their requests without finishing their RPCs. On the loop's thread.
 class InferStreams {
  public:
-  // All of it outlives this.
-  InferStreams(Serving& serving, const ModelTable& models, InferCalls& calls);
+  // All of it outlives this. `memory`: null if clients may not share theirs.
+  InferStreams(Serving& serving, const ModelTable& models, const SharedMemory* memory,
+               InferCalls& calls);
   ~InferStreams();
 
   // Takes the RPC and finishes it: when the client has ended its side and has all responses.
@@ -31,6 +33,7 @@ class InferStreams {
 
   Serving& serving_;
   const ModelTable& models_;
+  const SharedMemory* const memory_;
   InferCalls& calls_;
   std::unordered_map<Rpc*, std::unique_ptr<Stream>> streams_;
 };

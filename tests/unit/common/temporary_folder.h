@@ -11,7 +11,9 @@ namespace tiffin {
 // An empty folder of its own, removed with all that is in it.
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(testing::TempDir() + "tiffin-XXXXXX") {
+  TemporaryFolder() : TemporaryFolder(testing::TempDir()) {}
+  // `parent` ends with a '/'.
+  explicit TemporaryFolder(const std::string& parent) : path_(parent + "tiffin-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "no temporary folder at " << path_;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;

@@ -106,6 +106,14 @@ TEST(ShapeTest, MatchesItsPattern) {
   EXPECT_FALSE(ShapeMatches(Shape{-1}, Shape{64}));
 }
 
+TEST(ValidateByteSizeTest, NeedsNoBytes) {
+  const Shape shape{2, 2};
+  EXPECT_TRUE(ValidateByteSize(DataType::kFp32, shape, 16).ok());
+  EXPECT_EQ(Message(ValidateByteSize(DataType::kFp32, shape, 17)),
+            "FP32 of shape [2,2] needs 16 bytes, but there are 17");
+  EXPECT_FALSE(ValidateByteSize(DataType::kBytes, shape, 16).ok());
+}
+
 TEST(ValidateTensorTest, AsksForJustTheRightSize) {
   const std::string bytes(24, '\0');
   const TensorView right{DataType::kFp32, {2, 3}, AsBytes(bytes)};

@@ -125,11 +125,11 @@ std::unique_ptr<PendingInfer> FakeServing::Start(InferTarget target, std::vector
   return std::make_unique<Pending>(started.back());
 }
 
-absl::StatusOr<Value> FakeServing::Copy(DataType dtype, Shape shape,
-                                        std::span<const std::byte> bytes) {
+absl::StatusOr<Value> FakeServing::Make(DataType dtype, Shape shape, uint64_t size,
+                                        FillBytes fill) {
   if (!copy_status.ok()) return copy_status;
   ++copies;
-  return HeapValue(dtype, std::move(shape), std::string(AsStringView(bytes)));
+  return HeapValue(dtype, std::move(shape), size, fill);
 }
 
 PlannedApi& FakeServing::AddApi(const std::string& service, const std::string& name,

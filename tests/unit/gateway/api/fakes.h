@@ -118,8 +118,7 @@ class FakeServing : public Serving, public ValueAllocator {
   ValueAllocator& allocator() override { return *this; }
   std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs, int64_t rows,
                                       InferOptions options, InferDone done) override;
-  absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
-                             std::span<const std::byte> bytes) override;
+  absl::StatusOr<Value> Make(DataType dtype, Shape shape, uint64_t size, FillBytes fill) override;
 
   // To be called before anything points into them.
   PlannedApi& AddApi(const std::string& service, const std::string& name,

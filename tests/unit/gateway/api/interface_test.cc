@@ -1,5 +1,9 @@
 #include "gateway/api/interface.h"
 
+#include <algorithm>
+#include <span>
+#include <string>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/api/fakes.h"
@@ -45,6 +49,41 @@ TEST(InterfaceTest, UndeclaredOutputsAreInternalErrors) {
     EXPECT_EQ(ReplyShape(Spec("x", "fp32[2]"), false, value).status().code(),
               absl::StatusCode::kInternal);
   }
+}
+
+TEST(InterfaceTest, WhatIsReadIsCheckedOnceItIsThere) {
+  FakeServing serving;
+  std::string content = Framed({"good"});
+  const auto read = [&](std::span<std::byte> bytes) {
+    std::ranges::copy(AsBytes(content), bytes.begin());
+    return absl::OkStatus();
+  };
+  const auto value = ReadInput(Spec("x", "text"), false, Shape{1}, content.size(), read, serving);
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(testing::Content(*value), Framed({"good"}));
+  EXPECT_EQ(serving.copies, 1);
+
+  content[0] = '\xff';
+  EXPECT_EQ(
+      ReadInput(Spec("x", "text"), false, Shape{1}, content.size(), read, serving).status().code(),
+      absl::StatusCode::kInvalidArgument);
+  content = Framed({"\xff"});
+  EXPECT_EQ(
+      ReadInput(Spec("x", "text"), false, Shape{1}, content.size(), read, serving).status(),
+      absl::InvalidArgumentError("input 'x' is text, but not valid UTF-8; encode it as UTF-8"));
+}
+
+TEST(InterfaceTest, NothingIsReadWhereTheSizeIsWrong) {
+  FakeServing serving;
+  const auto read = [](std::span<std::byte> /*bytes*/) {
+    ADD_FAILURE() << "it was read";
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(ReadInput(Spec("x", "fp32[4]"), false, Shape{4}, 1 << 30, read, serving).status(),
+            absl::InvalidArgumentError(
+                "input 'x': FP32 of shape [4] needs 16 bytes, but there are 1073741824"));
+  EXPECT_EQ(ReadInput(Spec("x", "fp32[4]"), false, Shape{5}, 20, read, serving).status(),
+            absl::InvalidArgumentError("input 'x' has shape [5], expected [4]"));
 }
 
 TEST(InterfaceTest, RowsOfAllInputsMustBeTheSame) {

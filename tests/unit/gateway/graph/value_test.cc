@@ -1,7 +1,9 @@
 #include "gateway/graph/value.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -25,6 +27,22 @@ TEST(ValueTest, PiecesFollowOneAnother) {
   const std::array pieces = {AsBytes("ab"), AsBytes(""), AsBytes("cde")};
   const Value value = HeapValue(DataType::kUint8, {5}, pieces);
   EXPECT_EQ(AsStringView(value.View()->bytes), "abcde");
+}
+
+TEST(ValueTest, BytesMayBeWrittenInPlace) {
+  const auto value = HeapValue(DataType::kUint8, {3}, 3, [](std::span<std::byte> bytes) {
+    std::ranges::fill(bytes, std::byte{'a'});
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(value.ok());
+  EXPECT_EQ(AsStringView(value->View()->bytes), "aaa");
+}
+
+TEST(ValueTest, WhatCannotBeWrittenIsNoValue) {
+  const auto value = HeapValue(DataType::kUint8, {3}, 3, [](std::span<std::byte> /*bytes*/) {
+    return absl::InvalidArgumentError("cut short");
+  });
+  EXPECT_EQ(value.status(), absl::InvalidArgumentError("cut short"));
 }
 
 TEST(ValueTest, ViewOfAValueWithoutABufferFails) { EXPECT_FALSE(Value{}.View().ok()); }

@@ -1,5 +1,3 @@
-#include <functional>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -7,12 +5,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/gateway/api/fakes.h"
+#include "tests/unit/gateway/api/kserve/bad_request.h"
 
 // Every request that ModelInfer must refuse, with its code and its message.
 namespace tiffin::gateway::kserve {
 namespace {
 
 using inference::ModelInferRequest;
+using testing::BadRequest;
 using testing::FakeRpc;
 using testing::FakeServing;
 using testing::Framed;
@@ -20,15 +20,6 @@ using ::testing::HasSubstr;
 using testing::Raw;
 using testing::Spec;
 using testing::TestLoop;
-
-struct BadRequest {
-  std::string name;
-  std::function<void(ModelInferRequest&)> spoil;
-  std::string message;
-  absl::StatusCode code = absl::StatusCode::kInvalidArgument;
-
-  friend void PrintTo(const BadRequest& bad, std::ostream* out) { *out << bad.name; }
-};
 
 ModelInferRequest::InferInputTensor& AddInput(ModelInferRequest& request, const std::string& name,
                                               const std::string& datatype,
@@ -289,7 +280,15 @@ std::vector<BadRequest> BadRequests() {
        [](auto& r) {
          (*r.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("a");
        },
-       "input 'x' has the parameter 'shared_memory_region', which this server does not support"},
+       "input 'x' has the parameter 'shared_memory_region', but this server does not share "
+       "clients' memory; start it with 'tiffin serve --client-shared-memory'"},
+      {"SharedMemoryOutput",
+       [](auto& r) {
+         auto& output = *r.add_outputs();
+         output.set_name("z");
+         (*output.mutable_parameters())["shared_memory_region"].set_string_param("a");
+       },
+       "output 'z' has the parameter 'shared_memory_region', but this server does not share"},
       {"Classification",
        [](auto& r) {
          auto& output = *r.add_outputs();

@@ -39,7 +39,7 @@ class KserveServiceTest : public ::testing::Test {
   }
 
   FakeRpc& Call(const std::string& method, const google::protobuf::Message& request) {
-    if (service_ == nullptr) service_ = *KserveService::Create(serving_, clock_);
+    if (service_ == nullptr) service_ = *KserveService::Create(serving_, nullptr, clock_);
     rpcs_.emplace_back(loop_, "/inference.GRPCInferenceService/" + method);
     EXPECT_TRUE(service_->Start(rpcs_.back()));
     rpcs_.back().Send(request);
@@ -118,7 +118,7 @@ TEST_F(KserveServiceTest, RawContentsMayComeBeforeTheRestAndInPieces) {
   *raw.mutable_raw_input_contents() = request.raw_input_contents();
   ModelInferRequest head = request;
   head.clear_raw_input_contents();
-  service_ = *KserveService::Create(serving_, clock_);
+  service_ = *KserveService::Create(serving_, nullptr, clock_);
   FakeRpc rpc(loop_, "/inference.GRPCInferenceService/ModelInfer");
   service_->Start(rpc);
   std::vector<grpc::Slice> slices;
@@ -378,7 +378,7 @@ TEST_F(KserveServiceTest, ParametersComeBackWithTheReply) {
 }
 
 TEST_F(KserveServiceTest, CallsWithoutAMessageAreRefused) {
-  service_ = *KserveService::Create(serving_, clock_);
+  service_ = *KserveService::Create(serving_, nullptr, clock_);
   FakeRpc rpc(loop_, "/inference.GRPCInferenceService/ServerLive");
   service_->Start(rpc);
   rpc.HalfClose();

@@ -25,7 +25,7 @@ class InferStreamTest : public ::testing::Test {
     serving_.AddApi("demo", "echo", {Spec("x", "bytes")}, {Spec("y", "bytes")});
     models_.emplace(*ModelTable::Create(serving_.services(), serving_.runners()));
     calls_.emplace(serving_, clock_);
-    streams_.emplace(serving_, *models_, *calls_);
+    streams_.emplace(serving_, *models_, nullptr, *calls_);
     streams_->Start(rpc_);
   }
 
