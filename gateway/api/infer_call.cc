@@ -7,6 +7,7 @@
 #include "common/strings.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
+#include "gateway/api/timing.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -24,29 +25,6 @@ absl::Duration TimeoutOf(const InferTarget& target) {
 }
 
 }  // namespace
-
-std::string TimingJson(absl::Duration total, absl::Duration before,
-                       std::span<const StepTiming> steps) {
-  constexpr std::string_view kTruncatedEnd = "], \"truncated\": true}";
-  const auto us = [](absl::Duration duration) { return absl::ToInt64Microseconds(duration); };
-  std::string json = StrCat("{\"total_us\": ", us(total), ", \"steps\": [");
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const StepTiming& step = steps[i];
-    // Names need no escapes: they match [a-z][a-z0-9_]*.
-    const std::string entry =
-        StrCat(i == 0 ? "" : ", ", "{\"name\": \"", step.name, "\", \"runner\": \"", step.runner,
-               "\", \"start_us\": ", us(before + step.start),
-               ", \"end_us\": ", us(before + step.end), ", \"queue_us\": ", us(step.queue),
-               ", \"batch_us\": ", us(step.batch), ", \"compute_us\": ", us(step.compute), "}");
-    if (json.size() + entry.size() + kTruncatedEnd.size() > kMaxTimingBytes) {
-      json += kTruncatedEnd;
-      return json;
-    }
-    json += entry;
-  }
-  json += "]}";
-  return json;
-}
 
 std::string InferCalls::RequestId(const Rpc& rpc, std::string_view from_message) {
   if (!from_message.empty()) return MetadataText(from_message, kMaxRequestId);
@@ -108,9 +86,11 @@ void InferCalls::Finish(Rpc& rpc, absl::StatusOr<InferReply> reply) {
     return;
   }
   if (call.want_timing) {
-    rpc.AddTrailingMetadata(
-        std::string(kTimingKey),
-        TimingJson(clock_.Now() - call.received, call.started - call.received, reply->steps));
+    rpc.AddTrailingMetadata(std::string(kTimingKey),
+                            TimingJson({.total = clock_.Now() - call.received,
+                                        .parse = call.started - call.received,
+                                        .steps = reply->steps,
+                                        .critical_path = reply->critical_path}));
   }
   rpc.Finish(absl::OkStatus(), *std::move(message));
 }

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -76,14 +75,5 @@ class InferCalls {
   absl::BitGen random_;
   std::unordered_map<Rpc*, Call> calls_;
 };
-
-// Metadata beyond about 8 KiB makes an RPC fail.
-inline constexpr size_t kMaxTimingBytes = 6000;
-
-// One line of JSON: {total_us, steps: [{name, runner, start_us, end_us, queue_us, batch_us,
-// compute_us}]}. `before` passed until the steps' times begin. Leaves the last steps out, and says
-// "truncated": true, where it would pass kMaxTimingBytes.
-std::string TimingJson(absl::Duration total, absl::Duration before,
-                       std::span<const StepTiming> steps);
 
 }  // namespace tiffin::gateway

@@ -46,6 +46,8 @@ struct InferReply {
   std::vector<Value> outputs;
   // Counted from Serving::Start; empty unless asked for.
   std::vector<StepTiming> steps;
+  // As CriticalPath gives it, likewise.
+  std::vector<size_t> critical_path = {};
 };
 
 using InferDone = absl::AnyInvocable<void(absl::StatusOr<InferReply>)>;

@@ -85,7 +85,8 @@ void Count(Statistics::Counter& counter, const EndedRequest& request) {
   const bool by_itself = counter.steps.size() == 1 && counter.steps.front() == &counter.own;
   for (const StepTiming& step : request.steps) {
     whole.queue += step.queue + step.batch;
-    whole.compute += step.compute;
+    const absl::Duration compute = step.compute + step.overlapped;
+    whole.compute += compute;
     if (by_itself) {
       whole.executions = step.executions;
     } else if (TargetStatistics* const runner = counter.steps[step.step]; runner != nullptr) {
@@ -95,7 +96,7 @@ void Count(Statistics::Counter& counter, const EndedRequest& request) {
            .total = step.end - step.start,
            .queue = step.queue + step.batch,
            .decode = {},
-           .compute = step.compute,
+           .compute = compute,
            .executions = step.executions});
     }
   }

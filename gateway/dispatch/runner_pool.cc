@@ -12,7 +12,10 @@ namespace tiffin::gateway {
 class RunnerPool::PooledCall : public PendingCall {
  public:
   PooledCall(RunnerPool& pool, Call call, CallDone done)
-      : pool_(pool), call_(std::move(call)), done_(std::move(done)) {
+      : pool_(pool),
+        call_(std::move(call)),
+        done_(std::move(done)),
+        started_(pool.parts_.loop.now()) {
     if (call_.deadline != absl::InfiniteFuture()) {
       deadline_ = pool_.parts_.loop.At(call_.deadline, [this] {
         Detach();
@@ -26,7 +29,10 @@ class RunnerPool::PooledCall : public PendingCall {
     if (alive_ != nullptr) *alive_ = false;
   }
 
-  void WaitIn(std::list<PooledCall*>& list) { position_ = list.insert(list.end(), this); }
+  void WaitIn(std::list<PooledCall*>& list) {
+    position_ = list.insert(list.end(), this);
+    delayed_ = true;
+  }
   void LeaveList() { position_.reset(); }
 
   void SendTo(WorkerSession& session) {
@@ -41,6 +47,7 @@ class RunnerPool::PooledCall : public PendingCall {
     }
     session_ = &session;
     id_ = *id;
+    if (delayed_) sent_after_ = pool_.parts_.loop.now() - started_;
   }
 
   // From the ready list, for Start must not call back.
@@ -62,8 +69,14 @@ class RunnerPool::PooledCall : public PendingCall {
   void OnResult(absl::StatusOr<CallResult> result) {
     if (absl::IsUnavailable(result.status()) && call_.retries > 0) {
       --call_.retries;
+      ++retries_;
+      delayed_ = true;
       pool_.Dispatch(*this);
       return;
+    }
+    if (result.ok()) {
+      (retries_ > 0 ? result->timings.retry : result->timings.queue) += sent_after_;
+      result->timings.retries = retries_;
     }
     End(std::move(result));
   }
@@ -77,6 +90,10 @@ class RunnerPool::PooledCall : public PendingCall {
   RunnerPool& pool_;
   Call call_;
   CallDone done_;
+  const absl::Time started_;
+  int retries_ = 0;
+  bool delayed_ = false;       // It waited for a replica, or is run again.
+  absl::Duration sent_after_;  // The attempt that counts; where it was delayed.
   Loop::Timer deadline_;
   WorkerSession* session_ = nullptr;  // While a worker has the call.
   uint64_t id_ = 0;

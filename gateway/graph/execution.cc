@@ -226,6 +226,10 @@ void Execution::OnResult(size_t index, absl::StatusOr<CallResult> result) {
     timing.queue = result->timings.queue;
     timing.batch = result->timings.batch;
     timing.compute = result->timings.compute;
+    timing.retry = result->timings.retry;
+    timing.overlapped = result->timings.overlapped;
+    timing.retries = result->timings.retries;
+    timing.calls = result->timings.calls;
     timing.executions = std::move(result->executions);
     status = EndStep(index, std::move(result->outputs));
     timing.done = status.ok();

