@@ -4,6 +4,9 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/log/flags.h"
+#include "common/log/log.h"
+#include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/graph_plan.h"
@@ -12,7 +15,6 @@
 #include "gateway/resources/allocation_text.h"
 #include "gateway/server/server.h"
 #include "gateway/supervisor/runtime_dir.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -27,18 +29,22 @@ struct ServeOptions {
   std::string runtime_dir = RuntimeDir::DefaultBase().native();
   uint64_t segment_limit = uint64_t{1} << 30;
   std::string worker_transport = kExpress;
+  log::Flags log;
+  bool access_log = false;
 };
 
-int Serve(const ServeOptions& options) {
-  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
-  if (!plan.ok()) return ReportError(plan.status());
-  if (!DiagnosticsOf(*plan).ok()) {
+// Until the server has ended; why it could not start.
+absl::Status RunServe(const ServeOptions& options, log::Log& log) {
+  ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
+  if (!DiagnosticsOf(plan).ok()) {
     // It will not start: then say everything that is wrong, not only what was found without
     // workers.
-    const auto graphs = PlanGraphs(*plan);
-    return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
+    RETURN_IF_ERROR(PlanGraphs(plan).status());
+    return DiagnosticsOf(plan);
   }
-  for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
+  for (const std::string& line : AllocationText(plan.allocation)) {
+    log::Write(log::Level::kInfo, "resources", line);
+  }
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.serving.grpc_address = options.grpc_address;
@@ -46,9 +52,12 @@ int Serve(const ServeOptions& options) {
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
-  for (PlannedWorker& worker : plan->workers) {
+  server.serving.access_log = options.access_log ? AccessLog::kOn : AccessLog::kOff;
+  const std::vector<std::string> log_arguments = log::ArgumentsOf(options.log);
+  for (PlannedWorker& worker : plan.workers) {
     worker.arguments.insert(worker.arguments.end(),
                             {"--segment-limit", std::to_string(options.segment_limit)});
+    worker.arguments.insert(worker.arguments.end(), log_arguments.begin(), log_arguments.end());
     server.serving.runners.push_back({.service = worker.service,
                                       .runner = worker.runner,
                                       .replicas = worker.replicas,
@@ -56,11 +65,18 @@ int Serve(const ServeOptions& options) {
                                       .program = std::move(worker.program),
                                       .arguments = std::move(worker.arguments)});
   }
-  for (PlannedFile& file : plan->files) {
+  for (PlannedFile& file : plan.files) {
     server.serving.services.push_back(std::move(file.service));
   }
-  const absl::Status served = RunServer(std::move(server));
-  return served.ok() ? kExitDone : ReportError(served);
+  return RunServer(std::move(server), log);
+}
+
+int Serve(const ServeOptions& options) {
+  log::Log log(log::OptionsOf(options.log));
+  const absl::Status served = RunServe(options, log);
+  if (served.ok()) return kExitDone;
+  log.Fail("tiffin", Message(served));
+  return ExitCodeOf(served);
 }
 
 }  // namespace
@@ -86,6 +102,8 @@ void AddServe(CLI::App& app, Command& chosen) {
                    "sockets), or grpc (streams; slower)")
       ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
+  log::AddFlags(*serve, options->log);
+  serve->add_flag("--access-log", options->access_log, "Log a line for each request");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/strings.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 
@@ -181,10 +181,11 @@ bool RunnerPool::Accept(const WorkerDescription& description) {
       description_->model_version == description.model_version) {
     return true;
   }
-  spdlog::error(
-      "runner '{}': a worker has another signature or model than the graph was checked with: the "
-      "service file was changed; restart the server",
-      options_.name);
+  log::Write(log::Level::kError, "worker_refused",
+             StrCat("runner '", options_.name,
+                    "': a worker has another signature or model than the graph was checked with: "
+                    "the service file was changed; restart the server"),
+             {{"runner", options_.name}});
   return false;
 }
 

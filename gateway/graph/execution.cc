@@ -170,7 +170,8 @@ absl::Status Execution::StartCall(size_t index, const PlannedCall& planned) {
             .rows = rows_,
             .deadline = deadline_,
             .retries = planned.retries,
-            .request_id = options_.request_id};
+            .request_id = options_.request_id,
+            .trace = options_.trace};
   if (step.timeout.has_value()) {
     call.deadline = std::min(deadline_, start_ + timeline_.back().start + *step.timeout);
   }
@@ -207,7 +208,8 @@ absl::Status Execution::RunFunction(size_t index, const StepFunction& function) 
   ASSIGN_OR_RETURN(Value output,
                    function.Run(inputs, FunctionContext{.service = plan.service,
                                                         .api = plan.name,
-                                                        .request_id = options_.request_id}));
+                                                        .request_id = options_.request_id,
+                                                        .trace = options_.trace}));
   StepTiming& timing = timeline_.back();
   timing.end = elapsed();
   timing.compute = timing.end - timing.start;

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/trace_context.h"
 #include "gateway/graph/bound_api.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/runner.h"
@@ -44,6 +45,7 @@ struct ExecutionOptions {
   // The client's, by `clock`. The API's own timeout, from the start on, is applied as well.
   absl::Time deadline = absl::InfiniteFuture();
   std::string request_id;
+  TraceContext trace = {};
   const Clock* clock = &Clock::Monotonic();
   // Runs a task on the loop's thread after what it does now: Loop::Defer. Needed for a request that
   // ends before Start has returned, and called from inside Start only.

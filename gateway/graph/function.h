@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/config/service.h"
 #include "common/signature.h"
+#include "common/trace_context.h"
 #include "gateway/graph/value.h"
 
 namespace tiffin::gateway {
@@ -29,6 +30,7 @@ struct FunctionContext {
   std::string_view service;
   std::string_view api;
   std::string_view request_id;
+  TraceContext trace = {};
 };
 
 // A function bound to its arguments in one step. Runs on the loop's thread and must not block.

@@ -50,7 +50,8 @@ class RowCalls : public PendingCall {
               .rows = FirstRow(index + 1) - first,
               .deadline = call_.deadline,
               .retries = call_.retries,
-              .request_id = call_.request_id};
+              .request_id = call_.request_id,
+              .trace = call_.trace};
     for (const RowReader& input : inputs_) {
       part.inputs.push_back(input.rows() == 1 ? input.value() : input.Rows(first, part.rows));
     }

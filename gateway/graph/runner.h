@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/signature.h"
+#include "common/trace_context.h"
 #include "gateway/graph/value.h"
 
 namespace tiffin::gateway {
@@ -25,6 +26,7 @@ struct Call {
   // Attempts after the first, taken after UNAVAILABLE or the worker's death only.
   int retries = 0;
   std::string request_id;
+  TraceContext trace;
 };
 
 // Where the time of a call went. These parts came one after the other, and are all but the way

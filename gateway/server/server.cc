@@ -5,17 +5,18 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -29,15 +30,17 @@ constexpr absl::Duration kWorkerGrace = absl::Seconds(2);
 // Protobuf prints what is wrong with a client's message on stderr; the client is told anyway.
 void LogProtobuf(google::protobuf::LogLevel /*level*/, const char* /*file*/, int /*line*/,
                  const std::string& message) {
-  spdlog::debug("protobuf: {}", message);
+  log::Write(log::Level::kDebug, "protobuf", StrCat("protobuf: ", message));
 }
 
-// SIGTERM and SIGINT, for every thread started from here on, through a descriptor.
+// The signals that mean something, for every thread started from here on, through a descriptor.
 absl::StatusOr<UniqueFd> BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   UniqueFd descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!descriptor.valid()) return absl::InternalError("signalfd failed");
@@ -47,7 +50,8 @@ absl::StatusOr<UniqueFd> BlockSignals() {
 // The way from start to end. On the loop's thread but for Wait.
 class Lifecycle {
  public:
-  Lifecycle(Loop& loop, ServingLoop& serving) : loop_(loop), serving_(serving) {}
+  Lifecycle(Loop& loop, ServingLoop& serving, log::Log& log)
+      : loop_(loop), serving_(serving), log_(log) {}
 
   void OnStarted(absl::StatusOr<std::string> address) {
     if (!address.ok()) {
@@ -56,10 +60,24 @@ class Lifecycle {
       return;
     }
     serving_now_ = true;
-    spdlog::info("serving on {}", *address);
+    log::Write(log::Level::kInfo, "serving", StrCat("serving on ", *address),
+               {{"address", *address}});
   }
 
-  void OnSignal() {
+  void OnSignal(uint32_t signal) {
+    if (signal == SIGUSR1 || signal == SIGUSR2) {
+      Debug(signal == SIGUSR1 ? Detail::kMore : Detail::kAsConfigured);
+    } else {
+      OnStop();
+    }
+  }
+
+  // From the main thread: until the server is to be closed.
+  void Wait() { ended_.WaitForNotification(); }
+  absl::Status status() const { return status_; }
+
+ private:
+  void OnStop() {
     if (draining_ || !serving_now_) {
       serving_.AbandonStart();
       End();
@@ -70,11 +88,18 @@ class Lifecycle {
     serving_.Drain([this] { End(); });
   }
 
-  // From the main thread: until the server is to be closed.
-  void Wait() { ended_.WaitForNotification(); }
-  absl::Status status() const { return status_; }
+  void Debug(Detail detail) {
+    if (detail == Detail::kMore) {
+      log_.Set(std::min(log_.level(), log::Level::kDebug));
+    } else {
+      log_.Restore();
+    }
+    log::Write(log::Level::kInfo, "log_level",
+               detail == Detail::kMore ? "logging debug, by SIGUSR1; SIGUSR2 ends it"
+                                       : "logging as configured, by SIGUSR2");
+    serving_.SetWorkerDetail(detail);
+  }
 
- private:
   void End() {
     deadline_.Cancel();
     if (!ended_.HasBeenNotified()) ended_.Notify();
@@ -82,6 +107,7 @@ class Lifecycle {
 
   Loop& loop_;
   ServingLoop& serving_;
+  log::Log& log_;
   bool serving_now_ = false;
   bool draining_ = false;
   absl::Status status_;
@@ -91,7 +117,7 @@ class Lifecycle {
 
 }  // namespace
 
-absl::Status RunServer(ServerOptions options) {
+absl::Status RunServer(ServerOptions options, log::Log& log) {
   google::protobuf::SetLogHandler(LogProtobuf);
   ASSIGN_OR_RETURN(const UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
@@ -106,13 +132,13 @@ absl::Status RunServer(ServerOptions options) {
                       [&lifecycle](absl::StatusOr<std::string> address) {
                         lifecycle->OnStarted(std::move(address));
                       });
-  Lifecycle life(loop, serving);
+  Lifecycle life(loop, serving, log);
   lifecycle = &life;
   auto signal_watch =
       watcher.Add(signals.get(), Watcher::Interest::kReadable, [&loop, &life, &signals] {
         signalfd_siginfo info;
         while (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
-          loop.Post([&life] { life.OnSignal(); });
+          loop.Post([&life, signal = info.ssi_signo] { life.OnSignal(signal); });
         }
         return true;
       });

@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "common/config/diagnostics.h"
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/registry.h"
 #include "gateway/graph/critical_path.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -58,6 +58,7 @@ class ServingLoop::Request : public PendingInfer {
     ExecutionOptions execution{
         .deadline = options.deadline,
         .request_id = std::move(options.request_id),
+        .trace = options.trace,
         .clock = &serving_.loop_.clock(),
         .post = [this](absl::AnyInvocable<void()> task) { serving_.loop_.Defer(std::move(task)); }};
     execution_ = Execution::Start(api, std::move(inputs), std::move(execution),
@@ -179,8 +180,12 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
               },
           .hung =
               [this, &slot](int index, const absl::Status& why) {
-                spdlog::error("runner '{}': replacing a worker: {}", slot.setup.runner,
-                              Message(why));
+                log::Write(
+                    log::Level::kError, "worker_replaced",
+                    StrCat("runner '", slot.setup.runner, "': replacing a worker: ", Message(why)),
+                    {{"service", slot.setup.service},
+                     {"runner", slot.setup.runner},
+                     {"error", Message(why)}});
                 Fail(absl::UnavailableError(StrCat(slot.setup.service, ": runner '",
                                                    slot.setup.runner, "': ", Message(why))));
                 supervisor_->Replace(slot.workers[static_cast<size_t>(index)]->key);
@@ -278,7 +283,8 @@ absl::StatusOr<std::string> ServingLoop::OpenPorts() {
   if (!options_.http_address.empty()) {
     ASSIGN_OR_RETURN(const std::string address,
                      http_server_.Open(options_.http_address, loop_, *http_));
-    spdlog::info("HTTP on {}", address);
+    log::Write(log::Level::kInfo, "serving_http", StrCat("HTTP on ", address),
+               {{"address", address}});
   }
   return rpc_server_.Open(options_.grpc_address, loop_, {api_.get()});
 }
@@ -343,7 +349,9 @@ void ServingLoop::RequestEnded() {
 }
 
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
-  spdlog::info("draining: completing {} requests under way", active_requests_);
+  log::Write(log::Level::kInfo, "draining",
+             StrCat("draining: completing ", active_requests_, " requests under way"),
+             {{"requests", active_requests_}});
   state_ = State::kDraining;
   for (auto& changed : readiness_listeners_) changed();
   if (active_requests_ == 0) {
@@ -363,6 +371,10 @@ void ServingLoop::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> s
   } else {
     supervisor_->Stop(grace, std::move(stopped));
   }
+}
+
+void ServingLoop::SetWorkerDetail(Detail detail) {
+  if (supervisor_ != nullptr) supervisor_->SetDetail(detail);
 }
 
 void ServingLoop::Close() {

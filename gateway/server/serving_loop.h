@@ -43,6 +43,7 @@ struct ServingOptions {
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
+  AccessLog access_log = AccessLog::kOff;
 };
 
 // Everything of a server that lives on one loop: the workers of its services, their graphs, and the
@@ -69,6 +70,8 @@ class ServingLoop : public Serving {
   void Drain(absl::AnyInvocable<void()> drained);
   // After the servers are down. `stopped` when all worker processes are gone.
   void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
+  // How much the workers log.
+  void SetWorkerDetail(Detail detail);
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
 
@@ -81,6 +84,7 @@ class ServingLoop : public Serving {
     return statistics_->of(target);
   }
   ValueAllocator& allocator() override { return memory_; }
+  AccessLog access_log() const override { return options_.access_log; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
                                                     InferDone done) override;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/session/frames.h"
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.pb.h"
 #include "gtest/gtest.h"
