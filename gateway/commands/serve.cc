@@ -12,6 +12,7 @@
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/monitor/data_log.h"
 #include "gateway/resources/allocation_text.h"
 #include "gateway/server/server.h"
 #include "gateway/supervisor/runtime_dir.h"
@@ -31,7 +32,25 @@ struct ServeOptions {
   std::string worker_transport = kExpress;
   log::Flags log;
   bool access_log = false;
+  std::string monitor_dir;
 };
+
+// Null where no API has a monitor.
+absl::StatusOr<std::unique_ptr<DataLog>> OpenDataLog(
+    const std::vector<config::ServiceConfig>& services, const std::string& folder) {
+  for (const config::ServiceConfig& service : services) {
+    for (const config::ApiConfig& api : service.apis) {
+      if (!api.monitor.has_value()) continue;
+      if (!folder.empty()) return DataLog::Open(folder, services);
+      const config::Location at = api.monitor->location;
+      return absl::InvalidArgumentError(
+          StrCat(service.file.native(), ":", at.line, ":", at.column, ": api '", api.name,
+                 "' has a monitor: say where its file goes with --monitor-dir DIR"));
+    }
+  }
+  if (folder.empty()) return nullptr;
+  return absl::InvalidArgumentError("--monitor-dir is given, but no API has a monitor; remove it");
+}
 
 // Until the server has ended; why it could not start.
 absl::Status RunServe(const ServeOptions& options, log::Log& log) {
@@ -52,6 +71,12 @@ absl::Status RunServe(const ServeOptions& options, log::Log& log) {
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
+  for (PlannedFile& file : plan.files) {
+    server.serving.services.push_back(std::move(file.service));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<DataLog> data_log,
+                   OpenDataLog(server.serving.services, options.monitor_dir));
+  server.serving.data_log = data_log.get();
   server.serving.access_log = options.access_log ? AccessLog::kOn : AccessLog::kOff;
   const std::vector<std::string> log_arguments = log::ArgumentsOf(options.log);
   for (PlannedWorker& worker : plan.workers) {
@@ -64,9 +89,6 @@ absl::Status RunServe(const ServeOptions& options, log::Log& log) {
                                       .queue_max = worker.queue_max,
                                       .program = std::move(worker.program),
                                       .arguments = std::move(worker.arguments)});
-  }
-  for (PlannedFile& file : plan.files) {
-    server.serving.services.push_back(std::move(file.service));
   }
   return RunServer(std::move(server), log);
 }
@@ -103,6 +125,8 @@ void AddServe(CLI::App& app, Command& chosen) {
       ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
   log::AddFlags(*serve, options->log);
+  serve->add_option("--monitor-dir", options->monitor_dir,
+                    "The folder of the files that monitors write");
   serve->add_flag("--access-log", options->access_log, "Log a line for each request");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }

@@ -59,15 +59,24 @@ class Compare : public StepFunction {
   }
 
   void Log(const FunctionContext& context, const Highest& first, const Highest& second) const {
-    if (!log::Enabled(log::Level::kInfo)) return;
-    log::Fields fields = log::RequestFields(context.request_id, context.trace);
-    fields.Add({"service", context.service});
-    fields.Add({"api", context.api});
-    fields.Add({"names", nlohmann::json(names_)});
-    fields.Add({"answers", nlohmann::json{first.index, second.index}});
-    fields.Add({"scores", nlohmann::json{first.score, second.score}});
-    fields.Add({"agree", first.index == second.index});
-    log::Record(log::Level::kInfo, "compare", fields);
+    const auto add = [&](log::Fields& fields) {
+      fields.Add({"names", nlohmann::json(names_)});
+      fields.Add({"answers", nlohmann::json{first.index, second.index}});
+      fields.Add({"scores", nlohmann::json{first.score, second.score}});
+      fields.Add({"agree", first.index == second.index});
+    };
+    if (log::Enabled(log::Level::kInfo)) {
+      log::Fields fields = log::RequestFields(context.request_id, context.trace);
+      fields.Add({"service", context.service});
+      fields.Add({"api", context.api});
+      add(fields);
+      log::Record(log::Level::kInfo, "compare", fields);
+    }
+    if (context.records != nullptr) {
+      log::Fields fields = {{"event", "compare"}};
+      add(fields);
+      context.records->push_back(StrCat("{", fields.json(), "}"));
+    }
   }
 
   const std::array<std::string, 2> names_;

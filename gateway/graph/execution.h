@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -46,6 +47,8 @@ struct ExecutionOptions {
   absl::Time deadline = absl::InfiniteFuture();
   std::string request_id;
   TraceContext trace = {};
+  // Keep, until the end, what the API's monitor has written down. It must have one.
+  bool monitored = false;
   const Clock* clock = &Clock::Monotonic();
   // Runs a task on the loop's thread after what it does now: Loop::Defer. Needed for a request that
   // ends before Start has returned, and called from inside Start only.
@@ -77,6 +80,14 @@ class Execution {
   // The steps that have started, in the order in which they did; one that was cut short ends with
   // the request.
   const std::vector<StepTiming>& timeline() const { return timeline_; }
+  // What is to be written down of a request that ended well and is monitored: the values in the
+  // order of the plan, and what functions had to say, as JSON objects.
+  struct Monitored {
+    std::vector<Value> values;
+    std::vector<std::string> records;
+  };
+  Monitored TakeMonitored() { return std::move(monitored_); }
+  const ExecutionOptions& options() const { return options_; }
   const PlannedApi& plan() const { return api_.plan(); }
   // From Start until now, or until the end.
   absl::Duration elapsed() const;
@@ -121,6 +132,7 @@ class Execution {
   std::vector<Value> values_;
   std::vector<uint32_t> readers_;
 
+  Monitored monitored_;
   std::vector<StepTiming> timeline_;
   std::optional<absl::Time> end_;
   bool starting_ = true;

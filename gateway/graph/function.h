@@ -31,6 +31,8 @@ struct FunctionContext {
   std::string_view api;
   std::string_view request_id;
   TraceContext trace = {};
+  // For what the function has to say to the data log, as JSON objects. Null where there is none.
+  std::vector<std::string>* records = nullptr;
 };
 
 // A function bound to its arguments in one step. Runs on the loop's thread and must not block.

@@ -11,6 +11,7 @@
 #include "gateway/graph/critical_path.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
+#include "gateway/monitor/data_log.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -59,6 +60,8 @@ class ServingLoop::Request : public PendingInfer {
         .deadline = options.deadline,
         .request_id = std::move(options.request_id),
         .trace = options.trace,
+        .monitored = api.plan().monitor.has_value() &&
+                     serving_.options_.data_log->Samples(*api.plan().monitor),
         .clock = &serving_.loop_.clock(),
         .post = [this](absl::AnyInvocable<void()> task) { serving_.loop_.Defer(std::move(task)); }};
     execution_ = Execution::Start(api, std::move(inputs), std::move(execution),
@@ -86,6 +89,7 @@ class ServingLoop::Request : public PendingInfer {
       std::move(tell)(outputs.status());
       return;
     }
+    if (execution_->options().monitored) serving_.options_.data_log->Add(*execution_);
     InferReply reply{.outputs = *std::move(outputs), .steps = {}};
     if (want_timing) {
       reply.steps = execution_->timeline();

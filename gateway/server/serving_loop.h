@@ -25,6 +25,8 @@
 
 namespace tiffin::gateway {
 
+class DataLog;
+
 // One runner of one service, and how its workers are started.
 struct RunnerSetup {
   std::string service;
@@ -44,6 +46,7 @@ struct ServingOptions {
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
   AccessLog access_log = AccessLog::kOff;
+  DataLog* data_log = nullptr;  // Outlives the loop. Null where no API has a monitor.
 };
 
 // Everything of a server that lives on one loop: the workers of its services, their graphs, and the

@@ -126,6 +126,23 @@ TEST_F(CompareTest, EachRowLeavesOneRecord) {
       "scores": [0.75, 0.5], "agree": false})"));
 }
 
+TEST_F(CompareTest, ItsRecordGoesToTheDataLogWhereThereIsOne) {
+  const auto function = MakeCompare(std::vector{Argument("a", TensorType(DataType::kFp32, {-1})),
+                                                Argument("b", TensorType(DataType::kFp32, {-1}))});
+  const std::vector<Value> inputs = {Scores<float>({{0.25f, 0.75f}}),
+                                     Scores<float>({{0.5f, 0.25f}})};
+  std::vector<std::string> records;
+  ASSERT_TRUE(
+      (*function)
+          ->Run(inputs,
+                FunctionContext{
+                    .service = "demo", .api = "predict", .request_id = "r", .records = &records})
+          .ok());
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(nlohmann::json::parse(records[0]), nlohmann::json::parse(R"({"event": "compare",
+      "names": ["a", "b"], "answers": [1, 0], "scores": [0.75, 0.5], "agree": false})"));
+}
+
 TEST_F(CompareTest, ArgumentsAreTwoRowsOfScores) {
   const ValueType ten = TensorType(DataType::kFp32, {10});
   EXPECT_THAT(ErrorOf({Argument("a", ten)}), HasSubstr("it is given (a: fp32[10])"));
