@@ -24,6 +24,8 @@ class Rpc {
   virtual std::string_view method() const = 0;
   // The first value of a metadata key (lower case).
   virtual std::optional<std::string_view> metadata(std::string_view key) const = 0;
+  // All of them, in order.
+  virtual std::vector<std::string_view> metadata_values(std::string_view key) const = 0;
   // By Clock::Monotonic(); InfiniteFuture if the client gave none.
   virtual absl::Time deadline() const = 0;
 

@@ -36,6 +36,16 @@ std::optional<std::string_view> RpcCall::metadata(std::string_view key) const {
   return std::string_view(found->second.data(), found->second.size());
 }
 
+std::vector<std::string_view> RpcCall::metadata_values(std::string_view key) const {
+  const auto [begin, end] =
+      context_.client_metadata().equal_range(grpc::string_ref(key.data(), key.size()));
+  std::vector<std::string_view> values;
+  for (auto value = begin; value != end; ++value) {
+    values.emplace_back(value->second.data(), value->second.size());
+  }
+  return values;
+}
+
 void RpcCall::AddTrailingMetadata(std::string key, std::string value) {
   context_.AddTrailingMetadata(key, value);
 }

@@ -39,6 +39,7 @@ class RpcCall : public Rpc {
   ~RpcCall() override;
 
   std::optional<std::string_view> metadata(std::string_view key) const final;
+  std::vector<std::string_view> metadata_values(std::string_view key) const final;
   absl::Time deadline() const final { return deadline_; }
   void AddTrailingMetadata(std::string key, std::string value) final;
   void OnCancelled(absl::AnyInvocable<void()> callback) final;

@@ -315,6 +315,10 @@ std::optional<Literal> ExpressionParser::List(int depth) {
 
 }  // namespace
 
+ExpressionText ExpressionOf(const YamlNode& node) {
+  return {node.text, node.text_location.value_or(node.location), node.text_location.has_value()};
+}
+
 std::optional<CallExpression> ParseCall(const ExpressionText& source, Diagnostics& diagnostics) {
   return ExpressionParser(source, diagnostics).Call();
 }

@@ -5,6 +5,7 @@
 
 #include "common/config/diagnostics.h"
 #include "common/config/service.h"
+#include "common/config/yaml_reader.h"
 
 namespace tiffin::config {
 
@@ -20,6 +21,9 @@ struct ExpressionText {
     return literal ? Location{start.line, start.column + static_cast<int>(offset)} : start;
   }
 };
+
+// That of a scalar.
+ExpressionText ExpressionOf(const YamlNode& node);
 
 // The grammar, with any white space between its parts:
 //   call     = name ["." name] "(" [argument {"," argument}] ")"

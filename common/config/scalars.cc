@@ -205,6 +205,42 @@ std::optional<absl::Duration> ReadDuration(const YamlNode& node, std::string_vie
                diagnostics);
 }
 
+std::optional<bool> ReadBoolean(const YamlNode& node, std::string_view what,
+                                Diagnostics& diagnostics) {
+  if (node.is(YamlNode::Kind::kScalar) && !node.quoted) {
+    if (node.text == "true") return true;
+    if (node.text == "false") return false;
+  }
+  return Unfit(node, StrCat(what, " must be true or false"), diagnostics);
+}
+
+std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what, ByteRange range,
+                                  Diagnostics& diagnostics) {
+  static constexpr std::array<std::pair<std::string_view, uint64_t>, 3> kUnits = {
+      {{"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}}};
+  std::string_view unit = node.text;
+  TakeAll(unit, kDigits);
+  const std::string_view digits =
+      std::string_view(node.text).substr(0, node.text.size() - unit.size());
+  uint64_t number = 0;
+  if (node.is(YamlNode::Kind::kScalar) && absl::SimpleAtoi(ToAbsl(digits), &number)) {
+    for (const auto& [name, one] : kUnits) {
+      if (name != unit) continue;
+      if (number >= range.min / one && number <= range.max / one && number * one >= range.min) {
+        return number * one;
+      }
+      return Unfit(
+          node, StrCat(what, " must be from ", range.min >> 10, "KiB to ", range.max >> 30, "GiB"),
+          diagnostics);
+    }
+  }
+  return Unfit(node,
+               StrCat(what,
+                      " must be a whole number with its unit (KiB, MiB, GiB), such as "
+                      "64MiB"),
+               diagnostics);
+}
+
 Json ReadJson(const YamlNode& node, Diagnostics& diagnostics) {
   switch (node.kind) {
     case YamlNode::Kind::kNull:

@@ -36,6 +36,17 @@ std::optional<double> ReadPositive(const YamlNode& node, std::string_view what, 
 std::optional<absl::Duration> ReadDuration(const YamlNode& node, std::string_view what,
                                            Diagnostics& diagnostics);
 
+std::optional<bool> ReadBoolean(const YamlNode& node, std::string_view what,
+                                Diagnostics& diagnostics);
+
+// A whole number and its unit (KiB, MiB, GiB).
+struct ByteRange {
+  uint64_t min;
+  uint64_t max;
+};
+std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what, ByteRange range,
+                                  Diagnostics& diagnostics);
+
 // Maps, lists and scalars by the rules of YAML's core schema: null, true, false, 8, 0x1f, 0.5;
 // what is quoted is text. Infinities and numbers beyond 64 bits are errors.
 nlohmann::json ReadJson(const YamlNode& node, Diagnostics& diagnostics);

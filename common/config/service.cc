@@ -30,12 +30,9 @@ constexpr std::array<std::string_view, 8> kRunnerKeys = {
     "model", "backend", "options", "replicas", "queue", "resources", "device", "batching"};
 constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
 constexpr std::array<std::string_view, 3> kBatchingKeys = {"max_batch_size", "max_delay", "policy"};
-constexpr std::array<std::string_view, 4> kApiKeys = {"input", "steps", "output", "timeout"};
+constexpr std::array<std::string_view, 5> kApiKeys = {"input", "steps", "output", "timeout",
+                                                      "monitor"};
 constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
-
-ExpressionText ExpressionOf(const YamlNode& node) {
-  return {node.text, node.text_location.value_or(node.location), node.text_location.has_value()};
-}
 
 class ServiceReader {
  public:
@@ -52,6 +49,7 @@ class ServiceReader {
   InputConfig Input(const YamlEntry& entry);
   StepConfig Step(const YamlEntry& entry);
   CallExpression Call(const YamlNode& node, std::string_view step);
+  void CheckMonitorFiles(const ServiceConfig& service);
 
   Diagnostics& diagnostics_;
 };
@@ -85,6 +83,20 @@ void ServiceReader::Read(const YamlNode& root, ServiceConfig& service) {
                               runner->location.line, ", and clients see both as '", service.name,
                               ".", entry->key, "'; rename one of them"));
     }
+  }
+  CheckMonitorFiles(service);
+}
+
+// Two writers of one file would cut each other's lines off when it is rotated.
+void ServiceReader::CheckMonitorFiles(const ServiceConfig& service) {
+  std::map<std::string_view, std::string_view> writers;
+  for (const ApiConfig& api : service.apis) {
+    if (!api.monitor.has_value() || api.monitor->file.empty()) continue;
+    const auto [writer, is_first] = writers.emplace(api.monitor->file, api.name);
+    if (is_first) continue;
+    diagnostics_.Add(api.monitor->file_location,
+                     StrCat("the file ", Quoted(api.monitor->file), " is that of api '",
+                            writer->second, "' too; name another one"));
   }
 }
 
@@ -234,6 +246,9 @@ ApiConfig ServiceReader::Api(const YamlEntry& entry) {
   }
   if (const YamlNode* timeout = mapping.Find("timeout")) {
     api.timeout = ReadDuration(*timeout, "'timeout'", diagnostics_).value_or(api.timeout);
+  }
+  if (const YamlNode* monitor = mapping.Find("monitor")) {
+    api.monitor = ReadMonitor(*monitor, diagnostics_);
   }
   return api;
 }

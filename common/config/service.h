@@ -12,6 +12,8 @@
 #include "absl/time/time.h"
 #include "common/config/batching.h"
 #include "common/config/diagnostics.h"
+#include "common/config/monitor.h"
+#include "common/config/reference.h"
 #include "common/config/resources.h"
 #include "common/signature.h"
 #include "nlohmann/json.hpp"
@@ -24,12 +26,6 @@ namespace tiffin::config {
 // text '' stands for one quote, and a backslash for itself.
 struct Literal {
   std::variant<bool, int64_t, double, std::string, std::vector<Literal>> value;
-};
-
-// `name` or `step.output`.
-struct Reference {
-  std::string name;
-  std::string output;  // Empty for the only one.
 };
 
 struct Argument {
@@ -77,6 +73,7 @@ struct ApiConfig {
   std::vector<StepConfig> steps;
   std::vector<OutputConfig> outputs;
   absl::Duration timeout = kDefaultApiTimeout;
+  std::optional<MonitorConfig> monitor;
   Location location;
 };
 

@@ -1,19 +1,24 @@
 #include "gateway/api/infer_call.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "common/strings.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
+#include "gateway/api/timing.h"
 
 namespace tiffin::gateway {
 namespace {
 
 constexpr std::string_view kRequestIdKey = "x-request-id";
 constexpr std::string_view kTimingKey = "tiffin-timing";
+constexpr std::string_view kTraceparentKey = "traceparent";
+constexpr std::string_view kTracestateKey = "tracestate";
 constexpr size_t kMaxRequestId = 128;
+constexpr uint64_t kMaxId = std::numeric_limits<uint64_t>::max();
 
 // Of a runner called by itself; an API has its own.
 constexpr absl::Duration kRunnerTimeout = config::kDefaultApiTimeout;
@@ -25,29 +30,6 @@ absl::Duration TimeoutOf(const InferTarget& target) {
 
 }  // namespace
 
-std::string TimingJson(absl::Duration total, absl::Duration before,
-                       std::span<const StepTiming> steps) {
-  constexpr std::string_view kTruncatedEnd = "], \"truncated\": true}";
-  const auto us = [](absl::Duration duration) { return absl::ToInt64Microseconds(duration); };
-  std::string json = StrCat("{\"total_us\": ", us(total), ", \"steps\": [");
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const StepTiming& step = steps[i];
-    // Names need no escapes: they match [a-z][a-z0-9_]*.
-    const std::string entry =
-        StrCat(i == 0 ? "" : ", ", "{\"name\": \"", step.name, "\", \"runner\": \"", step.runner,
-               "\", \"start_us\": ", us(before + step.start),
-               ", \"end_us\": ", us(before + step.end), ", \"queue_us\": ", us(step.queue),
-               ", \"batch_us\": ", us(step.batch), ", \"compute_us\": ", us(step.compute), "}");
-    if (json.size() + entry.size() + kTruncatedEnd.size() > kMaxTimingBytes) {
-      json += kTruncatedEnd;
-      return json;
-    }
-    json += entry;
-  }
-  json += "]}";
-  return json;
-}
-
 std::string InferCalls::RequestId(const Rpc& rpc, std::string_view from_message) {
   if (!from_message.empty()) return MetadataText(from_message, kMaxRequestId);
   const std::optional<std::string_view> from_metadata = rpc.metadata(kRequestIdKey);
@@ -57,8 +39,43 @@ std::string InferCalls::RequestId(const Rpc& rpc, std::string_view from_message)
   return absl::StrFormat("%016x", absl::Uniform<uint64_t>(random_));
 }
 
+TraceContext InferCalls::Trace(const Rpc& rpc) {
+  TraceContext trace;
+  const std::vector<std::string_view> sent = rpc.metadata_values(kTraceparentKey);
+  // Two would be none: nobody knows which one is meant.
+  const auto parent = sent.size() == 1 ? ParseTraceparent(sent.front()) : std::nullopt;
+  if (parent.has_value()) {
+    trace = *parent;
+    trace.parent = parent->span;
+  } else {
+    trace.trace_high = absl::Uniform<uint64_t>(absl::IntervalClosed, random_, 1, kMaxId);
+    trace.trace_low = absl::Uniform<uint64_t>(random_);
+  }
+  trace.span = absl::Uniform<uint64_t>(absl::IntervalClosed, random_, 1, kMaxId);
+  return trace;
+}
+
+void InferCalls::TellIdentity(Rpc& rpc, std::string request_id, const TraceContext& trace) {
+  rpc.AddTrailingMetadata(std::string(kRequestIdKey), std::move(request_id));
+  rpc.AddTrailingMetadata(std::string(kTraceparentKey), ToTraceparent(trace));
+  if (trace.parent == 0) return;  // A state belongs to its trace.
+  std::string state = JoinTracestate(rpc.metadata_values(kTracestateKey));
+  if (!state.empty()) rpc.AddTrailingMetadata(std::string(kTracestateKey), std::move(state));
+}
+
 void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status status) {
-  rpc.AddTrailingMetadata(std::string(kRequestIdKey), RequestId(rpc, request_id));
+  const std::string id = RequestId(rpc, request_id);
+  const TraceContext trace = Trace(rpc);
+  TellIdentity(rpc, id, trace);
+  if (log_.Wants(status)) {
+    log_.Ended({.method = rpc.method(),
+                .target = std::nullopt,
+                .rows = 0,
+                .request_id = id,
+                .trace = trace,
+                .duration = {}},
+               status);
+  }
   FinishWith(rpc, status);
 }
 
@@ -66,6 +83,7 @@ InferOptions InferCalls::OptionsOf(const Rpc& rpc, const InferRequest& request) 
   InferOptions options;
   options.received = request.received;
   options.request_id = RequestId(rpc, request.request_id);
+  options.trace = Trace(rpc);
   options.want_timing = rpc.metadata(kTimingKey) == "1";
   options.deadline = std::min(rpc.deadline(), request.received + TimeoutOf(request.target));
   if (request.timeout.has_value()) {
@@ -76,21 +94,28 @@ InferOptions InferCalls::OptionsOf(const Rpc& rpc, const InferRequest& request) 
 
 void InferCalls::Start(Rpc& rpc, InferRequest request) {
   InferOptions options = OptionsOf(rpc, request);
-  rpc.AddTrailingMetadata(std::string(kRequestIdKey), options.request_id);
-  if (options.deadline <= clock_.Now()) {
-    FinishWith(rpc, absl::DeadlineExceededError(
-                        StrCat("the deadline of the request to '", NameOf(request.target),
-                               "' had passed before it began; give it more time")));
+  TellIdentity(rpc, options.request_id, options.trace);
+  Call call{.pending = nullptr,
+            .encode = std::move(request.encode),
+            .received = request.received,
+            .started = clock_.Now(),
+            .want_timing = options.want_timing,
+            .target = request.target,
+            .rows = request.inputs.rows,
+            .request_id = options.request_id,
+            .trace = options.trace};
+  if (options.deadline <= call.started) {
+    End(rpc, call,
+        absl::DeadlineExceededError(StrCat("the deadline of the request to '",
+                                           NameOf(request.target),
+                                           "' had passed before it began; give it more time")),
+        std::nullopt);
     return;
   }
 
-  Call& call = calls_[&rpc];
-  call.encode = std::move(request.encode);
-  call.received = request.received;
-  call.started = clock_.Now();
-  call.want_timing = options.want_timing;
+  Call& under_way = calls_[&rpc] = std::move(call);
   rpc.OnCancelled([this, &rpc] { Cancel(rpc); });
-  call.pending = serving_.Start(
+  under_way.pending = serving_.Start(
       request.target, std::move(request.inputs.values), request.inputs.rows, std::move(options),
       [this, &rpc](absl::StatusOr<InferReply> reply) { Finish(rpc, std::move(reply)); });
 }
@@ -98,28 +123,44 @@ void InferCalls::Start(Rpc& rpc, InferRequest request) {
 void InferCalls::Finish(Rpc& rpc, absl::StatusOr<InferReply> reply) {
   auto node = calls_.extract(&rpc);
   Call& call = node.mapped();
-  if (!reply.ok()) {
-    FinishWith(rpc, reply.status());
-    return;
-  }
+  if (!reply.ok()) return End(rpc, call, reply.status(), std::nullopt);
   absl::StatusOr<grpc::ByteBuffer> message = call.encode(reply->outputs);
-  if (!message.ok()) {
-    FinishWith(rpc, message.status());
-    return;
-  }
+  if (!message.ok()) return End(rpc, call, message.status(), std::nullopt);
   if (call.want_timing) {
-    rpc.AddTrailingMetadata(
-        std::string(kTimingKey),
-        TimingJson(clock_.Now() - call.received, call.started - call.received, reply->steps));
+    rpc.AddTrailingMetadata(std::string(kTimingKey),
+                            TimingJson({.total = clock_.Now() - call.received,
+                                        .parse = call.started - call.received,
+                                        .steps = reply->steps,
+                                        .critical_path = reply->critical_path}));
   }
-  rpc.Finish(absl::OkStatus(), *std::move(message));
+  End(rpc, call, absl::OkStatus(), *std::move(message));
 }
 
 void InferCalls::Cancel(Rpc& rpc) {
   auto node = calls_.extract(&rpc);
   if (node.empty()) return;
   node.mapped().pending.reset();
-  FinishWith(rpc, absl::CancelledError("the client cancelled the request, or its deadline passed"));
+  End(rpc, node.mapped(),
+      absl::CancelledError("the client cancelled the request, or its deadline passed"),
+      std::nullopt);
+}
+
+void InferCalls::End(Rpc& rpc, const Call& call, const absl::Status& status,
+                     std::optional<grpc::ByteBuffer> message) {
+  if (log_.Wants(status)) {
+    log_.Ended({.method = rpc.method(),
+                .target = call.target,
+                .rows = call.rows,
+                .request_id = call.request_id,
+                .trace = call.trace,
+                .duration = clock_.Now() - call.received},
+               status);
+  }
+  if (status.ok()) {
+    rpc.Finish(absl::OkStatus(), std::move(message));
+  } else {
+    FinishWith(rpc, status);
+  }
 }
 
 }  // namespace tiffin::gateway

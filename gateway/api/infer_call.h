@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,7 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/trace_context.h"
 #include "gateway/api/interface.h"
+#include "gateway/api/request_log.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -42,18 +43,21 @@ struct InferRequest {
 // thread.
 class InferCalls {
  public:
-  InferCalls(Serving& serving, const Clock& clock) : serving_(serving), clock_(clock) {}
+  InferCalls(Serving& serving, const Clock& clock)
+      : serving_(serving), clock_(clock), log_(serving.access_log()) {}
 
-  // Takes the RPC and finishes it, with x-request-id in its trailing metadata and, where the client
-  // asked by `tiffin-timing: 1`, tiffin-timing too.
+  // Takes the RPC and finishes it, with x-request-id and traceparent in its trailing metadata and,
+  // where the client asked by `tiffin-timing: 1`, tiffin-timing too.
   void Start(Rpc& rpc, InferRequest request);
 
-  // How to run a request of this RPC: its id, its deadline, and what it asks for.
+  // How to run a request of this RPC: its id, its place in a trace, its deadline, and what it asks
+  // for.
   InferOptions OptionsOf(const Rpc& rpc, const InferRequest& request);
 
   // Finishes an RPC whose request was refused before Start, with x-request-id likewise.
   void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status);
 
+  const RequestLog& log() const { return log_; }
   absl::Time Now() const { return clock_.Now(); }
   size_t size() const { return calls_.size(); }
 
@@ -64,26 +68,29 @@ class InferCalls {
     absl::Time received;
     absl::Time started;
     bool want_timing = false;
+    // For the log.
+    InferTarget target;
+    int64_t rows = 1;
+    std::string request_id;
+    TraceContext trace;
   };
 
   // The message's id, else metadata x-request-id, else a new one; fit for metadata.
   std::string RequestId(const Rpc& rpc, std::string_view from_message);
+  // A new span, in the trace that the client has begun, if it sent a good one.
+  TraceContext Trace(const Rpc& rpc);
+  static void TellIdentity(Rpc& rpc, std::string request_id, const TraceContext& trace);
+  // The last thing to do with an RPC.
+  void End(Rpc& rpc, const Call& call, const absl::Status& status,
+           std::optional<grpc::ByteBuffer> message);
   void Finish(Rpc& rpc, absl::StatusOr<InferReply> reply);
   void Cancel(Rpc& rpc);
 
   Serving& serving_;
   const Clock& clock_;
+  const RequestLog log_;
   absl::BitGen random_;
   std::unordered_map<Rpc*, Call> calls_;
 };
-
-// Metadata beyond about 8 KiB makes an RPC fail.
-inline constexpr size_t kMaxTimingBytes = 6000;
-
-// One line of JSON: {total_us, steps: [{name, runner, start_us, end_us, queue_us, batch_us,
-// compute_us}]}. `before` passed until the steps' times begin. Leaves the last steps out, and says
-// "truncated": true, where it would pass kMaxTimingBytes.
-std::string TimingJson(absl::Duration total, absl::Duration before,
-                       std::span<const StepTiming> steps);
 
 }  // namespace tiffin::gateway

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/signature.h"
+#include "common/trace_context.h"
 #include "gateway/api/statistics.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
@@ -30,6 +31,9 @@ struct RunnerEntry {
   std::string backend;  // "xgboost"
 };
 
+// Whether each request has a line in the log.
+enum class AccessLog { kOff, kOn };
+
 struct InferOptions {
   // When the request came, by Clock::Monotonic(), for statistics; InfinitePast if nobody noted it.
   absl::Time received = absl::InfinitePast();
@@ -37,6 +41,7 @@ struct InferOptions {
   absl::Time deadline;
   // Printable ASCII, at most 128 characters.
   std::string request_id;
+  TraceContext trace = {};
   // False: InferReply::steps stays empty.
   bool want_timing = false;
 };
@@ -46,6 +51,8 @@ struct InferReply {
   std::vector<Value> outputs;
   // Counted from Serving::Start; empty unless asked for.
   std::vector<StepTiming> steps;
+  // As CriticalPath gives it, likewise.
+  std::vector<size_t> critical_path = {};
 };
 
 using InferDone = absl::AnyInvocable<void(absl::StatusOr<InferReply>)>;
@@ -76,6 +83,7 @@ class Serving {
   virtual TargetStatistics statistics(InferTarget target) const = 0;
 
   virtual ValueAllocator& allocator() = 0;
+  virtual AccessLog access_log() const { return AccessLog::kOff; }
 
   // Runs an API or a single method. `inputs` are in the order of the target's inputs, rows first,
   // all with `rows` rows, and checked against their types. `done` is called at most once, never

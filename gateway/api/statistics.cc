@@ -88,7 +88,8 @@ void Statistics::Count(Counter& counter, const EndedRequest& request) {
   const bool by_itself = counter.steps_.size() == 1 && counter.steps_.front() == &counter.own_;
   for (const StepTiming& step : request.steps) {
     whole.queue += step.queue + step.batch;
-    whole.compute += step.compute;
+    const absl::Duration compute = step.compute + step.overlapped;
+    whole.compute += compute;
     if (by_itself) {
       whole.executions = step.executions;
     } else if (TargetStatistics* const runner = counter.steps_[step.step]; runner != nullptr) {
@@ -98,7 +99,7 @@ void Statistics::Count(Counter& counter, const EndedRequest& request) {
            .total = step.end - step.start,
            .queue = step.queue + step.batch,
            .decode = {},
-           .compute = step.compute,
+           .compute = compute,
            .executions = step.executions});
     }
   }

@@ -23,10 +23,14 @@ int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddC
   return chosen();
 }
 
+int ExitCodeOf(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kInvalidArgument ? kExitUsage : kExitFailed;
+}
+
 int ReportError(const absl::Status& status) {
   const std::string line = StrCat("tiffin: ", Message(status), "\n");
   std::fputs(line.c_str(), stderr);
-  return status.code() == absl::StatusCode::kInvalidArgument ? kExitUsage : kExitFailed;
+  return ExitCodeOf(status);
 }
 
 std::filesystem::path ProgramFolder() {

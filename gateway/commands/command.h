@@ -34,6 +34,8 @@ void AddTune(CLI::App& app, Command& chosen);
 // The whole of main(): parses the arguments and runs the command that they name.
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands);
 
+// Of a command that failed.
+int ExitCodeOf(const absl::Status& status);
 // Prints why a command failed on stderr; the exit code for it.
 int ReportError(const absl::Status& status);
 

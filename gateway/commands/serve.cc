@@ -4,15 +4,18 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/log/flags.h"
+#include "common/log/log.h"
+#include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/monitor/data_log.h"
 #include "gateway/resources/allocation_text.h"
 #include "gateway/server/server.h"
 #include "gateway/supervisor/runtime_dir.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -31,18 +34,40 @@ struct ServeOptions {
   bool debuggable_workers = false;
   int loops = 1;
   bool client_shared_memory = false;
+  log::Flags log;
+  bool access_log = false;
+  std::string monitor_dir;
 };
 
-int Serve(const ServeOptions& options) {
-  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
-  if (!plan.ok()) return ReportError(plan.status());
-  if (!DiagnosticsOf(*plan).ok()) {
+// Null where no API has a monitor.
+absl::StatusOr<std::unique_ptr<DataLog>> OpenDataLog(
+    const std::vector<config::ServiceConfig>& services, const std::string& folder) {
+  for (const config::ServiceConfig& service : services) {
+    for (const config::ApiConfig& api : service.apis) {
+      if (!api.monitor.has_value()) continue;
+      if (!folder.empty()) return DataLog::Open(folder, services);
+      const config::Location at = api.monitor->location;
+      return absl::InvalidArgumentError(
+          StrCat(service.file.native(), ":", at.line, ":", at.column, ": api '", api.name,
+                 "' has a monitor: say where its file goes with --monitor-dir DIR"));
+    }
+  }
+  if (folder.empty()) return nullptr;
+  return absl::InvalidArgumentError("--monitor-dir is given, but no API has a monitor; remove it");
+}
+
+// Until the server has ended; why it could not start.
+absl::Status RunServe(const ServeOptions& options, log::Log& log) {
+  ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
+  if (!DiagnosticsOf(plan).ok()) {
     // It will not start: then say everything that is wrong, not only what was found without
     // workers.
-    const auto graphs = PlanGraphs(*plan);
-    return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
+    RETURN_IF_ERROR(PlanGraphs(plan).status());
+    return DiagnosticsOf(plan);
   }
-  for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
+  for (const std::string& line : AllocationText(plan.allocation)) {
+    log::Write(log::Level::kInfo, "resources", line);
+  }
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.loops = options.loops;
@@ -52,10 +77,19 @@ int Serve(const ServeOptions& options) {
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
-  for (PlannedWorker& worker : plan->workers) {
+  for (PlannedFile& file : plan.files) {
+    server.serving.services.push_back(std::move(file.service));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<DataLog> data_log,
+                   OpenDataLog(server.serving.services, options.monitor_dir));
+  server.serving.data_log = data_log.get();
+  server.serving.access_log = options.access_log ? AccessLog::kOn : AccessLog::kOff;
+  const std::vector<std::string> log_arguments = log::ArgumentsOf(options.log);
+  for (PlannedWorker& worker : plan.workers) {
     worker.arguments.insert(worker.arguments.end(),
                             {"--segment-limit", std::to_string(options.segment_limit)});
     if (options.debuggable_workers) worker.arguments.emplace_back("--debuggable");
+    worker.arguments.insert(worker.arguments.end(), log_arguments.begin(), log_arguments.end());
     server.serving.runners.push_back({.service = worker.service,
                                       .runner = worker.runner,
                                       .replicas = worker.replicas,
@@ -63,11 +97,15 @@ int Serve(const ServeOptions& options) {
                                       .program = std::move(worker.program),
                                       .arguments = std::move(worker.arguments)});
   }
-  for (PlannedFile& file : plan->files) {
-    server.serving.services.push_back(std::move(file.service));
-  }
-  const absl::Status served = RunServer(std::move(server));
-  return served.ok() ? kExitDone : ReportError(served);
+  return RunServer(std::move(server), log);
+}
+
+int Serve(const ServeOptions& options) {
+  log::Log log(log::OptionsOf(options.log));
+  const absl::Status served = RunServe(options, log);
+  if (served.ok()) return kExitDone;
+  log.Fail("tiffin", Message(served));
+  return ExitCodeOf(served);
 }
 
 }  // namespace
@@ -104,6 +142,10 @@ void AddServe(CLI::App& app, Command& chosen) {
       "--client-shared-memory", options->client_shared_memory,
       "Let clients of KServe v2 have tensors read from and written to files in /dev/shm: "
       "any client, any file there that this user may write to");
+  log::AddFlags(*serve, options->log);
+  serve->add_option("--monitor-dir", options->monitor_dir,
+                    "The folder of the files that monitors write");
+  serve->add_flag("--access-log", options->access_log, "Log a line for each request");
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

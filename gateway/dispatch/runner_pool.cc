@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/strings.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -26,7 +26,11 @@ std::string InWords(absl::Duration duration) {
 class RunnerPool::PooledCall : public PendingCall {
  public:
   PooledCall(RunnerPool& pool, Call call, std::optional<RunnerLoad::Place> place, CallDone done)
-      : pool_(pool), call_(std::move(call)), place_(std::move(place)), done_(std::move(done)) {
+      : pool_(pool),
+        call_(std::move(call)),
+        place_(std::move(place)),
+        done_(std::move(done)),
+        started_(pool.parts_.loop.now()) {
     if (call_.deadline != absl::InfiniteFuture()) {
       deadline_ = pool_.parts_.loop.At(call_.deadline, [this] {
         Detach();
@@ -43,6 +47,7 @@ class RunnerPool::PooledCall : public PendingCall {
   void WaitIn(CallList& list) {
     list_ = &list;
     position_ = list.insert(list.end(), this);
+    delayed_ = true;
   }
   void LeaveList() { list_ = nullptr; }
 
@@ -68,6 +73,7 @@ class RunnerPool::PooledCall : public PendingCall {
     if (company == WorkerSession::Company::kTrial) pool_.trial_ = this;
     session_ = &session;
     id_ = *id;
+    if (delayed_) sent_after_ = pool_.parts_.loop.now() - started_;
   }
 
   // From the ready list, for Start must not call back.
@@ -96,12 +102,18 @@ class RunnerPool::PooledCall : public PendingCall {
     if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
     if (MayRunAgain(result.status())) {
       if (was_trial) pool_.trial_ = nullptr;
+      ++runs_again_;
+      delayed_ = true;
       place_ = pool_.shared_.load.EnterAgain();
       pool_.Dispatch(*this);
       if (was_trial && pool_.trial_ == nullptr) pool_.EndTrial();
       return;
     }
     if (was_trial) pool_.EndTrial();
+    if (result.ok()) {
+      (runs_again_ > 0 ? result->timings.retry : result->timings.queue) += sent_after_;
+      result->timings.retries = runs_again_;
+    }
     End(std::move(result));
   }
 
@@ -139,6 +151,10 @@ class RunnerPool::PooledCall : public PendingCall {
   Call call_;
   std::optional<RunnerLoad::Place> place_;  // While no worker has the call.
   CallDone done_;
+  const absl::Time started_;
+  int runs_again_ = 0;
+  bool delayed_ = false;       // It waited for a replica, or is run again.
+  absl::Duration sent_after_;  // The attempt that counts; where it was delayed.
   Loop::Timer deadline_;
   WorkerSession* session_ = nullptr;  // While a worker has the call.
   uint64_t id_ = 0;
@@ -217,10 +233,12 @@ void RunnerPool::Dispatch(PooledCall& call) {
 
 void RunnerPool::OnSuspect(const CallContent& content, std::string_view cause) {
   const bool quarantined = shared_.quarantine.Convict(content) == Quarantine::Verdict::kQuarantined;
-  spdlog::error("runner '{}': a worker died of {} while it executed an input of {} bytes: {}",
-                options_.name, cause, content.size(),
-                quarantined ? "its second time, it is not run again for a while"
-                            : "it is suspect, and is run alone next time");
+  log::Write(log::Level::kError, quarantined ? "input_quarantined" : "input_suspect",
+             StrCat("runner '", options_.name, "': a worker died of ", cause,
+                    " while it executed an input of ", content.size(), " bytes: ",
+                    quarantined ? "its second time, it is not run again for a while"
+                                : "it is suspect, and is run alone next time"),
+             {{"runner", options_.name}, {"cause", cause}, {"bytes", content.size()}});
 }
 
 void RunnerPool::EndTrial() {
@@ -275,10 +293,11 @@ bool RunnerPool::Accept(const WorkerDescription& description) {
       description_->model_version == description.model_version) {
     return true;
   }
-  spdlog::error(
-      "runner '{}': a worker has another signature or model than the graph was checked with: the "
-      "service file was changed; restart the server",
-      options_.name);
+  log::Write(log::Level::kError, "worker_refused",
+             StrCat("runner '", options_.name,
+                    "': a worker has another signature or model than the graph was checked with: "
+                    "the service file was changed; restart the server"),
+             {{"runner", options_.name}});
   return false;
 }
 

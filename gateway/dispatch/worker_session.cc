@@ -103,6 +103,12 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
   execute.set_alone(company == Company::kTrial);
   execute.set_time_left_us(static_cast<uint64_t>(
       std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
+  execute.set_request_id(call.request_id);
+  worker::v1::Trace& trace = *execute.mutable_trace();
+  trace.set_trace_high(call.trace.trace_high);
+  trace.set_trace_low(call.trace.trace_low);
+  trace.set_span(call.trace.span);
+  trace.set_flags(call.trace.flags);
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const Shape shape =
         FrameShape(call.inputs[i], call.signature->inputs[i], call.signature->batchable);

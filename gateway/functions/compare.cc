@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "common/log/log.h"
+#include "common/log/request_fields.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/arguments.h"
@@ -14,7 +16,6 @@
 #include "gateway/functions/text_rows.h"
 #include "gateway/graph/rows.h"
 #include "nlohmann/json.hpp"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -58,16 +59,24 @@ class Compare : public StepFunction {
   }
 
   void Log(const FunctionContext& context, const Highest& first, const Highest& second) const {
-    const nlohmann::json record = {{"event", "compare"},
-                                   {"request_id", context.request_id},
-                                   {"service", context.service},
-                                   {"api", context.api},
-                                   {"names", names_},
-                                   {"answers", {first.index, second.index}},
-                                   {"scores", {first.score, second.score}},
-                                   {"agree", first.index == second.index}};
-    // A request id is the client's, and may be anything.
-    spdlog::info("{}", record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const auto add = [&](log::Fields& fields) {
+      fields.Add({"names", nlohmann::json(names_)});
+      fields.Add({"answers", nlohmann::json{first.index, second.index}});
+      fields.Add({"scores", nlohmann::json{first.score, second.score}});
+      fields.Add({"agree", first.index == second.index});
+    };
+    if (log::Enabled(log::Level::kInfo)) {
+      log::Fields fields = log::RequestFields(context.request_id, context.trace);
+      fields.Add({"service", context.service});
+      fields.Add({"api", context.api});
+      add(fields);
+      log::Record(log::Level::kInfo, "compare", fields);
+    }
+    if (context.records != nullptr) {
+      log::Fields fields = {{"event", "compare"}};
+      add(fields);
+      context.records->push_back(StrCat("{", fields.json(), "}"));
+    }
   }
 
   const std::array<std::string, 2> names_;

@@ -43,6 +43,7 @@ PlannedApi ApiPlanner::Plan() {
                   .outputs = PlanOutputs(),
                   .timeout = api_.timeout};
   CheckUnused();
+  plan.monitor = PlanMonitor(plan.outputs);  // To be written down is no use.
 
   // From here on steps are counted in their order.
   std::vector<size_t> place(drafts_.size());
@@ -66,6 +67,9 @@ PlannedApi ApiPlanner::Plan() {
     for (const size_t need : plan.steps[i].needs) plan.steps[need].feeds.push_back(i);
   }
   for (PlannedOutput& output : plan.outputs) relocate(output.source);
+  if (plan.monitor.has_value()) {
+    for (PlannedMonitor::Value& value : plan.monitor->values) relocate(value.source);
+  }
   return plan;
 }
 
@@ -215,6 +219,19 @@ std::vector<PlannedOutput> ApiPlanner::PlanOutputs() {
     planned.source = *source;
   }
   return outputs;
+}
+
+std::optional<PlannedMonitor> ApiPlanner::PlanMonitor(const std::vector<PlannedOutput>& outputs) {
+  if (!api_.monitor.has_value()) return std::nullopt;
+  PlannedMonitor monitor{.config = *api_.monitor, .values = {}};
+  for (const config::MonitorValue& value : api_.monitor->values) {
+    const std::optional<ValueSource> source = ResolveMonitored(value, outputs);
+    if (!source.has_value()) continue;
+    monitor.values.push_back({.name = ReferenceText(value.reference),
+                              .source = *source,
+                              .type = TypeOf(*source).value_or(ValueType{})});
+  }
+  return monitor;
 }
 
 void ApiPlanner::CheckUnused() {

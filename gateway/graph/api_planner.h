@@ -58,6 +58,9 @@ class ApiPlanner {
   std::vector<FunctionArgument> FunctionArguments(const Draft& draft) const;
   std::string Origin(const Draft& draft, size_t argument) const;
   std::vector<PlannedOutput> PlanOutputs();
+  std::optional<PlannedMonitor> PlanMonitor(const std::vector<PlannedOutput>& outputs);
+  std::optional<ValueSource> ResolveMonitored(const config::MonitorValue& value,
+                                              const std::vector<PlannedOutput>& outputs);
   void CheckUnused();
 
   std::optional<ValueType> TypeOf(const ValueSource& source) const;

@@ -157,6 +157,29 @@ std::optional<ValueSource> ApiPlanner::ResolveReference(const config::Reference&
   return std::nullopt;
 }
 
+std::optional<ValueSource> ApiPlanner::ResolveMonitored(const config::MonitorValue& value,
+                                                        const std::vector<PlannedOutput>& outputs) {
+  const std::string& name = value.reference.name;
+  const auto output = std::find_if(outputs.begin(), outputs.end(), [&](const PlannedOutput& other) {
+    return other.spec.name == name;
+  });
+  const std::vector<std::string> values = ValueNames();
+  const bool is_value = std::find(values.begin(), values.end(), name) != values.end();
+  if (output == outputs.end() || (is_value && !value.reference.output.empty())) {
+    return ResolveReference(value.reference, value.location);
+  }
+  if (!value.reference.output.empty()) {
+    Report(value.location, StrCat("'", name, "' is an output, which is one value; write ", name));
+    return std::nullopt;
+  }
+  if (!is_value) return output->source;
+  const std::optional<ValueSource> source = ResolveReference(value.reference, value.location);
+  if (source.has_value() && *source != output->source) {
+    Report(value.location, StrCat("'", name, "' is an output and another value too; rename one"));
+  }
+  return source;
+}
+
 size_t ApiPlanner::ResolveOutput(const config::Reference& reference, const Draft& draft,
                                  config::Location location) {
   if (draft.factory != nullptr) {

@@ -52,6 +52,16 @@ std::vector<std::vector<size_t>> Waves(const PlannedApi& api) {
   return waves;
 }
 
+std::string MonitorText(const PlannedMonitor& monitor) {
+  const config::MonitorConfig& config = monitor.config;
+  const std::string values = absl::StrJoin(
+      monitor.values, ", ",
+      [](std::string* out, const PlannedMonitor::Value& value) { out->append(value.name); });
+  return StrCat("monitor ", config.file, ": ", values, " of ", config.sample * 100,
+                " % of the requests", config.payloads ? ", with payloads" : "", "  (rotated at ",
+                config.rotate_size >> 10, " KiB, ", config.rotate_keep, " kept)");
+}
+
 std::string ApiText(const PlannedApi& api) {
   std::string text =
       StrCat("  api ", api.name, "(",
@@ -74,6 +84,7 @@ std::string ApiText(const PlannedApi& api) {
       text.append(StrCat("         ", StepText(api.steps[step], api.has_rows), "\n"));
     }
   }
+  if (api.monitor.has_value()) text.append(StrCat("    ", MonitorText(*api.monitor), "\n"));
   return text;
 }
 

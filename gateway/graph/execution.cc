@@ -76,6 +76,9 @@ Execution::Execution(const BoundApi& api, ExecutionOptions options, Done done)
       values_(api.readers().size()),
       readers_(api.readers()),
       result_(std::vector<Value>()) {
+  if (options_.monitored) {
+    for (const auto& value : api.plan().monitor->values) ++readers_[api.slot(value.source)];
+  }
   timeline_.reserve(steps_.size());
   for (size_t step = 0; step < steps_.size(); ++step) {
     steps_[step].waiting_for = api.plan().steps[step].needs.size();
@@ -124,6 +127,11 @@ void Execution::Advance() {
   std::vector<Value> outputs;
   outputs.reserve(api_.plan().outputs.size());
   for (const PlannedOutput& output : api_.plan().outputs) outputs.push_back(Take(output.source));
+  if (options_.monitored) {
+    for (const auto& value : api_.plan().monitor->values) {
+      monitored_.values.push_back(Take(value.source));
+    }
+  }
   Finish(std::move(outputs));
 }
 
@@ -170,7 +178,8 @@ absl::Status Execution::StartCall(size_t index, const PlannedCall& planned) {
             .rows = rows_,
             .deadline = deadline_,
             .retries = planned.retries,
-            .request_id = options_.request_id};
+            .request_id = options_.request_id,
+            .trace = options_.trace};
   if (step.timeout.has_value()) {
     call.deadline = std::min(deadline_, start_ + timeline_.back().start + *step.timeout);
   }
@@ -204,10 +213,13 @@ absl::Status Execution::RunFunction(size_t index, const StepFunction& function) 
   for (const CallArgument& argument : plan.steps[index].arguments) {
     inputs.push_back(Take(std::get<ValueSource>(argument)));
   }
+  std::vector<std::string>* const records = options_.monitored ? &monitored_.records : nullptr;
   ASSIGN_OR_RETURN(Value output,
                    function.Run(inputs, FunctionContext{.service = plan.service,
                                                         .api = plan.name,
-                                                        .request_id = options_.request_id}));
+                                                        .request_id = options_.request_id,
+                                                        .trace = options_.trace,
+                                                        .records = records}));
   StepTiming& timing = timeline_.back();
   timing.end = elapsed();
   timing.compute = timing.end - timing.start;
@@ -226,6 +238,10 @@ void Execution::OnResult(size_t index, absl::StatusOr<CallResult> result) {
     timing.queue = result->timings.queue;
     timing.batch = result->timings.batch;
     timing.compute = result->timings.compute;
+    timing.retry = result->timings.retry;
+    timing.overlapped = result->timings.overlapped;
+    timing.retries = result->timings.retries;
+    timing.calls = result->timings.calls;
     timing.executions = std::move(result->executions);
     status = EndStep(index, std::move(result->outputs));
     timing.done = status.ok();

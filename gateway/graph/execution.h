@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/trace_context.h"
 #include "gateway/graph/bound_api.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/runner.h"
@@ -33,12 +35,20 @@ struct StepTiming {
   size_t step = 0;    // Index into the plan's steps.
   bool done = false;  // It ended well.
   ExecutionList executions = {};
+  // As in CallTimings.
+  absl::Duration retry = {};
+  absl::Duration overlapped = {};
+  int retries = 0;
+  int64_t calls = 1;
 };
 
 struct ExecutionOptions {
   // The client's, by `clock`. The API's own timeout, from the start on, is applied as well.
   absl::Time deadline = absl::InfiniteFuture();
   std::string request_id;
+  TraceContext trace = {};
+  // Keep, until the end, what the API's monitor has written down. It must have one.
+  bool monitored = false;
   const Clock* clock = &Clock::Monotonic();
   // Runs a task on the loop's thread after what it does now: Loop::Defer. Needed for a request that
   // ends before Start has returned, and called from inside Start only.
@@ -70,6 +80,15 @@ class Execution {
   // The steps that have started, in the order in which they did; one that was cut short ends with
   // the request.
   const std::vector<StepTiming>& timeline() const { return timeline_; }
+  // What is to be written down of a request that ended well and is monitored: the values in the
+  // order of the plan, and what functions had to say, as JSON objects.
+  struct Monitored {
+    std::vector<Value> values;
+    std::vector<std::string> records;
+  };
+  Monitored TakeMonitored() { return std::move(monitored_); }
+  const ExecutionOptions& options() const { return options_; }
+  const PlannedApi& plan() const { return api_.plan(); }
   // From Start until now, or until the end.
   absl::Duration elapsed() const;
 
@@ -113,6 +132,7 @@ class Execution {
   std::vector<Value> values_;
   std::vector<uint32_t> readers_;
 
+  Monitored monitored_;
   std::vector<StepTiming> timeline_;
   std::optional<absl::Time> end_;
   bool starting_ = true;

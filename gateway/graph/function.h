@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/config/service.h"
 #include "common/signature.h"
+#include "common/trace_context.h"
 #include "gateway/graph/value.h"
 
 namespace tiffin::gateway {
@@ -29,6 +30,9 @@ struct FunctionContext {
   std::string_view service;
   std::string_view api;
   std::string_view request_id;
+  TraceContext trace = {};
+  // For what the function has to say to the data log, as JSON objects. Null where there is none.
+  std::vector<std::string>* records = nullptr;
 };
 
 // A function bound to its arguments in one step. Runs on the loop's thread and must not block.

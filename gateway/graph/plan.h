@@ -22,6 +22,8 @@ struct ValueSource {
   enum class From { kInput, kStep } from = From::kInput;
   size_t index = 0;
   size_t output = 0;  // Of the step.
+
+  friend bool operator==(const ValueSource&, const ValueSource&) = default;
 };
 
 // A step of a runner.
@@ -62,6 +64,18 @@ struct PlannedOutput {
   ValueSource source;
 };
 
+// What is written down of an API's requests.
+struct PlannedMonitor {
+  struct Value {
+    std::string name;  // As the service file has it.
+    ValueSource source;
+    ValueType type;  // Of one row.
+  };
+
+  config::MonitorConfig config;
+  std::vector<Value> values;
+};
+
 // An API, checked whole and ready to run. Immutable; shared by all requests.
 struct PlannedApi {
   std::string service;
@@ -72,6 +86,7 @@ struct PlannedApi {
   std::vector<PlannedStep> steps;  // In an order in which they can run.
   std::vector<PlannedOutput> outputs;
   absl::Duration timeout = config::kDefaultApiTimeout;
+  std::optional<PlannedMonitor> monitor = {};
 };
 
 struct PlannedService {

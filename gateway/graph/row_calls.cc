@@ -26,12 +26,15 @@ class RowCalls : public PendingCall {
         window_(std::clamp<int64_t>(runner.calls_at_once(), 1, kRowCallsAtOnce)),
         outputs_(call_.signature->outputs.size(), std::vector<Value>(static_cast<size_t>(count))) {}
 
-  void StartMore() {
+  // `before`: where the time went until now.
+  void StartMore(const CallTimings& before) {
     while (next_ < count_ && static_cast<int64_t>(pending_.size()) < window_) {
       const int64_t index = next_++;
-      pending_[index] = runner_.Start(
-          CallNumber(index),
-          [this, index](absl::StatusOr<CallResult> result) { OnResult(index, std::move(result)); });
+      pending_[index] = {.before = before,
+                         .call = runner_.Start(CallNumber(index),
+                                               [this, index](absl::StatusOr<CallResult> result) {
+                                                 OnResult(index, std::move(result));
+                                               })};
     }
   }
 
@@ -47,7 +50,8 @@ class RowCalls : public PendingCall {
               .rows = FirstRow(index + 1) - first,
               .deadline = call_.deadline,
               .retries = call_.retries,
-              .request_id = call_.request_id};
+              .request_id = call_.request_id,
+              .trace = call_.trace};
     for (const RowReader& input : inputs_) {
       part.inputs.push_back(input.rows() == 1 ? input.value() : input.Rows(first, part.rows));
     }
@@ -61,7 +65,7 @@ class RowCalls : public PendingCall {
   }
 
   void OnResult(int64_t index, absl::StatusOr<CallResult> result) {
-    pending_.erase(index);
+    CallTimings way = pending_.extract(index).mapped().before;
     if (result.ok() && result->outputs.size() != outputs_.size()) {
       result = absl::InternalError("the runner gave another number of outputs than it declares");
     }
@@ -72,13 +76,18 @@ class RowCalls : public PendingCall {
     for (size_t output = 0; output < outputs_.size(); ++output) {
       outputs_[output][static_cast<size_t>(index)] = std::move(result->outputs[output]);
     }
-    // The longest of the waits, which went on side by side, and all of the work.
-    timings_.queue = std::max(timings_.queue, result->timings.queue);
-    timings_.batch = std::max(timings_.batch, result->timings.batch);
-    timings_.compute += result->timings.compute;
+    way.queue += result->timings.queue;
+    way.batch += result->timings.batch;
+    way.compute += result->timings.compute;
+    way.retry += result->timings.retry;
+    way.retries += result->timings.retries;
+    computed_ += result->timings.compute;
     for (const Executions& executions : result->executions) Note(executions);
-    StartMore();
-    if (pending_.empty()) Finish(Gather());
+    StartMore(way);
+    if (!pending_.empty()) return;
+    way.overlapped = computed_ - way.compute;
+    way.calls = count_;
+    Finish(Gather(way));
   }
 
   // There may be thousands, but of few sizes.
@@ -93,8 +102,8 @@ class RowCalls : public PendingCall {
     }
   }
 
-  absl::StatusOr<CallResult> Gather() {
-    CallResult gathered{.outputs = {}, .timings = timings_, .executions = executions_};
+  absl::StatusOr<CallResult> Gather(const CallTimings& timings) {
+    CallResult gathered{.outputs = {}, .timings = timings, .executions = executions_};
     for (size_t output = 0; output < outputs_.size(); ++output) {
       absl::StatusOr<Value> value = GatherRows(outputs_[output]);
       if (!value.ok()) {
@@ -114,6 +123,11 @@ class RowCalls : public PendingCall {
     done(std::move(result));
   }
 
+  struct Part {
+    CallTimings before;  // Of the calls that it had to wait for.
+    std::unique_ptr<PendingCall> call;
+  };
+
   Runner& runner_;
   const Call call_;
   const int64_t count_;
@@ -121,10 +135,10 @@ class RowCalls : public PendingCall {
   CallDone done_;
   const int64_t window_;                     // Of calls under way.
   std::vector<std::vector<Value>> outputs_;  // By output, then by call.
-  CallTimings timings_;
+  absl::Duration computed_;
   ExecutionList executions_;
   int64_t next_ = 0;
-  std::map<int64_t, std::unique_ptr<PendingCall>> pending_;  // By call.
+  std::map<int64_t, Part> pending_;  // By call.
 };
 
 }  // namespace
@@ -156,7 +170,7 @@ absl::StatusOr<std::unique_ptr<PendingCall>> StartRowCalls(Runner& runner, Call 
   call.inputs.clear();
   auto calls = std::make_unique<RowCalls>(runner, std::move(call), count, std::move(inputs),
                                           std::move(done));
-  calls->StartMore();
+  calls->StartMore(CallTimings{});
   return calls;
 }
 

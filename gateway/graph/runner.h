@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/signature.h"
+#include "common/trace_context.h"
 #include "gateway/graph/value.h"
 
 namespace tiffin::gateway {
@@ -25,12 +26,20 @@ struct Call {
   // Attempts after the first, taken after UNAVAILABLE or the worker's death only.
   int retries = 0;
   std::string request_id;
+  TraceContext trace;
 };
 
+// Where the time of a call went. These parts came one after the other, and are all but the way
+// there and back. Of what was made as several calls: of those that lie behind one another, back
+// from the one that ended last.
 struct CallTimings {
-  absl::Duration queue;
+  absl::Duration queue;  // Waiting for the model, and for a replica to come back.
   absl::Duration batch;
   absl::Duration compute;
+  absl::Duration retry = {};       // Attempts that failed, until the last one was sent.
+  absl::Duration overlapped = {};  // Computing beyond that, of calls beside those.
+  int retries = 0;
+  int64_t calls = 1;  // How many it was made as.
 };
 
 // Executions of a model, all with the same number of rows. Calls that ran together share one, which

@@ -7,9 +7,12 @@
 
 #include "common/config/service.h"
 #include "gateway/api/kserve/shared_memory.h"
+#include "gateway/api/serving.h"
 #include "gateway/dispatch/worker_session.h"
 
 namespace tiffin::gateway {
+
+class DataLog;
 
 // One runner of one service, and how its workers are started.
 struct RunnerSetup {
@@ -29,6 +32,8 @@ struct ServingOptions {
   std::filesystem::path socket_directory;
   uint64_t segment_limit = uint64_t{1} << 30;
   WorkerTransport worker_transport = WorkerTransport::kExpress;
+  AccessLog access_log = AccessLog::kOff;
+  DataLog* data_log = nullptr;  // Outlives the server. Null where no API has a monitor.
   kserve::SharedMemory* client_memory = nullptr;  // Null: clients may not share theirs.
 };
 

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "common/async/loop.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
@@ -22,7 +24,6 @@
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -36,15 +37,17 @@ constexpr absl::Duration kWorkerGrace = absl::Seconds(2);
 // Protobuf prints what is wrong with a client's message on stderr; the client is told anyway.
 void LogProtobuf(google::protobuf::LogLevel /*level*/, const char* /*file*/, int /*line*/,
                  const std::string& message) {
-  spdlog::debug("protobuf: {}", message);
+  log::Write(log::Level::kDebug, "protobuf", StrCat("protobuf: ", message));
 }
 
-// SIGTERM and SIGINT, for every thread started from here on, through a descriptor.
+// The signals that mean something, for every thread started from here on, through a descriptor.
 absl::StatusOr<UniqueFd> BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   UniqueFd descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!descriptor.valid()) return absl::InternalError("signalfd failed");
@@ -54,7 +57,7 @@ absl::StatusOr<UniqueFd> BlockSignals() {
 // The way from start to end. On the first loop's thread but for Wait.
 class Lifecycle {
  public:
-  Lifecycle(Loop& loop, ServerCore& core) : loop_(loop), core_(core) {}
+  Lifecycle(Loop& loop, ServerCore& core, log::Log& log) : loop_(loop), core_(core), log_(log) {}
 
   void OnStarted(absl::StatusOr<std::string> address) {
     if (!address.ok()) {
@@ -63,10 +66,24 @@ class Lifecycle {
       return;
     }
     serving_now_ = true;
-    spdlog::info("serving on {}", *address);
+    log::Write(log::Level::kInfo, "serving", StrCat("serving on ", *address),
+               {{"address", *address}});
   }
 
-  void OnSignal() {
+  void OnSignal(uint32_t signal) {
+    if (signal == SIGUSR1 || signal == SIGUSR2) {
+      Debug(signal == SIGUSR1 ? Detail::kMore : Detail::kAsConfigured);
+    } else {
+      OnStop();
+    }
+  }
+
+  // From the main thread: until the server is to be closed.
+  void Wait() { ended_.WaitForNotification(); }
+  absl::Status status() const { return status_; }
+
+ private:
+  void OnStop() {
     if (draining_ || !serving_now_) {
       core_.AbandonStart();
       End();
@@ -77,11 +94,18 @@ class Lifecycle {
     core_.Drain([this] { End(); });
   }
 
-  // From the main thread: until the server is to be closed.
-  void Wait() { ended_.WaitForNotification(); }
-  absl::Status status() const { return status_; }
+  void Debug(Detail detail) {
+    if (detail == Detail::kMore) {
+      log_.Set(std::min(log_.level(), log::Level::kDebug));
+    } else {
+      log_.Restore();
+    }
+    log::Write(log::Level::kInfo, "log_level",
+               detail == Detail::kMore ? "logging debug, by SIGUSR1; SIGUSR2 ends it"
+                                       : "logging as configured, by SIGUSR2");
+    core_.SetWorkerDetail(detail);
+  }
 
- private:
   void End() {
     deadline_.Cancel();
     if (!ended_.HasBeenNotified()) ended_.Notify();
@@ -89,6 +113,7 @@ class Lifecycle {
 
   Loop& loop_;
   ServerCore& core_;
+  log::Log& log_;
   bool serving_now_ = false;
   bool draining_ = false;
   absl::Status status_;
@@ -131,7 +156,7 @@ class LoopThread {
 
 }  // namespace
 
-absl::Status RunServer(ServerOptions options) {
+absl::Status RunServer(ServerOptions options, log::Log& log) {
   google::protobuf::SetLogHandler(LogProtobuf);
   ASSIGN_OR_RETURN(const UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
@@ -157,17 +182,20 @@ absl::Status RunServer(ServerOptions options) {
                   [&lifecycle](absl::StatusOr<std::string> address) {
                     lifecycle->OnStarted(std::move(address));
                   });
-  Lifecycle life(first, core);
+  Lifecycle life(first, core, log);
   lifecycle = &life;
   auto signal_watch = loops.front()->watcher().Add(
       signals.get(), Watcher::Interest::kReadable, [&first, &life, &signals] {
         signalfd_siginfo info;
         while (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
-          first.Post([&life] { life.OnSignal(); });
+          first.Post([&life, signal = info.ssi_signo] { life.OnSignal(signal); });
         }
         return true;
       });
-  if (loop_count > 1) spdlog::info("running {} loops", loop_count);
+  if (loop_count > 1) {
+    log::Write(log::Level::kInfo, "loops", StrCat("running ", loop_count, " loops"),
+               {{"loops", loop_count}});
+  }
   first.Post([&core] { core.Start(); });
   for (const auto& loop : loops) loop->Start();
 

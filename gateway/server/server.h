@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "absl/status/status.h"
+#include "common/log/log.h"
 #include "gateway/server/options.h"
 
 namespace tiffin::gateway {
@@ -15,8 +16,9 @@ struct ServerOptions {
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half
-// a minute at most), and everything is stopped; a second signal stops at once. Returns why it could
+// a minute at most), and everything is stopped; a second signal stops at once. SIGUSR1 makes
+// `log`, and those of the workers, tell more; SIGUSR2 as much as before. Returns why it could
 // not start, or OK. Blocks the calling thread, which must be the process's only one.
-absl::Status RunServer(ServerOptions options);
+absl::Status RunServer(ServerOptions options, log::Log& log);
 
 }  // namespace tiffin::gateway

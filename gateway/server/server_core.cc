@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -151,7 +151,9 @@ void ServerCore::OnHung(size_t runner, const std::string& path, const absl::Stat
   // The other loops may say the same of it, and late.
   if (!supervisor_->Replace(path)) return;
   const RunnerSetup& setup = shared_.options.runners[runner];
-  spdlog::error("runner '{}': replacing a worker: {}", setup.runner, Message(why));
+  log::Write(log::Level::kError, "worker_replaced",
+             StrCat("runner '", setup.runner, "': replacing a worker: ", Message(why)),
+             {{"service", setup.service}, {"runner", setup.runner}, {"error", Message(why)}});
   Fail(absl::UnavailableError(StrCat(NameOf(setup), ": ", Message(why))));
 }
 
@@ -201,7 +203,8 @@ absl::StatusOr<std::string> ServerCore::OpenPorts() {
     }
     ASSIGN_OR_RETURN(const std::string address,
                      http_server_.Open(shared_.options.http_address, std::move(handlers)));
-    spdlog::info("HTTP on {}", address);
+    log::Write(log::Level::kInfo, "serving_http", StrCat("HTTP on ", address),
+               {{"address", address}});
   }
   std::vector<RpcServer::QueueUser> users;
   for (size_t i = 0; i < loops_.size(); ++i) {
@@ -229,7 +232,9 @@ void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
     Tell(loop, kFirst, [this, requests = serving_[loop]->active_requests()] {
       requests_under_way_ += requests;
       if (++counted_loops_ < loops_.size()) return;
-      spdlog::info("draining: completing {} requests under way", requests_under_way_);
+      log::Write(log::Level::kInfo, "draining",
+                 StrCat("draining: completing ", requests_under_way_, " requests under way"),
+                 {{"requests", requests_under_way_}});
     });
     serving_[loop]->Drain([this, loop] {
       Tell(loop, kFirst, [this] {
@@ -245,6 +250,10 @@ void ServerCore::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> st
   } else {
     supervisor_->Stop(grace, std::move(stopped));
   }
+}
+
+void ServerCore::SetWorkerDetail(Detail detail) {
+  if (supervisor_ != nullptr) supervisor_->SetDetail(detail);
 }
 
 void ServerCore::Close(size_t loop) {

@@ -46,6 +46,9 @@ class ServerCore {
   // After the servers are down. `stopped` when all worker processes are gone.
   void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
 
+  // How much the workers log.
+  void SetWorkerDetail(Detail detail);
+
   // On the thread of loop number `loop`: ends its sessions. The last thing before the loop's queue
   // is shut down. News between loops is dropped from then on.
   void Close(size_t loop);

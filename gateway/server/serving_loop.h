@@ -96,12 +96,14 @@ class ServingLoop : public Serving, private RequestHost {
     return shared_.statistics->of(target);
   }
   ValueAllocator& allocator() override { return memory_; }
+  AccessLog access_log() const override { return shared_.options.access_log; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
                                                     InferDone done) override;
 
  private:
   Loop& loop() override { return loop_; }
+  DataLog* data_log() override { return shared_.options.data_log; }
   void OnRequestBegan() override { ++active_requests_; }
   void OnRequestEnded() override;
 

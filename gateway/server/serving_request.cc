@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/graph/critical_path.h"
+#include "gateway/monitor/data_log.h"
+
 namespace tiffin::gateway {
 
 ServingRequest::~ServingRequest() {
@@ -21,6 +24,8 @@ void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t
   ExecutionOptions execution{
       .deadline = options.deadline,
       .request_id = std::move(options.request_id),
+      .trace = options.trace,
+      .monitored = api.plan().monitor.has_value() && host_.data_log()->Samples(*api.plan().monitor),
       .clock = &host_.loop().clock(),
       .post = [this](absl::AnyInvocable<void()> task) { host_.loop().Defer(std::move(task)); }};
   execution_ = Execution::Start(api, std::move(inputs), std::move(execution),
@@ -47,8 +52,12 @@ void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> ou
     std::move(tell)(outputs.status());
     return;
   }
+  if (execution_->options().monitored) host_.data_log()->Add(*execution_);
   InferReply reply{.outputs = *std::move(outputs), .steps = {}};
-  if (want_timing) reply.steps = execution_->timeline();
+  if (want_timing) {
+    reply.steps = execution_->timeline();
+    reply.critical_path = CriticalPath(execution_->plan(), reply.steps);
+  }
   const Clock& clock = host_.loop().clock();
   Statistics& statistics = *statistics_;
   Statistics::Counter& counter = *counter_;

@@ -13,11 +13,15 @@
 
 namespace tiffin::gateway {
 
+class DataLog;
+
 // What a request needs of its loop's part of the server, which outlives it.
 class RequestHost {
  public:
   virtual ~RequestHost() = default;
   virtual Loop& loop() = 0;
+  // Null where no API has a monitor.
+  virtual DataLog* data_log() = 0;
   virtual void OnRequestBegan() = 0;
   virtual void OnRequestEnded() = 0;
 };

@@ -57,11 +57,15 @@ absl::StatusOr<Process> Process::Spawn(const std::string& program,
   }
   posix_spawn_file_actions_addclosefrom_np(&settings.actions,
                                            has_lifeline ? kLifelineFd + 1 : kLifelineFd);
-  sigset_t none;
+  sigset_t blocked;
   sigset_t all;
-  sigemptyset(&none);
+  sigemptyset(&blocked);
   sigfillset(&all);
-  posix_spawnattr_setsigmask(&settings.attributes, &none);
+  if (has_lifeline) {
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGUSR2);
+  }
+  posix_spawnattr_setsigmask(&settings.attributes, &blocked);
   posix_spawnattr_setsigdefault(&settings.attributes, &all);
   posix_spawnattr_setpgroup(&settings.attributes, 0);
   const int own_group = has_lifeline ? POSIX_SPAWN_SETPGROUP : 0;

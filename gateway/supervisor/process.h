@@ -27,7 +27,9 @@ class Process {
   static constexpr int kLifelineFd = 3;
 
   // Runs `program` with `arguments` (without the program's own name) in a new process, signals at
-  // their defaults and without any other descriptor. By posix_spawn: no fork of a threaded process.
+  // their defaults and without any other descriptor. With a lifeline, SIGUSR1 and SIGUSR2 are
+  // blocked: they wait until the program is ready for them. By posix_spawn: no fork of a threaded
+  // process.
   static absl::StatusOr<Process> Spawn(const std::string& program,
                                        const std::vector<std::string>& arguments,
                                        const Descriptors& descriptors);

@@ -10,10 +10,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
-#include "spdlog/spdlog.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -99,7 +99,9 @@ void Supervisor::Spawn(Worker& worker) {
   auto process =
       Process::Spawn(worker.command.program, arguments, {.lifeline = lifeline_read_.get()});
   if (!process.ok()) {
-    spdlog::error("{}: {}", worker.command.name, Message(process.status()));
+    log::Write(log::Level::kError, "worker_failed",
+               StrCat(worker.command.name, ": ", Message(process.status())),
+               {{"worker", worker.command.name}, {"error", Message(process.status())}});
     loop_.Defer(WhileAlive([this, &worker] {
       if (stopping_) return;
       worker.observer->OnExited({.text = "could not be started", .exit_code = std::nullopt},
@@ -110,6 +112,8 @@ void Supervisor::Spawn(Worker& worker) {
     return;
   }
   worker.process.emplace(*std::move(process));
+  // One that has not come far yet finds it waiting.
+  if (detail_ == Detail::kMore) worker.process->Signal(SIGUSR1);
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));
@@ -144,7 +148,9 @@ void Supervisor::OnEnded(Worker& worker) {
     CheckStopped();
     return;
   }
-  spdlog::error("worker {} (pid {}) ended: {}", worker.command.name, pid, ending->text);
+  log::Write(log::Level::kError, "worker_ended",
+             StrCat("worker ", worker.command.name, " (pid ", pid, ") ended: ", ending->text),
+             {{"worker", worker.command.name}, {"pid", pid}, {"ending", ending->text}});
   if (had_served) {
     Spawn(worker);
   } else {
@@ -165,7 +171,10 @@ void Supervisor::MarkServed(const std::string& path) {
   Worker* const worker = FindLife(path);
   if (worker == nullptr || std::exchange(worker->served, true)) return;
   worker->deaths_before_serving = 0;
-  spdlog::info("worker {} (pid {}) is ready", worker->command.name, worker->process->pid());
+  const pid_t pid = worker->process->pid();
+  log::Write(log::Level::kInfo, "worker_ready",
+             StrCat("worker ", worker->command.name, " (pid ", pid, ") is ready"),
+             {{"worker", worker->command.name}, {"pid", pid}});
 }
 
 bool Supervisor::Replace(const std::string& path) {
@@ -173,6 +182,15 @@ bool Supervisor::Replace(const std::string& path) {
   if (worker == nullptr || std::exchange(worker->replaced, true)) return false;
   worker->process->Signal(SIGKILL);
   return true;
+}
+
+void Supervisor::SetDetail(Detail detail) {
+  detail_ = detail;
+  for (const auto& worker : workers_) {
+    if (worker->process.has_value()) {
+      worker->process->Signal(detail == Detail::kMore ? SIGUSR1 : SIGUSR2);
+    }
+  }
 }
 
 void Supervisor::Stop(absl::Duration grace, absl::AnyInvocable<void()> done) {

@@ -25,6 +25,9 @@ struct WorkerCommand {
   std::vector<std::string> arguments;
 };
 
+// How much workers log.
+enum class Detail { kAsConfigured, kMore };
+
 // Who is told of a worker's lives. On the loop's thread.
 class WorkerObserver {
  public:
@@ -59,6 +62,9 @@ class Supervisor {
   // Kills the process that listens at `path`; the worker is then started again like after any
   // death. False: that process was killed already, or has ended.
   bool Replace(const std::string& path);
+  // Of the workers that run, and of those to come: SIGUSR1 tells them to log more, SIGUSR2 as
+  // configured.
+  void SetDetail(Detail detail);
   // SIGTERM to all, SIGKILL to those that still run after `grace`; `done` when all are reaped.
   void Stop(absl::Duration grace, absl::AnyInvocable<void()> done);
 
@@ -103,6 +109,7 @@ class Supervisor {
   std::unique_ptr<Watcher::Watch> inotify_watch_;
   std::vector<std::unique_ptr<Worker>> workers_;
   uint64_t lives_ = 0;
+  Detail detail_ = Detail::kAsConfigured;
   bool stopping_ = false;
   absl::AnyInvocable<void()> stopped_;
   Loop::Timer kill_timer_;

@@ -191,7 +191,7 @@ def test_the_timeline_shows_order_and_parallel_branches(demo):
         "features": "preprocess", "a": "model_a", "b": "model_b", "verdict": ""}
     for step in steps.values():
         assert set(step) == {"name", "runner", "start_us", "end_us", "queue_us", "batch_us",
-                             "compute_us"}
+                             "compute_us", "transport_us"}
         assert 0 <= step["start_us"] <= step["end_us"] <= timing["total_us"]
         assert step["queue_us"] + step["compute_us"] <= step["end_us"] - step["start_us"] + 1000
     for branch in ("a", "b"):

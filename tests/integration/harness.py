@@ -162,7 +162,7 @@ class Server:
             line = self.wait_for_line(r"serving on \S+", START_S)
             self.address = re.search(r"serving on ([^\s\"',]+)", line).group(1)
             # Said before, if there is HTTP.
-            found = re.search(r"HTTP on (\S+)", "\n".join(self.lines))
+            found = re.search(r"HTTP on ([^\s\"',]+)", "\n".join(self.lines))
             self.http_address = found and found.group(1)
         except BaseException:
             self.close()
@@ -195,6 +195,9 @@ class Server:
     @property
     def pid(self):
         return self._popen.pid
+
+    def signal(self, number):
+        self._popen.send_signal(number)
 
     def terminate(self):
         self._popen.terminate()

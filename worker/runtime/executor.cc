@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "common/log/log.h"
+#include "common/log/request_fields.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/batch_inputs.h"
@@ -87,6 +89,16 @@ absl::Status ValidateInputs(const QueuedCall& call) {
     }
   }
   return absl::OkStatus();
+}
+
+void LogAnswer(const QueuedCall& call, const v1::Result& result) {
+  log::Fields fields = log::RequestFields(call.origin.request_id, call.origin.trace);
+  fields.Add({"method", call.method});
+  fields.Add({"rows", call.rows});
+  fields.Add({"queue_us", result.queue_us()});
+  fields.Add({"batch_us", result.batch_us()});
+  fields.Add({"compute_us", result.compute_us()});
+  log::Record(log::Level::kDebug, "call", fields);
 }
 
 uint64_t Microseconds(absl::Duration duration) {
@@ -183,6 +195,7 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
       continue;
     }
     result.set_executed_rows(static_cast<uint64_t>(std::exchange(untold_rows, 0)));
+    if (log::Enabled(log::Level::kDebug)) LogAnswer(call, result);
     call.peer->RemoveCall(call.id);
     call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
   }

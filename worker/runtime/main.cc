@@ -15,6 +15,8 @@
 #include "common/async/probe.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
+#include "common/log/flags.h"
+#include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/backend.h"
@@ -31,6 +33,8 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+// A worker says little.
+constexpr size_t kLogQueue = 512;
 constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
 
 int Report(std::string_view program, const absl::Status& status, int code) {
@@ -39,7 +43,7 @@ int Report(std::string_view program, const absl::Status& status, int code) {
 }
 
 // What must be in place before a model is loaded, which may take long: the end of the gateway ends
-// this process, and SIGTERM and SIGINT wait for Serve instead of ending a thread of the engine's.
+// this process, and signals wait for Serve instead of ending a thread of the engine's.
 class Surroundings {
  public:
   static absl::StatusOr<std::unique_ptr<Surroundings>> Create(int lifeline_fd) {
@@ -61,9 +65,18 @@ class Surroundings {
 
   Watcher& watcher() { return *watcher_; }
 
-  void WaitForSignal() const {
+  // Until SIGTERM or SIGINT. Meanwhile, SIGUSR1 has more logged, and SIGUSR2 as much as before.
+  void WaitForEnd(log::Log& log) const {
     int signal = 0;
-    sigwait(&signals_, &signal);
+    while (sigwait(&signals_, &signal) == 0) {
+      if (signal == SIGUSR1) {
+        log.Set(std::min(log.level(), log::Level::kDebug));
+      } else if (signal == SIGUSR2) {
+        log.Restore();
+      } else {
+        return;
+      }
+    }
   }
 
  private:
@@ -71,6 +84,8 @@ class Surroundings {
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
+    sigaddset(&signals_, SIGUSR1);
+    sigaddset(&signals_, SIGUSR2);
   }
 
   sigset_t signals_;
@@ -98,7 +113,8 @@ size_t CallsAtOnce(const config::BatchingConfig& batching, const Backend& backen
 // Serves until a signal comes.
 absl::Status Serve(const WorkerOptions& options, const std::string& path,
                    config::BatchingConfig batching, Backend& backend,
-                   const WorkerDescription& description, Surroundings& surroundings) {
+                   const WorkerDescription& description, Surroundings& surroundings,
+                   log::Log& log) {
   const Clock& clock = Clock::Monotonic();
   const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
   shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
@@ -125,7 +141,7 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
   const absl::Status listening = server.Listen(StrCat(path, ".fd"));
   std::thread loop_thread([&] { loop.Run(); });
 
-  if (listening.ok()) surroundings.WaitForSignal();
+  if (listening.ok()) surroundings.WaitForEnd(log);
 
   loop.Post([&] { server.Close(); });
   rpc_server.Shutdown(absl::ZeroDuration());
@@ -206,16 +222,24 @@ int PrintMeasurements(std::string_view program, const WorkerOptions& options,
 // Loads, and serves until a signal comes. Returns the exit code.
 int ServeRunner(std::string_view program, const WorkerOptions& options,
                 const WorkerSubject& subject, const BackendFactory& factory) {
+  log::Options log_options = log::OptionsOf(options.log);
+  log_options.worker = subject.name;
+  log_options.queue = kLogQueue;
+  log::Log log(log_options);
+  const auto fail = [&](const absl::Status& status, int code) {
+    log.Fail(program, Message(status));
+    return code;
+  };
   // Loading may take long: what can be wrong without it is looked at first.
   const absl::StatusOr<std::string> path = SocketPath(options);
-  if (!path.ok()) return Report(program, path.status(), kExitUsage);
+  if (!path.ok()) return fail(path.status(), kExitUsage);
   const auto surroundings = Surroundings::Create(options.lifeline_fd);
-  if (!surroundings.ok()) return Report(program, surroundings.status(), kExitUsage);
+  if (!surroundings.ok()) return fail(surroundings.status(), kExitUsage);
   const auto backend = Load(factory, subject);
-  if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
+  if (!backend.ok()) return fail(backend.status(), kExitUsage);
   const absl::Status served = Serve(options, *path, subject.batching, **backend,
-                                    DescriptionOf(subject, **backend), **surroundings);
-  return served.ok() ? 0 : Report(program, served, kExitFailed);
+                                    DescriptionOf(subject, **backend), **surroundings, log);
+  return served.ok() ? 0 : fail(served, kExitFailed);
 }
 
 void AddFlags(CLI::App& app, WorkerOptions& options) {
@@ -237,6 +261,7 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
   app.add_flag("--debuggable", options.debuggable, "Allow core dumps and debuggers");
   app.add_option("--segment-limit", options.segment_limit,
                  "Bytes of shared memory, of all sessions together");
+  log::AddFlags(app, options.log);
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
   model->needs(describe);

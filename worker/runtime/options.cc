@@ -54,6 +54,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
     subject = FromModel(*std::move(model));
   }
   RETURN_IF_ERROR(CheckBackend(needed, backend, what));
+  subject.name = StrCat(service.name, ".", runner->name);
   subject.config.options.update(runner->options);
   subject.config.device = runner->device.value_or(config::kCpuDevice);
   subject.batching = runner->batching.value_or(config::BatchingConfig{});
@@ -72,6 +73,7 @@ absl::StatusOr<WorkerSubject> ResolveSubject(const WorkerOptions& options,
     RETURN_IF_ERROR(model::VerifyFiles(model));
     RETURN_IF_ERROR(CheckBackend(model.backend, backend, StrCat("model '", model.name, "'")));
     subject = FromModel(std::move(model));
+    subject.name = subject.model;
     subject.runs_example = true;
   } else {
     ASSIGN_OR_RETURN(subject, FromRunner(options, backend));

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/config/batching.h"
+#include "common/log/flags.h"
 #include "common/model/store.h"
 #include "worker/runtime/backend.h"
 
@@ -27,6 +28,7 @@ struct WorkerOptions {
   int threads = 1;
   int lifeline_fd = -1;
   uint64_t segment_limit = uint64_t{1} << 30;
+  log::Flags log;
 
   bool debuggable = false;
   bool describe = false;
@@ -40,6 +42,7 @@ struct WorkerOptions {
 
 // What the options say, looked up in the service file and in the store.
 struct WorkerSubject {
+  std::string name;  // "digits.model_a"; a model's without a service file.
   BackendConfig config;
   std::string backend;  // This program's.
   std::string model;    // Empty without a store model.

@@ -4,15 +4,25 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/signature.h"
 #include "common/tensor.h"
+#include "common/trace_context.h"
+#include "tiffin/worker/v1/worker.pb.h"
 #include "worker/runtime/peer.h"
 
 namespace tiffin::worker {
+
+// The request that a call is made for, as its gateway knows it.
+struct CallOrigin {
+  std::string request_id;
+  TraceContext trace;
+};
+CallOrigin OriginOf(const v1::Execute& execute);
 
 // A call from its frame to its result.
 struct QueuedCall {
@@ -22,6 +32,7 @@ struct QueuedCall {
 
   std::shared_ptr<Peer> peer;
   uint64_t id = 0;
+  CallOrigin origin;
   std::string method;
   const MethodSignature* signature = nullptr;  // The worker's, as it describes itself.
   std::vector<TensorView> inputs;
@@ -44,5 +55,8 @@ struct QueuedCall {
 
 // Ends a call without executing it or after it failed: sends its result and forgets it.
 void EndCall(QueuedCall& call, const absl::Status& status);
+
+// A line of the log, that names the request.
+void LogFailure(const CallOrigin& origin, std::string_view method, const absl::Status& status);
 
 }  // namespace tiffin::worker

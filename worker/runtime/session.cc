@@ -151,15 +151,13 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     parked.received = received;
     parked.deadline = deadline;
     parked.timer = parts_.loop.At(deadline, [this, call = execute.call()] {
-      peer_->SendError(call,
-                       absl::DeadlineExceededError("the deadline passed before a segment arrived"));
-      parked_.remove_if([&](const Parked& other) { return other.execute.call() == call; });
+      EndParked(call, absl::DeadlineExceededError("the deadline passed before a segment arrived"));
     });
     return;
   }
   auto call = MakeCall(execute);
   if (!call.ok()) {
-    peer_->SendError(execute.call(), call.status());
+    Refuse(execute, call.status());
     return;
   }
   (*call)->received = received;
@@ -184,6 +182,7 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute&
   auto call = std::make_shared<QueuedCall>();
   call->peer = peer_;
   call->id = execute.call();
+  call->origin = OriginOf(execute);
   call->method = execute.method();
   call->signature = &signature;
   call->rows = execute.rows();
@@ -232,14 +231,22 @@ absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& s
   return absl::OkStatus();
 }
 
-void Session::OnCancel(uint64_t id) {
+void Session::Refuse(const v1::Execute& execute, const absl::Status& status) {
+  LogFailure(OriginOf(execute), execute.method(), status);
+  peer_->SendError(execute.call(), status);
+}
+
+bool Session::EndParked(uint64_t id, const absl::Status& status) {
   const auto parked = std::find_if(parked_.begin(), parked_.end(),
                                    [&](const Parked& other) { return other.execute.call() == id; });
-  if (parked != parked_.end()) {
-    parked_.erase(parked);
-    peer_->SendError(id, absl::CancelledError("cancelled while queued"));
-    return;
-  }
+  if (parked == parked_.end()) return false;
+  Refuse(parked->execute, status);
+  parked_.erase(parked);
+  return true;
+}
+
+void Session::OnCancel(uint64_t id) {
+  if (EndParked(id, absl::CancelledError("cancelled while queued"))) return;
   const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
   if (call == nullptr) return;
   // One that executes ends with its own result, sooner if the backend asks.

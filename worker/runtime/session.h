@@ -70,6 +70,10 @@ class Session {
   void OnCancel(uint64_t call);
   // Queues the call, or parks it while a segment that it names is still on its way.
   void Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline);
+  // Ends a call that has not been queued.
+  void Refuse(const v1::Execute& execute, const absl::Status& status);
+  // False if no such call is parked.
+  bool EndParked(uint64_t call, const absl::Status& status);
   absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute);
   absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, QueuedCall& call);
   void OnSegment(shm::DescriptorSocket::Received received);

@@ -53,6 +53,14 @@ std::optional<std::string_view> Exchange::metadata(std::string_view key) const {
   return std::nullopt;
 }
 
+std::vector<std::string_view> Exchange::metadata_values(std::string_view key) const {
+  std::vector<std::string_view> values;
+  for (const Field& field : fields_) {
+    if (field.name == key) values.push_back(field.value);
+  }
+  return values;
+}
+
 void Exchange::AddTrailingMetadata(std::string key, std::string value) {
   answer_fields_.push_back({std::move(key), std::move(value)});
 }

@@ -33,6 +33,7 @@ class Exchange : public Rpc {
 
   std::string_view method() const override { return path_; }
   std::optional<std::string_view> metadata(std::string_view key) const override;
+  std::vector<std::string_view> metadata_values(std::string_view key) const override;
   // Its header field is read by the service, which can refuse it.
   absl::Time deadline() const override { return absl::InfiniteFuture(); }
   void AddTrailingMetadata(std::string key, std::string value) override;

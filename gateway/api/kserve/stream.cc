@@ -50,6 +50,13 @@ grpc::ByteBuffer ErrorReply(const std::string& id, const absl::Status& status) {
 class InferStreams::Stream {
  public:
   Stream(InferStreams& owner, Rpc& rpc) : owner_(owner), rpc_(rpc) {}
+  ~Stream() {
+    for (const Entry& entry : entries_) {
+      if (entry.pending != nullptr) Log(entry, absl::CancelledError("its stream has ended"));
+    }
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
 
   void Read() {
     if (reading_ || half_closed_ || entries_.size() >= kMaxStreamed) return;
@@ -70,6 +77,12 @@ class InferStreams::Stream {
   // A request, from its arrival until its response is written.
   struct Entry {
     std::string id;
+    // For the log.
+    std::optional<InferTarget> target;
+    int64_t rows = 0;
+    std::string request_id;
+    TraceContext trace;
+    absl::Time received;
     EncodeReply encode;
     std::unique_ptr<PendingInfer> pending;
     std::optional<grpc::ByteBuffer> reply;
@@ -77,21 +90,26 @@ class InferStreams::Stream {
 
   void Take(const grpc::ByteBuffer& message) {
     Entry& entry = entries_.emplace_back();  // A list: the address stays.
+    entry.received = owner_.calls_.Now();
     if (absl::Status started = Start(message, entry); !started.ok()) {
+      Log(entry, started);
       entry.reply = ErrorReply(entry.id, started);
     }
   }
 
   absl::Status Start(const grpc::ByteBuffer& message, Entry& entry) {
-    const absl::Time received = owner_.calls_.Now();
     ParsedRequest parsed;
     RETURN_IF_ERROR(parsed.Parse(message));
     entry.id = parsed.message().id();
     ASSIGN_OR_RETURN(InferRequest request, DecodeRequest(parsed, owner_.models_, owner_.memory_,
                                                          owner_.serving_.allocator()));
-    request.received = received;
+    request.received = entry.received;
     entry.encode = std::move(request.encode);
     InferOptions options = owner_.calls_.OptionsOf(rpc_, request);
+    entry.target = request.target;
+    entry.rows = request.inputs.rows;
+    entry.request_id = options.request_id;
+    entry.trace = options.trace;
     options.want_timing = false;  // It would come when the stream ends, if at all.
     entry.pending = owner_.serving_.Start(
         request.target, std::move(request.inputs.values), request.inputs.rows, std::move(options),
@@ -102,8 +120,20 @@ class InferStreams::Stream {
   void Finish(Entry& entry, absl::StatusOr<InferReply> reply) {
     entry.pending.reset();
     absl::StatusOr<grpc::ByteBuffer> message = Encode(entry, reply);
+    Log(entry, message.status());
     entry.reply = message.ok() ? *std::move(message) : ErrorReply(entry.id, message.status());
     Write();
+  }
+
+  void Log(const Entry& entry, const absl::Status& status) const {
+    if (!owner_.calls_.log().Wants(status)) return;
+    owner_.calls_.log().Ended({.method = rpc_.method(),
+                               .target = entry.target,
+                               .rows = entry.rows,
+                               .request_id = entry.request_id.empty() ? entry.id : entry.request_id,
+                               .trace = entry.trace,
+                               .duration = owner_.calls_.Now() - entry.received},
+                              status);
   }
 
   static absl::StatusOr<grpc::ByteBuffer> Encode(Entry& entry,

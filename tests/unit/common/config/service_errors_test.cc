@@ -158,7 +158,7 @@ TEST(ServiceErrorsTest, OfAnApi) {
       {"    inputs: {x: text}\n    output: {y: x}\n",
        "f:4:3: api 'p' has no 'input'; add input: {name: type}\n"
        "f:5:5: unknown key 'inputs' in api 'p'; did you mean 'input'? known here: input, steps, "
-       "output, timeout"},
+       "output, timeout, monitor"},
       {"    input: {x: \"FP32[3]\"}\n    output: {y: x}\n",
        "f:5:16: type 'FP32[3]': write 'fp32' in lower case"},
       {"    input: {x: \"fp32[2,rows]\"}\n    output: {y: x}\n",

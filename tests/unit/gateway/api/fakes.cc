@@ -55,6 +55,14 @@ std::optional<std::string_view> FakeRpc::metadata(std::string_view key) const {
   return it->second;
 }
 
+std::vector<std::string_view> FakeRpc::metadata_values(std::string_view key) const {
+  std::vector<std::string_view> values;
+  if (const auto first = metadata(key)) values.push_back(*first);
+  const auto [begin, end] = more_metadata.equal_range(key);
+  for (auto more = begin; more != end; ++more) values.emplace_back(more->second);
+  return values;
+}
+
 void FakeRpc::AddTrailingMetadata(std::string key, std::string value) {
   if (finished()) std::abort();
   trailing[std::move(key)] = std::move(value);

@@ -62,6 +62,7 @@ class FakeRpc : public Rpc {
   bool finished() const { return status.has_value(); }
 
   std::map<std::string, std::string, std::less<>> sent_metadata;
+  std::multimap<std::string, std::string, std::less<>> more_metadata;  // Behind those.
   absl::Time client_deadline = absl::InfiniteFuture();
   // How it ended.
   std::optional<absl::Status> status;
@@ -75,6 +76,7 @@ class FakeRpc : public Rpc {
   // The service's side.
   std::string_view method() const override { return method_; }
   std::optional<std::string_view> metadata(std::string_view key) const override;
+  std::vector<std::string_view> metadata_values(std::string_view key) const override;
   absl::Time deadline() const override { return client_deadline; }
   void AddTrailingMetadata(std::string key, std::string value) override;
   void Read(absl::AnyInvocable<void(std::optional<grpc::ByteBuffer>)> done) override;

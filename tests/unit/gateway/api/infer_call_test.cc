@@ -10,7 +10,6 @@ namespace {
 
 using testing::FakeRpc;
 using testing::FakeServing;
-using ::testing::HasSubstr;
 using testing::ManualClock;
 using ::testing::MatchesRegex;
 using testing::Spec;
@@ -71,9 +70,47 @@ TEST_F(InferCallTest, RequestIdIsMadeFitForMetadata) {
   EXPECT_EQ(rpc_.trailing["x-request-id"], "?" + std::string(127, 'x'));
 }
 
+TEST_F(InferCallTest, ATraceGoesOnInANewSpan) {
+  const std::string trace(31, 'a');
+  rpc_.sent_metadata["traceparent"] = "00-1" + trace + "-00000000000000ff-01";
+  rpc_.sent_metadata["tracestate"] = "a=1";
+  rpc_.more_metadata.emplace("tracestate", "b=2");
+  calls_.Start(rpc_, Request());
+  EXPECT_THAT(rpc_.trailing["traceparent"], MatchesRegex("00-1" + trace + "-[0-9a-f]{16}-01"));
+  EXPECT_EQ(rpc_.trailing["tracestate"], "a=1,b=2");
+  const TraceContext& ours = serving_.started.back().options.trace;
+  EXPECT_EQ(ToTraceparent(ours), rpc_.trailing["traceparent"]);
+  EXPECT_EQ(ours.parent, 0xffU);
+  EXPECT_NE(ours.span, ours.parent);
+}
+
+TEST_F(InferCallTest, ATraceBeginsWhereNoGoodOneIsSent) {
+  const std::string good = "00-" + std::string(32, 'a') + "-00000000000000ff-01";
+  FakeRpc without(loop_, "/x.Y/Z");
+  FakeRpc bad(loop_, "/x.Y/Z");
+  bad.sent_metadata["traceparent"] = good + "-";
+  FakeRpc twice(loop_, "/x.Y/Z");
+  twice.sent_metadata["traceparent"] = good;
+  twice.more_metadata.emplace("traceparent", good);
+  std::string last;
+  for (FakeRpc* rpc : {&without, &bad, &twice}) {
+    rpc->sent_metadata["tracestate"] = "a=1";
+    calls_.Start(*rpc, Request());
+    const TraceContext& ours = serving_.started.back().options.trace;
+    EXPECT_TRUE(ours.valid());
+    EXPECT_EQ(ours.parent, 0U);
+    EXPECT_EQ(ToTraceparent(ours), rpc->trailing["traceparent"]);
+    EXPECT_NE(TraceIdText(ours), std::string(32, 'a'));
+    EXPECT_NE(TraceIdText(ours), last);
+    EXPECT_FALSE(rpc->trailing.contains("tracestate")) << "it belongs to a trace that is none";
+    last = TraceIdText(ours);
+  }
+}
+
 TEST_F(InferCallTest, RefusedRequestsGetTheirIdToo) {
   calls_.Refuse(rpc_, "mine", absl::InvalidArgumentError("no"));
   EXPECT_EQ(rpc_.trailing["x-request-id"], "mine");
+  EXPECT_TRUE(ParseTraceparent(rpc_.trailing["traceparent"]).has_value());
   EXPECT_EQ(*rpc_.status, absl::InvalidArgumentError("no"));
 }
 
@@ -151,28 +188,13 @@ TEST_F(InferCallTest, TimingCountsFromTheArrivalOfTheRequest) {
                                                      .end = absl::Microseconds(90),
                                                      .queue = absl::Microseconds(5),
                                                      .batch = absl::Microseconds(6),
-                                                     .compute = absl::Microseconds(7)}}});
+                                                     .compute = absl::Microseconds(7)}},
+                                          .critical_path = {0}});
   EXPECT_EQ(nlohmann::json::parse(rpc_.trailing["tiffin-timing"]), nlohmann::json::parse(R"(
-      {"total_us": 500, "steps": [{"name": "a", "runner": "model_a", "start_us": 110,
-       "end_us": 190, "queue_us": 5, "batch_us": 6, "compute_us": 7}]})"));
-}
-
-TEST(TimingJsonTest, LongTimelinesAreTruncatedAndStayJson) {
-  const std::string name(60, 'n');
-  const std::vector<StepTiming> steps(200, StepTiming{.name = name,
-                                                      .runner = name,
-                                                      .start = absl::Microseconds(1),
-                                                      .end = absl::Microseconds(2),
-                                                      .queue = {},
-                                                      .batch = {},
-                                                      .compute = {}});
-  const std::string text = TimingJson(absl::Seconds(1), absl::ZeroDuration(), steps);
-  EXPECT_LE(text.size(), kMaxTimingBytes);
-  EXPECT_GT(text.size(), kMaxTimingBytes - 400);
-  EXPECT_THAT(text, ::testing::Not(HasSubstr("\n")));
-  const nlohmann::json json = nlohmann::json::parse(text);
-  EXPECT_EQ(json["truncated"], true);
-  EXPECT_GT(json["steps"].size(), 10U);
+      {"total_us": 500, "parse_us": 100, "dispatch_us": 10, "gather_us": 310,
+       "critical_path": ["a"],
+       "steps": [{"name": "a", "runner": "model_a", "start_us": 110, "end_us": 190, "queue_us": 5,
+                  "batch_us": 6, "compute_us": 7, "transport_us": 62}]})"));
 }
 
 }  // namespace

@@ -113,7 +113,8 @@ TEST_F(StatisticsTest, WhatFailedIsNotExecuted) {
 }
 
 TEST_F(StatisticsTest, ARunnerCalledByItselfIsCountedOnce) {
-  const std::vector<StepTiming> steps = {Step(0, {{.rows = 4, .count = 1, .compute = 5 * kMs}})};
+  std::vector<StepTiming> steps = {Step(0, {{.rows = 4, .count = 1, .compute = 5 * kMs}})};
+  steps[0].overlapped = 2 * kMs;  // Of rows that went beside others.
   statistics_->Count(statistics_->at(runner(0)), Ended(steps, true));
   statistics_->CountReply(statistics_->at(runner(0)), kMs);
   const TargetStatistics counted = statistics_->of(runner(0));
@@ -122,7 +123,7 @@ TEST_F(StatisticsTest, ARunnerCalledByItselfIsCountedOnce) {
   EXPECT_EQ(counted.executions, 1U);
   EXPECT_EQ(counted.rows, 4U);
   EXPECT_EQ(counted.queue.time, 3 * kMs);
-  EXPECT_EQ(counted.compute_infer.time, 5 * kMs);
+  EXPECT_EQ(counted.compute_infer.time, 7 * kMs);
   EXPECT_EQ(counted.compute_input.time, 3 * kMs);
   EXPECT_EQ(counted.compute_output.time, kMs);
   EXPECT_EQ(statistics_->of(runner(1)).success.count, 0U);

@@ -42,6 +42,9 @@ class RunnerPoolTest : public DispatchTest {
     for (const Outcome& outcome : outcomes_) count += outcome.result.has_value() ? 1 : 0;
     return count;
   }
+  CallTimings TimingsOf(const Outcome& outcome) {
+    return loop_.Do([&] { return (*outcome.result)->timings; });
+  }
   bool Ready() {
     return loop_.Do([&] { return pool_->ready(); });
   }
@@ -263,12 +266,17 @@ TEST_P(RunnerPoolTest, ALostCallIsRunAgainOnAnotherReplica) {
   Outcome& call = Start("important", {.retries = 1});
   EXPECT_EQ(first.NextExecute().inputs(0).inline_bytes(), "important");
 
+  clock_.Advance(absl::Milliseconds(3));
   first.EndStream(absl::UnavailableError("broken"));
 
   const worker::v1::Execute again = second.NextExecute();
   EXPECT_EQ(again.inputs(0).inline_bytes(), "important");
+  clock_.Advance(absl::Milliseconds(1));
   second.Send(InlineResult(again.call(), "done"));
   EXPECT_EQ(Await(call).value_or(""), "done");
+  EXPECT_EQ(TimingsOf(call).retries, 1);
+  EXPECT_EQ(TimingsOf(call).retry, absl::Milliseconds(3)) << "the attempt that failed";
+  EXPECT_EQ(TimingsOf(call).queue, absl::ZeroDuration());
 }
 
 TEST_P(RunnerPoolTest, ALostCallIsNotRunAgainWithoutRetries) {
@@ -321,6 +329,7 @@ TEST_P(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
   Outcome& first = Start("first");
   Outcome& second = Start("second");
   EXPECT_FALSE(IsDone(first));
+  clock_.Advance(absl::Milliseconds(3));
 
   FakeWorker& next = AddWorker(0);
 
@@ -328,6 +337,8 @@ TEST_P(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
     const worker::v1::Execute execute = next.NextExecute();
     next.Send(InlineResult(execute.call(), execute.inputs(0).inline_bytes()));
     EXPECT_EQ(Await(*call).value_or(""), call == &first ? "first" : "second");
+    EXPECT_EQ(TimingsOf(*call).queue, absl::Milliseconds(3));
+    EXPECT_EQ(TimingsOf(*call).retries, 0);
   }
 }
 

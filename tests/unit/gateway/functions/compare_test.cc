@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <limits>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,8 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "tests/unit/common/log/log_capture.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -37,22 +34,6 @@ FunctionArgument Argument(std::string origin, ValueType type) {
   return {.keyword = "", .origin = std::move(origin), .type = std::move(type), .literal = {}};
 }
 
-// Catches what is logged while it lives.
-class LogCapture {
- public:
-  LogCapture() : before_(spdlog::default_logger()) {
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(stream_);
-    sink->set_pattern("%l %v");
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", std::move(sink)));
-  }
-  ~LogCapture() { spdlog::set_default_logger(before_); }
-  std::string text() const { return stream_.str(); }
-
- private:
-  std::ostringstream stream_;
-  std::shared_ptr<spdlog::logger> before_;
-};
-
 class CompareTest : public testing::Test {
  protected:
   absl::StatusOr<std::vector<std::string>> Compare(const Value& a, const Value& b) {
@@ -76,7 +57,7 @@ class CompareTest : public testing::Test {
     return std::string(Message(function.status()));
   }
 
-  LogCapture log_;
+  log::LogCapture log_;
 };
 
 TEST_F(CompareTest, AgreementHasItsFixedForm) {
@@ -137,12 +118,29 @@ TEST_F(CompareTest, NoScoresAreAnError) {
 TEST_F(CompareTest, EachRowLeavesOneRecord) {
   ASSERT_TRUE(Compare(Scores<float>({{0.25f, 0.75f}}), Scores<float>({{0.5f, 0.25f}})).ok());
   const std::string text = log_.text();
-  ASSERT_THAT(text, testing::StartsWith("info {"));
+  ASSERT_THAT(text, testing::StartsWith("info compare {"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
-  const auto record = nlohmann::json::parse(text.substr(5));
-  EXPECT_EQ(record, nlohmann::json::parse(R"({"event": "compare", "request_id": "r\"1",
+  const auto record = nlohmann::json::parse(text.substr(text.find('{')));
+  EXPECT_EQ(record, nlohmann::json::parse(R"({"request_id": "r\"1",
       "service": "demo", "api": "predict", "names": ["model_a", "model_b"], "answers": [1, 0],
       "scores": [0.75, 0.5], "agree": false})"));
+}
+
+TEST_F(CompareTest, ItsRecordGoesToTheDataLogWhereThereIsOne) {
+  const auto function = MakeCompare(std::vector{Argument("a", TensorType(DataType::kFp32, {-1})),
+                                                Argument("b", TensorType(DataType::kFp32, {-1}))});
+  const std::vector<Value> inputs = {Scores<float>({{0.25f, 0.75f}}),
+                                     Scores<float>({{0.5f, 0.25f}})};
+  std::vector<std::string> records;
+  ASSERT_TRUE(
+      (*function)
+          ->Run(inputs,
+                FunctionContext{
+                    .service = "demo", .api = "predict", .request_id = "r", .records = &records})
+          .ok());
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(nlohmann::json::parse(records[0]), nlohmann::json::parse(R"({"event": "compare",
+      "names": ["a", "b"], "answers": [1, 0], "scores": [0.75, 0.5], "agree": false})"));
 }
 
 TEST_F(CompareTest, ArgumentsAreTwoRowsOfScores) {

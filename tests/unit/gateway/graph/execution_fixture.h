@@ -31,6 +31,7 @@ class ExecutionTest : public testing::Test {
   FakeRunner& runner(const std::string& name) { return runners[name]; }
 
   void Start(std::vector<Value> inputs, absl::Time deadline = absl::InfiniteFuture()) {
+    done_calls = 0;
     auto bound = BoundApi::Create(
         builder.plan, [this](const std::string& name) -> Runner* { return &runners[name]; });
     ASSERT_TRUE(bound.ok()) << bound.status();
@@ -39,6 +40,7 @@ class ExecutionTest : public testing::Test {
     options.deadline = deadline;
     options.request_id = "request";
     options.clock = &clock;
+    options.monitored = monitored;
     options.post = [this](absl::AnyInvocable<void()> task) { posted.push_back(std::move(task)); };
     execution = Execution::Start(*bound_api, std::move(inputs), std::move(options),
                                  [this](absl::StatusOr<std::vector<Value>> outputs) {
@@ -59,6 +61,7 @@ class ExecutionTest : public testing::Test {
   std::vector<absl::AnyInvocable<void()>> posted;
   int done_calls = 0;
   bool destroy_when_done = false;
+  bool monitored = false;
   std::optional<absl::StatusOr<std::vector<Value>>> result;
   std::unique_ptr<Execution> execution;  // Last: it uses all of the above.
 };

@@ -281,5 +281,33 @@ TEST_F(ExecutionTest, RunnerThatIsNotThereIsABug) {
   EXPECT_EQ(bound.status().code(), absl::StatusCode::kInternal);
 }
 
+TEST_F(ExecutionTest, WhatIsMonitoredIsKeptUntilTheEnd) {
+  builder.AddInput();
+  builder.AddCall("a", {Input(0)});
+  builder.AddFunction("f", {Step(0)}, [](std::span<const Value> inputs) -> absl::StatusOr<Value> {
+    return inputs.front();
+  });
+  builder.AddOutput(Step(1));
+  builder.plan.monitor = {.config = {},
+                          .values = {{"x", Input(0), kNumber}, {"a", Step(0), kNumber}}};
+  for (const bool kept : {false, true}) {
+    monitored = kept;
+    Start({Numbers({1})});
+    auto& call = *runner("runner_a").calls().back();
+    const std::weak_ptr<const Buffer> input = call.call.inputs.front().buffer;
+    FakeRunner::End(call, CallResult{.outputs = {Numbers({2})}, .timings = {}});
+    ASSERT_TRUE(result->ok());
+    const Execution::Monitored monitored_values = execution->TakeMonitored();
+    if (kept) {
+      ASSERT_EQ(monitored_values.values.size(), 2U);
+      EXPECT_EQ(NumbersOf(monitored_values.values[0]), (std::vector<int64_t>{1}));
+      EXPECT_EQ(NumbersOf(monitored_values.values[1]), (std::vector<int64_t>{2}));
+    } else {
+      EXPECT_TRUE(monitored_values.values.empty());
+      EXPECT_TRUE(input.expired()) << "nobody needs the input any more";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tiffin::gateway

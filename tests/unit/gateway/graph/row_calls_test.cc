@@ -78,6 +78,46 @@ TEST(RowCallsTest, AnyNumberOfRowsIsSplitWithinTheLimitAndComesBackInOrder) {
   }
 }
 
+TEST(RowCallsTest, TimingsAreThoseOfTheCallsThatLieBehindOneAnother) {
+  const std::string method = "run";
+  const MethodSignature signature = Signature(/*batchable=*/false, 0);
+  FakeRunner runner;
+  runner.set_calls_at_once(2);
+  std::optional<absl::StatusOr<CallResult>> result;
+  Call call;
+  call.method = &method;
+  call.signature = &signature;
+  call.inputs.push_back(Numbers({0, 1, 2}));
+  call.rows = 3;
+  const auto pending =
+      StartRowCalls(runner, std::move(call),
+                    [&](absl::StatusOr<CallResult> ended) { result.emplace(std::move(ended)); });
+  ASSERT_TRUE(pending.ok()) << pending.status();
+  const auto end = [&](size_t index, int ms) {
+    const absl::Duration unit = absl::Milliseconds(ms);
+    FakeRunner::End(*runner.calls()[index], CallResult{.outputs = {Numbers({0})},
+                                                       .timings = {.queue = unit,
+                                                                   .batch = 2 * unit,
+                                                                   .compute = 3 * unit,
+                                                                   .retry = 4 * unit,
+                                                                   .retries = 1}});
+  };
+
+  end(1, 10);  // Row 2 begins behind it.
+  end(0, 1);
+  end(2, 100);
+
+  ASSERT_TRUE(result.has_value() && result->ok());
+  const CallTimings& timings = (*result)->timings;
+  EXPECT_EQ(timings.queue, absl::Milliseconds(110));
+  EXPECT_EQ(timings.batch, absl::Milliseconds(220));
+  EXPECT_EQ(timings.compute, absl::Milliseconds(330));
+  EXPECT_EQ(timings.retry, absl::Milliseconds(440));
+  EXPECT_EQ(timings.retries, 2);
+  EXPECT_EQ(timings.overlapped, absl::Milliseconds(3)) << "row 0, beside row 1";
+  EXPECT_EQ(timings.calls, 3);
+}
+
 TEST(RowCallsTest, NoMoreAreUnderWayThanTheRunnerTakes) {
   const std::string method = "run";
   const MethodSignature signature = Signature(/*batchable=*/false, 0);

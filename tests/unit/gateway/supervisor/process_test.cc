@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/unique_fd.h"
 #include "gmock/gmock.h"
@@ -145,6 +146,15 @@ TEST_F(ProcessTest, StartsWithSignalsAtTheirDefaults) {
 
   signal(SIGPIPE, old);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST_F(ProcessTest, SignalsThatSayWhatToLogWaitForTheProgram) {
+  // Without a shell between: it unblocks all.
+  const std::vector<std::string> arguments = {"-q", "^SigBlk:[[:space:]]*0*a00$",
+                                              "/proc/self/status"};
+  auto process = Process::Spawn("/bin/grep", arguments, {.lifeline = lifeline_.get()});
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ(Await(*process).exit_code, 0);
 }
 
 TEST_F(ProcessTest, HasAGroupOfItsOwn) {

@@ -1,0 +1,30 @@
+#include "gateway/graph/critical_path.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace tiffin::gateway {
+
+std::vector<size_t> CriticalPath(const PlannedApi& plan, std::span<const StepTiming> timeline) {
+  std::vector<std::optional<size_t>> position(plan.steps.size());
+  for (size_t i = 0; i < timeline.size(); ++i) position[timeline[i].step] = i;
+  std::optional<size_t> last;
+  const auto consider = [&](size_t step) {
+    const std::optional<size_t> at = position[step];
+    if (!at.has_value()) return;
+    if (!last.has_value() || timeline[*at].end > timeline[*last].end) last = at;
+  };
+  for (const PlannedOutput& output : plan.outputs) {
+    if (output.source.from == ValueSource::From::kStep) consider(output.source.index);
+  }
+  std::vector<size_t> path;
+  while (last.has_value()) {
+    path.push_back(*last);
+    last.reset();
+    for (const size_t need : plan.steps[timeline[path.back()].step].needs) consider(need);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+}  // namespace tiffin::gateway

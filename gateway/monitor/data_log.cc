@@ -1,0 +1,182 @@
+#include "gateway/monitor/data_log.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/log/blocked_signals.h"
+#include "common/log/log.h"
+#include "common/status_macros.h"
+#include "common/strings.h"
+#include "spdlog/pattern_formatter.h"
+#include "spdlog/sinks/rotating_file_sink.h"
+
+namespace tiffin::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr absl::Duration kFinishGrace = absl::Seconds(1);
+// How often at most it is said that records are dropped.
+constexpr absl::Duration kTellInterval = absl::Seconds(10);
+
+absl::Status CheckFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (fs::is_directory(folder, error)) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("--monitor-dir ", folder.native(),
+                                           " is no folder, and can't be made one; name another"));
+}
+
+}  // namespace
+
+// A file that is written, and rotated when it is full. Throws nothing.
+class DataLog::File {
+ public:
+  static absl::StatusOr<std::unique_ptr<File>> Open(const fs::path& path,
+                                                    const config::MonitorConfig& config) {
+    std::error_code error;
+    // Anything else could be full, or nobody's, without an end.
+    if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {
+      return absl::InvalidArgumentError(
+          StrCat("monitor ", path.native(), " is no regular file; remove it, or name another"));
+    }
+    try {
+      std::unique_ptr<File> file(new File(path, config));
+      return file;
+    } catch (const spdlog::spdlog_ex& failure) {
+      return absl::InvalidArgumentError(StrCat("monitor ", path.native(), " can't be written (",
+                                               failure.what(),
+                                               "); give --monitor-dir a folder that can"));
+    }
+  }
+
+  // False: it was not written. What is wrong is told once, and also when it is over.
+  bool Write(const std::string& line) {
+    try {
+      // What was written of a line before it failed must not be the beginning of this one.
+      sink_.log({"", spdlog::level::info, failed_ ? StrCat("\n", line) : line});
+      sink_.flush();
+    } catch (const spdlog::spdlog_ex& failure) {
+      if (!std::exchange(failed_, true)) {
+        log::Write(log::Level::kError, "monitor_failed",
+                   StrCat("monitor ", path_, " can't be written: ", failure.what()),
+                   {{"file", path_}, {"error", failure.what()}});
+      }
+      return false;
+    }
+    if (std::exchange(failed_, false)) {
+      log::Write(log::Level::kInfo, "monitor_recovered",
+                 StrCat("monitor ", path_, " can be written again"), {{"file", path_}});
+    }
+    return true;
+  }
+
+ private:
+  File(const fs::path& path, const config::MonitorConfig& config)
+      : path_(path.native()),
+        sink_(path_, config.rotate_size, static_cast<size_t>(config.rotate_keep)) {
+    sink_.set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));
+  }
+
+  const std::string path_;
+  spdlog::sinks::rotating_file_sink_st sink_;
+  bool failed_ = false;
+};
+
+absl::StatusOr<std::unique_ptr<DataLog>> DataLog::Open(
+    const fs::path& folder, std::span<const config::ServiceConfig> services, DataLogLimits limits) {
+  RETURN_IF_ERROR(CheckFolder(folder));
+  std::unique_ptr<DataLog> data_log(new DataLog(limits));
+  for (const config::ServiceConfig& service : services) {
+    for (const config::ApiConfig& api : service.apis) {
+      if (!api.monitor.has_value()) continue;
+      const config::MonitorConfig& monitor = *api.monitor;
+      if (data_log->files_.contains(monitor.file)) {
+        return absl::InvalidArgumentError(
+            StrCat("service '", service.name, "', api '", api.name, "': the monitor's file '",
+                   monitor.file, "' is that of another service too; name another one"));
+      }
+      ASSIGN_OR_RETURN(data_log->files_[monitor.file], File::Open(folder / monitor.file, monitor));
+    }
+  }
+  const log::BlockedSignals blocked;  // SIGXFSZ too: a file that gets too large is an error.
+  data_log->writer_ = std::thread([log = data_log.get()] { log->Run(); });
+  return data_log;
+}
+
+DataLog::DataLog(DataLogLimits limits) : limits_(limits) {}
+
+DataLog::~DataLog() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    write_until_ = absl::Now() + kFinishGrace;
+  }
+  if (writer_.joinable()) writer_.join();
+}
+
+bool DataLog::Samples(const PlannedMonitor& monitor) {
+  if (monitor.config.sample >= 1) return true;
+  const absl::MutexLock lock(&mutex_);
+  return absl::Bernoulli(random_, monitor.config.sample);
+}
+
+void DataLog::Add(Execution& execution) {
+  DataRecord record = RecordOf(execution);
+  const uint64_t size = record.size();
+  const absl::MutexLock lock(&mutex_);
+  if (waiting_.size() >= limits_.records || waiting_bytes_ + size > limits_.bytes) {
+    ++dropped_;
+    return;
+  }
+  waiting_bytes_ += size;
+  waiting_.push_back(std::move(record));
+}
+
+void DataLog::Run() {
+  const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !waiting_.empty() || write_until_ != absl::InfiniteFuture();
+  };
+  while (true) {
+    DataRecord record;
+    absl::Time until;
+    {
+      const absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&has_work));
+      if (waiting_.empty()) break;
+      // One at a time: those that wait count, and can be dropped.
+      record = std::move(waiting_.front());
+      waiting_.pop_front();
+      waiting_bytes_ -= record.size();
+      until = write_until_;
+    }
+    if (absl::Now() < until) {
+      Write(record);
+    } else {
+      ++dropped_;
+    }
+    TellDropped();
+  }
+  told_at_ = absl::InfinitePast();
+  TellDropped();
+}
+
+void DataLog::Write(const DataRecord& record) {
+  if (!files_.at(record.file)->Write(ToJson(record))) ++dropped_;
+}
+
+void DataLog::TellDropped() {
+  const uint64_t dropped = dropped_;
+  const absl::Time now = absl::Now();
+  if (dropped == told_dropped_ || now < told_at_ + kTellInterval) return;
+  log::Write(log::Level::kWarning, "monitor_records_dropped",
+             StrCat(dropped - told_dropped_,
+                    " records of monitors were dropped: the disk is full, "
+                    "or slower than the requests"),
+             {{"dropped", dropped - told_dropped_}, {"dropped_in_all", dropped}});
+  told_dropped_ = dropped;
+  told_at_ = now;
+}
+
+}  // namespace tiffin::gateway
