@@ -5,7 +5,9 @@
 #include <system_error>
 
 #include "CLI/CLI.hpp"
+#include "common/config/diagnostics.h"
 #include "common/strings.h"
+#include "gateway/commands/diagnostic_report.h"
 
 namespace tiffin::gateway {
 
@@ -24,8 +26,12 @@ int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddC
 }
 
 int ReportError(const absl::Status& status) {
-  const std::string line = StrCat("tiffin: ", Message(status), "\n");
-  std::fputs(line.c_str(), stderr);
+  if (config::DiagnosticsIn(status).empty()) {
+    const std::string line = StrCat("tiffin: ", Message(status), "\n");
+    std::fputs(line.c_str(), stderr);
+  } else {
+    PrintDiagnostics(status);  // Each begins with its place.
+  }
   return status.code() == absl::StatusCode::kInvalidArgument ? kExitUsage : kExitFailed;
 }
 

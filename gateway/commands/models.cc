@@ -1,7 +1,5 @@
-#include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -11,6 +9,7 @@
 #include "gateway/commands/command.h"
 #include "gateway/commands/models_import.h"
 #include "gateway/commands/models_text.h"
+#include "gateway/commands/print.h"
 
 // `tiffin models`: what is in the store, and how it gets there.
 namespace tiffin::gateway {
@@ -24,14 +23,6 @@ struct ShowOptions {
   std::string store;
   bool json = false;
 };
-
-void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-void PrintJson(const Json& json) {
-  Print(json.dump(/*indent=*/2, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                  Json::error_handler_t::replace) +
-        "\n");
-}
 
 model::Store OpenStore(const std::string& dir) {
   return model::Store(dir.empty() ? model::Store::DefaultRoot() : std::filesystem::path(dir));

@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
@@ -36,7 +37,9 @@ int Serve(const ServeOptions& options) {
     // It will not start: then say everything that is wrong, not only what was found without
     // workers.
     const auto graphs = PlanGraphs(*plan);
-    return ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
+    const int exit_code = ReportError(graphs.ok() ? DiagnosticsOf(*plan) : graphs.status());
+    if (const auto note = TypesNote(*plan); !note.empty()) spdlog::warn("{}", note);
+    return exit_code;
   }
   for (const std::string& line : AllocationText(plan->allocation)) spdlog::info("{}", line);
   ServerOptions server;
