@@ -25,6 +25,7 @@ using Command = std::function<int()>;
 // into `chosen`, to run when parsing is over. Both outlive the parsing and the run.
 using AddCommand = void (*)(CLI::App& app, Command& chosen);
 
+void AddCall(CLI::App& app, Command& chosen);
 void AddCheck(CLI::App& app, Command& chosen);
 void AddModels(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
