@@ -371,8 +371,20 @@ void ServingLoop::Close() {
   slots_.clear();
 }
 
+void ServingLoop::TellAwaited() {
+  // After two seconds, and every five from there on.
+  if (++start_ticks_ % 5 != 3) return;
+  std::string awaited;
+  for (const auto& slot : slots_) {
+    if (slot->pool->all_ready()) continue;
+    awaited += StrCat(awaited.empty() ? "" : ", ", slot->setup.service, ".", slot->setup.runner);
+  }
+  spdlog::info("waiting for the workers of {}, which load their models", awaited);
+}
+
 void ServingLoop::Housekeep() {
   memory_.DropIdle();
+  if (state_ == State::kStarting) TellAwaited();
   housekeeping_ = loop_.At(loop_.now() + kHousekeepingInterval, [this] { Housekeep(); });
 }
 

@@ -108,6 +108,8 @@ class ServingLoop : public Serving {
   void AddEntries(const RunnerSlot& slot);
   void Fail(absl::Status status);
   void Housekeep();
+  // While starting: logs which workers are not ready yet, if it takes long.
+  void TellAwaited();
   void RequestEnded();
   RunnerSlot* Find(std::string_view service, std::string_view runner) const;
 
@@ -118,6 +120,7 @@ class ServingLoop : public Serving {
   const ServingOptions options_;
   absl::AnyInvocable<void(absl::StatusOr<std::string>)> started_;
   State state_ = State::kStarting;
+  int start_ticks_ = 0;  // Housekeepings while starting.
 
   SegmentNames names_;
   GatewayMemory memory_;
