@@ -46,8 +46,12 @@ Connection::Connection(std::string address, Interrupts& interrupts)
   channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
 }
 
-absl::Status Connection::Explained(const grpc::Status& status, const CallOptions& options) {
+absl::Status Connection::Explained(const grpc::Status& status, const CallOptions& options,
+                                   absl::Time deadline) {
   const auto code = static_cast<absl::StatusCode>(status.error_code());
+  if (code == absl::StatusCode::kCancelled && interrupts_->signal() != 0) {
+    return absl::CancelledError("interrupted; the server has been told");
+  }
   // A server's own UNAVAILABLE comes on a connection that works.
   unreachable_ = code == absl::StatusCode::kUnavailable &&
                  channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
@@ -61,7 +65,9 @@ absl::Status Connection::Explained(const grpc::Status& status, const CallOptions
     return absl::UnimplementedError(StrCat("the server at ", address_, " does not speak KServe v2 ",
                                            "(", status.error_message(), ")"));
   }
-  if (code == absl::StatusCode::kDeadlineExceeded) {
+  // A server may notice first, and cancel what it does.
+  const bool is_late = code == absl::StatusCode::kCancelled && absl::Now() >= deadline;
+  if (code == absl::StatusCode::kDeadlineExceeded || is_late) {
     return absl::DeadlineExceededError(StrCat(status.error_message(), " (--timeout is ",
                                               absl::FormatDuration(options.timeout), ")"));
   }
@@ -72,7 +78,8 @@ absl::StatusOr<grpc::ByteBuffer> Connection::Call(std::string_view method,
                                                   const google::protobuf::Message& request,
                                                   const CallOptions& options,
                                                   grpc::ClientContext& context) {
-  context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+  const absl::Time deadline = absl::Now() + options.timeout;
+  context.set_deadline(absl::ToChronoTime(deadline));
   for (const auto& [key, value] : options.metadata) context.AddMetadata(key, value);
   grpc::GenericStub stub(channel_);
   grpc::CompletionQueue queue;
@@ -88,7 +95,7 @@ absl::StatusOr<grpc::ByteBuffer> Connection::Call(std::string_view method,
   queue.Next(&tag, &ok);
   interrupts_->Watch(nullptr);
   queue.Shutdown();
-  if (!status.ok()) return Explained(status, options);
+  if (!status.ok()) return Explained(status, options, deadline);
   return reply;
 }
 

@@ -49,7 +49,9 @@ class Connection {
   absl::StatusOr<grpc::ByteBuffer> Call(std::string_view method,
                                         const google::protobuf::Message& request,
                                         const CallOptions& options, grpc::ClientContext& context);
-  absl::Status Explained(const grpc::Status& status, const CallOptions& options);
+  // With what to try.
+  absl::Status Explained(const grpc::Status& status, const CallOptions& options,
+                         absl::Time deadline);
 
   std::string address_;
   Interrupts* interrupts_;

@@ -139,22 +139,16 @@ absl::StatusOr<RawTensor> InputOf(const Port& port, const Arguments& arguments) 
 absl::StatusOr<std::vector<Arguments>> Assign(const Model& model,
                                               const std::vector<Argument>& arguments) {
   std::vector<Arguments> assigned(model.inputs.size());
-  std::vector<std::string_view> names;
-  for (const Port& port : model.inputs) names.push_back(port.spec.name);
   for (const Argument& argument : arguments) {
     if (argument.name.empty()) continue;
-    const auto found = std::find(names.begin(), names.end(), argument.name);
-    if (found == names.end()) {
-      const std::string_view nearest = config::Nearest(argument.name, names);
+    const Port* found = FindPort(model.inputs, argument.name);
+    if (found == nullptr) {
       return absl::InvalidArgumentError(
           StrCat("there is no input ", config::Quoted(argument.name),
-                 nearest.empty() ? std::string() : StrCat("; did you mean '", nearest, "'?"),
-                 "; it is ", model.SignatureText(),
-                 nearest.empty() && names.size() == 1
-                     ? StrCat("; a text with a '=' needs its name, as in ", names[0], "=A=B")
-                     : std::string()));
+                 model.Hint(argument.name, model.inputs),
+                 "; a text that has a '=' in it is written NAME=TEXT too"));
     }
-    assigned[static_cast<size_t>(found - names.begin())].push_back(&argument);
+    assigned[static_cast<size_t>(found - model.inputs.data())].push_back(&argument);
   }
   const auto free = static_cast<size_t>(
       std::find_if(assigned.begin(), assigned.end(), [](const auto& of) { return of.empty(); }) -
@@ -195,7 +189,7 @@ absl::StatusOr<inference::ModelInferRequest> MakeRequest(const Model& model,
     input.mutable_shape()->Add(value.shape.begin(), value.shape.end());
     request.add_raw_input_contents(std::move(value.bytes));
   }
-  if (!missing.empty()) return absl::InvalidArgumentError(absl::StrJoin(missing, "\ntiffin: "));
+  if (!missing.empty()) return absl::InvalidArgumentError(absl::StrJoin(missing, "\n"));
   return request;
 }
 

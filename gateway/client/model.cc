@@ -1,8 +1,9 @@
 #include "gateway/client/model.h"
 
-#include <string_view>
+#include <algorithm>
 
 #include "absl/strings/str_join.h"
+#include "common/config/name_hint.h"
 #include "common/strings.h"
 
 namespace tiffin::gateway::client {
@@ -60,6 +61,20 @@ Shape Port::Pattern() const {
 
 std::string Model::SignatureText() const {
   return StrCat(name, "(", PortsText(inputs), ") -> (", PortsText(outputs), ")");
+}
+
+std::string Model::Hint(std::string_view wrong, const std::vector<Port>& ports) const {
+  std::vector<std::string_view> names;
+  for (const Port& port : ports) names.push_back(port.spec.name);
+  const std::string_view nearest = config::Nearest(wrong, names);
+  return nearest.empty() ? StrCat("; it is ", SignatureText())
+                         : StrCat("; did you mean '", nearest, "'? It is ", SignatureText());
+}
+
+const Port* FindPort(const std::vector<Port>& ports, std::string_view name) {
+  const auto found = std::find_if(ports.begin(), ports.end(),
+                                  [&](const Port& port) { return port.spec.name == name; });
+  return found == ports.end() ? nullptr : &*found;
 }
 
 Model ModelOf(const Metadata& metadata) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/signature.h"
@@ -27,7 +28,12 @@ struct Model {
 
   // "a.b(image: image) -> (text: text)"
   std::string SignatureText() const;
+  // What to say behind a `name` that none of `ports` has: the nearest one, and the signature.
+  std::string Hint(std::string_view name, const std::vector<Port>& ports) const;
 };
+
+// Null: there is none.
+const Port* FindPort(const std::vector<Port>& ports, std::string_view name);
 
 // Servers that don't say what their BYTES are give bytes.
 Model ModelOf(const inference::ModelMetadataResponse& metadata);

@@ -8,6 +8,7 @@
 #include "common/strings.h"
 #include "gateway/api/http/json_tensor.h"
 #include "gateway/api/status.h"
+#include "gateway/api/text.h"
 #include "gateway/client/npy.h"
 
 namespace tiffin::gateway::client {
@@ -60,7 +61,9 @@ class Lists {
 
   void AppendElement(size_t index) {
     if (size_ == 0) {
-      text_ += Dump(json(std::string(elements_[index])), -1);
+      const std::string_view element = elements_[index];
+      text_ += IsValidUtf8(element) ? Dump(json(std::string(element)), -1)
+                                    : StrCat("<", element.size(), " bytes>");
       return;
     }
     const TensorView element{
@@ -184,7 +187,7 @@ absl::StatusOr<std::string> OutputFile(const Output& output, std::string_view fi
     }
     return written;
   }
-  if (output.rows.size() == 1 && output.port.spec.type.kind != ValueKind::kTensor) {
+  if (output.rows.size() == 1) {
     return std::string(output.rows.front());
   }
   ASSIGN_OR_RETURN(const json value, OutputJson(output));

@@ -108,7 +108,8 @@ std::string DrawTimeline(const Timeline& timeline, std::string_view block) {
     text += StrCat("    ", Padded(step.name, names), "  ", Padded(RunnerText(step), runners), "  ",
                    Bar(step, total, block));
     absl::StrAppendFormat(&text, "  %6d us", step.end_us - step.start_us);
-    if (!step.parts.empty()) text += StrCat("  (", PartsText(step.parts), ")");
+    if (!step.parts.empty() && !step.runner.empty())
+      text += StrCat("  (", PartsText(step.parts), ")");
     text += "\n";
   }
   if (timeline.truncated) text += "    ... (more steps than metadata holds)\n";

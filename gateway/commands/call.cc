@@ -13,7 +13,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
-#include "common/config/name_hint.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/client/argument.h"
@@ -23,6 +22,7 @@
 #include "gateway/client/outputs.h"
 #include "gateway/client/timeline.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/print.h"
 #include "gateway/commands/terminal.h"
 #include "gateway/commands/text_file.h"
@@ -125,16 +125,11 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>&
 absl::StatusOr<std::map<std::string, std::string>> OutputFilesOf(const CallCommand& command,
                                                                  const client::Model& model) {
   std::map<std::string, std::string> files;
-  std::vector<std::string_view> names;
-  for (const client::Port& port : model.outputs) names.push_back(port.spec.name);
   for (const std::string& text : command.outputs) {
     ASSIGN_OR_RETURN(const auto pair, Split("--output", text, "NAME=FILE"));
-    if (std::find(names.begin(), names.end(), pair.first) == names.end()) {
-      const std::string_view nearest = config::Nearest(pair.first, names);
-      return absl::InvalidArgumentError(
-          StrCat("--output ", text, ": there is no such output",
-                 nearest.empty() ? std::string() : StrCat("; did you mean '", nearest, "'?"),
-                 "; it is ", model.SignatureText()));
+    if (client::FindPort(model.outputs, pair.first) == nullptr) {
+      return absl::InvalidArgumentError(StrCat("--output ", text, ": there is no such output",
+                                               model.Hint(pair.first, model.outputs)));
     }
     files.insert(pair);
   }
@@ -156,18 +151,18 @@ class Caller {
   int Call(const std::vector<Argument>& arguments, const std::string& file) {
     const auto request = client::MakeRequest(model_, arguments);
     if (!request.ok()) return ReportError(request.status());
-    client::InferResult result = connection_.Infer(*request, options_);
-    absl::StatusOr<std::vector<client::Output>> outputs = result.status;
-    if (result.status.ok()) outputs = client::OutputsOf(model_, result.response);
-    const absl::Status shown = outputs.ok() ? Show(*outputs, result, file) : outputs.status();
+    const client::InferResult result = connection_.Infer(*request, options_);
+    absl::Status shown = result.status;
+    if (shown.ok()) shown = Show(result, file);
     if (shown.ok()) return kExitDone;
     ShowError(shown, result, file);
     return kExitFailed;
   }
 
  private:
-  absl::Status Show(const std::vector<client::Output>& outputs, const client::InferResult& result,
-                    const std::string& file) {
+  absl::Status Show(const client::InferResult& result, const std::string& file) {
+    ASSIGN_OR_RETURN(const std::vector<client::Output> outputs,
+                     client::OutputsOf(model_, result.response));
     for (const client::Output& output : outputs) {
       const auto to = files_.find(output.port.spec.name);
       if (to == files_.end()) continue;
@@ -296,7 +291,7 @@ int Call(const CallCommand& command) {
   // Before the signals are watched: who waits for stdin can be interrupted as always.
   std::vector<Argument> arguments;
   for (const std::string& text : command.inputs) {
-    absl::StatusOr<Argument> argument = client::ReadArgument(text);
+    absl::StatusOr<Argument> argument = client::ReadArgument(WithoutGuard(text));
     if (!argument.ok()) return ReportError(argument.status());
     arguments.push_back(*std::move(argument));
   }
@@ -324,12 +319,10 @@ void AddCall(CLI::App& app, Command& chosen) {
                    "SERVICE.API, SERVICE.RUNNER or SERVICE.RUNNER.METHOD")
       ->required();
   call->add_option(
-          "inputs", options->inputs,
-          "NAME=VALUE or NAME=@FILE for each input; just VALUE or @FILE where there is one. "
-          "@- is stdin. Text, images and bytes go as they are; json and tensors are JSON, "
-          "or .npy files; where an input has rows, again for each")
-      ->allow_extra_args(false)
-      ->expected(0, -1);
+      "inputs", options->inputs,
+      "NAME=VALUE or NAME=@FILE for each input; just VALUE or @FILE where there is one. "
+      "@- is stdin. Text, images and bytes go as they are; json and tensors are JSON, "
+      "or .npy files; where an input has rows, again for each");
   call->add_option("--each", options->each,
                    "Call once for each of these files, or of the files in these folders, as the "
                    "input that is left; an answer a line");
@@ -357,6 +350,13 @@ void AddCall(CLI::App& app, Command& chosen) {
       "if asked for; or error: {code, message}");
   call->add_flag("--timing", options->timing,
                  "Draw when each step ran, and what its time went to, in us");
+  Group(*call, "Request", {"--address", "--timeout", "--request-id", "--metadata", "--each"});
+  Group(*call, "Answer", {"--json", "--timing", "--output"});
+  Teach(*call,
+        {"tiffin call inference_graph_demo.predict @build/images/digits/digit_7.png",
+         "tiffin call inference_graph_demo.predict --each build/images/digits --timing",
+         "tiffin call sentiment_analysis.sentiment text='What a lovely dinner!' --json"},
+        "0 answered, 1 the call failed, 2 wrong usage or input");
   call->callback([options, &chosen] { chosen = [options] { return Call(*options); }; });
 }
 

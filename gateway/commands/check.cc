@@ -14,6 +14,7 @@
 #include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_files.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/print.h"
 #include "gateway/commands/text_file.h"
@@ -86,7 +87,7 @@ int Check(const CheckOptions& options) {
 void AddCheck(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<CheckOptions>();  // Shared with the command that may run.
   CLI::App* check = app.add_subcommand(
-      "check", "Check service files whole: all errors at once, then the plan and the resources");
+      "check", "Check service files whole: all errors at once, or the plan and the resources.");
   AddPlanOptions(*check, options->plan);
   check->add_option("--proto", options->proto_dir,
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
@@ -95,6 +96,12 @@ void AddCheck(CLI::App& app, Command& chosen) {
   check->add_flag("--json", options->json,
                   "Print the plan, or the errors, as one JSON object: ok, errors, services, "
                   "resources");
+  Teach(*check,
+        {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
+         "tiffin check deploy/examples/*/service.yaml --store build/models --cpus 4 --json",
+         "tiffin check deploy/examples/sentiment_analysis/service.yaml --store build/models "
+         "--graph build/graphs"},
+        "0 all is right, 1 it could not be checked, 2 errors in a file, or wrong usage");
   check->callback([options, &chosen] { chosen = [options] { return Check(*options); }; });
 }
 

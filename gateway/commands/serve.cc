@@ -8,6 +8,7 @@
 #include "gateway/commands/command.h"
 #include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/resources/allocation_text.h"
@@ -71,17 +72,22 @@ int Serve(const ServeOptions& options) {
 void AddServe(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
   CLI::App* serve =
-      app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP");
+      app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP.");
   AddPlanOptions(*serve, options->plan);
-  serve->add_option("--grpc-address", options->grpc_address, "HOST:PORT or unix:PATH")
+  serve
+      ->add_option("--grpc-address", options->grpc_address,
+                   "Where gRPC listens: HOST:PORT or unix:PATH")
       ->capture_default_str();
-  serve->add_option("--http-address", options->http_address,
-                    "HOST:PORT, as 127.0.0.1:8000; without it there is no HTTP");
-  serve->add_option("--runtime-dir", options->runtime_dir, "Where sockets go")
+  serve->add_option(
+      "--http-address", options->http_address,
+      "Where HTTP listens: HOST:PORT, as in 127.0.0.1:8000; without it there is no HTTP");
+  serve
+      ->add_option("--runtime-dir", options->runtime_dir,
+                   "A folder for the sockets of workers; each run makes one of its own in it")
       ->capture_default_str();
   serve
       ->add_option("--segment-limit", options->segment_limit,
-                   "Bytes of shared memory for the gateway, and for each worker")
+                   "The most bytes of shared memory for the gateway, and for each worker")
       ->capture_default_str();
   serve
       ->add_option("--worker-transport", options->worker_transport,
@@ -89,6 +95,11 @@ void AddServe(CLI::App& app, Command& chosen) {
                    "sockets), or grpc (streams; slower)")
       ->check(CLI::IsMember({kExpress, kGrpc}))
       ->capture_default_str();
+  Group(*serve, "Addresses", {"--grpc-address", "--http-address"});
+  Teach(*serve,
+        {"tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",
+         "tiffin serve deploy/examples/*/service.yaml --store build/models "
+         "--http-address 127.0.0.1:8000"});
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 
