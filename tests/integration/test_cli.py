@@ -214,13 +214,12 @@ apis:
     made = subprocess.Popen(
         [programs / "tiffin", command, service, *(args if command == "serve" else [])],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    workers = []
     try:
         assert any("waiting for the worker" in said and "slow.lazy" in said
                    for said in made.stderr)
-        workers = harness.children(made.pid)
     finally:
+        workers = harness.children(made.pid)
         made.kill()
-        made.communicate(timeout=harness.END_S)
-        for worker in workers:
+        for worker in workers:  # They hold its stderr.
             worker.kill()
+        made.communicate(timeout=harness.END_S)
