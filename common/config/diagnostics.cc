@@ -76,6 +76,7 @@ std::vector<Diagnostic> Diagnostics::Sorted() const {
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry* a, const Entry* b) { return a->location < b->location; });
   std::vector<Diagnostic> sorted;
+  sorted.reserve(entries.size());
   for (const Entry* entry : entries) {
     sorted.push_back({Printable(file_), entry->location, Printable(entry->message)});
   }

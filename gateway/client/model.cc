@@ -44,7 +44,7 @@ std::string PortsText(const std::vector<Port>& ports) {
 }  // namespace
 
 std::string Port::TypeText() const {
-  const std::string text = ToString(spec.type);
+  std::string text = ToString(spec.type);
   if (!has_rows) return text;
   const size_t bracket = text.find('[');
   if (bracket == std::string::npos) return StrCat(text, "[rows]");
@@ -65,6 +65,7 @@ std::string Model::SignatureText() const {
 
 std::string Model::Hint(std::string_view wrong, const std::vector<Port>& ports) const {
   std::vector<std::string_view> names;
+  names.reserve(ports.size());
   for (const Port& port : ports) names.push_back(port.spec.name);
   const std::string_view nearest = config::Nearest(wrong, names);
   return nearest.empty() ? StrCat("; it is ", SignatureText())
