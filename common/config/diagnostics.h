@@ -16,6 +16,18 @@ struct Location {
   friend auto operator<=>(const Location&, const Location&) = default;
 };
 
+// One thing that is wrong with a file.
+struct Diagnostic {
+  std::string file;
+  Location location;
+  std::string message;  // What is wrong, and the fix; one line, without control characters.
+
+  friend bool operator==(const Diagnostic&, const Diagnostic&) = default;
+};
+
+// A text of all would drown the reader of a file that is wrong everywhere: it has so many of them.
+inline constexpr size_t kMaxDiagnosticsInText = 100;
+
 // Gathers everything that is wrong with one file, so that one run reports it all.
 class Diagnostics {
  public:
@@ -25,7 +37,9 @@ class Diagnostics {
   void Add(Location location, std::string message);
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
-  // `file:line:column: message`, a line each, in the order of the file, without repeats.
+  // In the order of the file, without repeats.
+  std::vector<Diagnostic> Sorted() const;
+  // Sorted(), a line `file:line:column: message` each.
   std::string ToString() const;
   // OK if empty, else INVALID_ARGUMENT with ToString().
   absl::Status ToStatus() const;
@@ -41,5 +55,7 @@ class Diagnostics {
 
 // OK if all are empty, else INVALID_ARGUMENT with what they say, one file after the other.
 absl::Status ToStatus(std::span<const Diagnostics> files);
+// What such a status was made of, as it travels with it; nothing where it is another error.
+std::vector<Diagnostic> DiagnosticsIn(const absl::Status& status);
 
 }  // namespace tiffin::config

@@ -96,10 +96,10 @@ Log::Log(const Options& options)
 
 Log::~Log() = default;
 
-void Log::Fail(std::string_view program, std::string_view why) {
+void Log::Fail(std::string_view why, absl::FunctionRef<void()> print) {
   if (format_ == Format::kJson) Write(Level::kError, "failed", why);
   parts_.reset();
-  if (format_ == Format::kText) std::fputs(StrCat(program, ": ", why, "\n").c_str(), stderr);
+  if (format_ == Format::kText) print();
 }
 
 uint64_t Log::lost() const { return parts_ == nullptr ? 0 : parts_->lost(); }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "absl/functional/function_ref.h"
 #include "nlohmann/json.hpp"
 
 // What the programs say on stderr, a line for each thing that happened. By any thread; it never
@@ -48,9 +49,9 @@ class Log {
   Level level() const { return level_; }  // As it was made with.
   // Lines that were not written, for they came faster than they were read.
   uint64_t lost() const;
-  // The last thing that is said: why the program ends. As text it comes after all else, its lines
-  // as they are; as JSON it is a line as any other, for who reads JSON reads nothing else.
-  void Fail(std::string_view program, std::string_view why);
+  // The last thing that is said: why the program ends. As text it is what `print` prints on stderr,
+  // after all else; as JSON it is a line as any other, for who reads JSON reads nothing else.
+  void Fail(std::string_view why, absl::FunctionRef<void()> print);
   // More or less than Options::level says, until Restore. From any thread.
   void Set(Level level);
   void Restore() { Set(level_); }

@@ -2,17 +2,21 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/api/typed/proto_files.h"
+#include "gateway/commands/check_json.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_files.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
+#include "gateway/commands/print.h"
 #include "gateway/commands/text_file.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/graph/describe.h"
@@ -26,6 +30,7 @@ struct CheckOptions {
   PlanOptions plan;
   std::string proto_dir;
   std::string graph_dir;
+  bool json = false;
 };
 
 absl::Status WriteProtos(const std::vector<PlannedService>& services,
@@ -37,19 +42,44 @@ absl::Status WriteProtos(const std::vector<PlannedService>& services,
   return absl::OkStatus();
 }
 
-absl::Status Check(const CheckOptions& options) {
-  ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
-  ASSIGN_OR_RETURN(const std::vector<PlannedService> services, PlanGraphs(plan));
-  RETURN_IF_ERROR(DiagnosticsOf(plan));
+void PrintPlan(const WorkerPlan& plan, const std::vector<PlannedService>& services) {
   for (const PlannedService& service : services) {
     std::fputs(DescribePlan(service).c_str(), stdout);
   }
   for (const std::string& line : AllocationText(plan.allocation)) {
     std::printf("%s\n", line.c_str());
   }
+}
+
+absl::Status WriteFiles(const CheckOptions& options, const std::vector<PlannedService>& services) {
   if (!options.proto_dir.empty()) RETURN_IF_ERROR(WriteProtos(services, options.proto_dir));
   if (!options.graph_dir.empty()) RETURN_IF_ERROR(WriteGraphs(services, options.graph_dir));
   return absl::OkStatus();
+}
+
+// Of what went wrong, JSON is said on stdout, and all else on stderr.
+int Fail(const CheckOptions& options, const absl::Status& errors, std::string_view note = "") {
+  if (options.json) PrintJson(ErrorsJson(errors, note));
+  const int exit_code = ReportError(errors);
+  if (!note.empty()) std::fputs(StrCat(note, "\n").c_str(), stderr);
+  return exit_code;
+}
+
+int Check(const CheckOptions& options) {
+  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
+  if (!plan.ok()) return Fail(options, plan.status());
+  const absl::StatusOr<std::vector<PlannedService>> services = PlanGraphs(*plan);
+  if (!services.ok()) return Fail(options, services.status());
+  if (const absl::Status errors = DiagnosticsOf(*plan); !errors.ok()) {
+    return Fail(options, errors, TypesNote(*plan));
+  }
+  if (options.json) {
+    PrintJson(PlanJson(*plan, *services));
+  } else {
+    PrintPlan(*plan, *services);
+  }
+  const absl::Status written = WriteFiles(options, *services);
+  return written.ok() ? kExitDone : ReportError(written);
 }
 
 }  // namespace
@@ -57,18 +87,22 @@ absl::Status Check(const CheckOptions& options) {
 void AddCheck(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<CheckOptions>();  // Shared with the command that may run.
   CLI::App* check = app.add_subcommand(
-      "check", "Check service files whole: all errors at once, then the plan and the resources");
+      "check", "Check service files whole: all errors at once, or the plan and the resources.");
   AddPlanOptions(*check, options->plan);
   check->add_option("--proto", options->proto_dir,
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
   check->add_option("--graph", options->graph_dir,
                     "Draw each API's graph into this folder, as SERVICE.API.svg (needs Graphviz)");
-  check->callback([options, &chosen] {
-    chosen = [options] {
-      const absl::Status checked = Check(*options);
-      return checked.ok() ? kExitDone : ReportError(checked);
-    };
-  });
+  check->add_flag("--json", options->json,
+                  "Print the plan, or the errors, as one JSON object: ok, errors, services, "
+                  "resources");
+  Teach(*check,
+        {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
+         "tiffin check deploy/examples/*/service.yaml --store build/models --cpus 4 --json",
+         "tiffin check deploy/examples/sentiment_analysis/service.yaml --store build/models "
+         "--graph build/graphs"},
+        "0 all is right, 1 it could not be checked, 2 errors in a file, or wrong usage");
+  check->callback([options, &chosen] { chosen = [options] { return Check(*options); }; });
 }
 
 }  // namespace tiffin::gateway

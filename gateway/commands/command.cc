@@ -3,22 +3,54 @@
 #include <cstdio>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/config/diagnostics.h"
 #include "common/strings.h"
+#include "gateway/commands/diagnostic_report.h"
+#include "gateway/commands/help.h"
 
 namespace tiffin::gateway {
 
+namespace {
+
+constexpr char kGuard = '\x1f';
+
+// In the order that CLI11 wants: the last first.
+std::vector<std::string> GuardedArguments(int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string argument = argv[i];
+    if (argument.starts_with('[') && argument.ends_with(']')) argument.insert(0, 1, kGuard);
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+}  // namespace
+
+std::string WithoutGuard(const std::string& argument) {
+  return argument.starts_with(kGuard) ? argument.substr(1) : argument;
+}
+
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands) {
   CLI::App app("Tiffin serves many models as one service.", "tiffin");
+  UseHelpFormat(app);
   app.require_subcommand(1);
   Command chosen;
   for (const AddCommand add : commands) add(app, chosen);
+  Teach(app, {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
+              "tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",
+              "tiffin call inference_graph_demo.predict @build/images/digits/digit_7.png"});
   // CLI11 reports by exceptions, which end here; --help is one of them.
   try {
-    app.parse(argc, argv);
+    app.parse(GuardedArguments(argc, argv));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitDone : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fputs(UsageText(app, error).c_str(), stderr);
+    return kExitUsage;
   }
   return chosen();
 }
@@ -28,8 +60,12 @@ int ExitCodeOf(const absl::Status& status) {
 }
 
 int ReportError(const absl::Status& status) {
-  const std::string line = StrCat("tiffin: ", Message(status), "\n");
-  std::fputs(line.c_str(), stderr);
+  if (config::DiagnosticsIn(status).empty()) {
+    const std::string line = StrCat("tiffin: ", Message(status), "\n");
+    std::fputs(line.c_str(), stderr);
+  } else {
+    PrintDiagnostics(status);  // Each begins with its place.
+  }
   return ExitCodeOf(status);
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <string>
 
 #include "absl/status/status.h"
 
@@ -25,6 +26,7 @@ using Command = std::function<int()>;
 // into `chosen`, to run when parsing is over. Both outlive the parsing and the run.
 using AddCommand = void (*)(CLI::App& app, Command& chosen);
 
+void AddCall(CLI::App& app, Command& chosen);
 void AddCheck(CLI::App& app, Command& chosen);
 void AddModels(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
@@ -33,6 +35,10 @@ void AddTune(CLI::App& app, Command& chosen);
 
 // The whole of main(): parses the arguments and runs the command that they name.
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands);
+
+// A positional argument as it was written: RunCommandLine guards what stands in brackets, such as a
+// JSON list, which CLI11 would take apart.
+std::string WithoutGuard(const std::string& argument);
 
 // Of a command that failed.
 int ExitCodeOf(const absl::Status& status);

@@ -1,23 +1,30 @@
 #include "gateway/commands/graph_plan.h"
 
+#include <atomic>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/describe_worker.h"
+#include "gateway/commands/progress.h"
 #include "gateway/functions/registry.h"
 
 namespace tiffin::gateway {
 namespace {
 
+using Awaited = std::atomic<const PlannedWorker*>;
+
+// `awaited` is the worker that is being asked.
 absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker>& workers,
-                                                 PlannedFile& file) {
+                                                 Awaited& awaited, PlannedFile& file) {
   RunnerSignatures signatures;
   for (const PlannedWorker& worker : workers) {
     if (worker.service != file.service.name) continue;
     std::vector<std::string> arguments = worker.arguments;
     arguments.emplace_back("--describe");
+    awaited = &worker;
     auto description = DescribeWorker(worker.program, arguments);
     if (description.ok()) {
       signatures[worker.runner] = std::move(description->methods);
@@ -36,11 +43,18 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
 absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan) {
   const FunctionTable functions = BuiltinFunctions();
   std::vector<PlannedService> services;
+  Awaited awaited = nullptr;
+  const Progress progress([&awaited] {
+    const PlannedWorker* worker = awaited;
+    if (worker == nullptr) return std::string();
+    return StrCat("waiting for the worker of ", worker->service, ".", worker->runner,
+                  ", which loads its model ...");
+  });
   for (PlannedFile& file : plan.files) {
     RunnerSignatures signatures;
     // A worker reads the file itself, and would only say again what is wrong in its form.
     if (file.form_ok) {
-      ASSIGN_OR_RETURN(signatures, DescribeRunners(plan.workers, file));
+      ASSIGN_OR_RETURN(signatures, DescribeRunners(plan.workers, awaited, file));
     }
     services.push_back(PlanService(file.service, signatures, functions, file.diagnostics));
   }

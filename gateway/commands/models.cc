@@ -1,7 +1,5 @@
-#include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -9,8 +7,10 @@
 #include "common/model/store.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/models_import.h"
 #include "gateway/commands/models_text.h"
+#include "gateway/commands/print.h"
 
 // `tiffin models`: what is in the store, and how it gets there.
 namespace tiffin::gateway {
@@ -24,14 +24,6 @@ struct ShowOptions {
   std::string store;
   bool json = false;
 };
-
-void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-void PrintJson(const Json& json) {
-  Print(json.dump(/*indent=*/2, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                  Json::error_handler_t::replace) +
-        "\n");
-}
 
 model::Store OpenStore(const std::string& dir) {
   return model::Store(dir.empty() ? model::Store::DefaultRoot() : std::filesystem::path(dir));
@@ -93,7 +85,12 @@ void AddList(CLI::App& models, Command& chosen) {
   auto options = std::make_shared<ShowOptions>();
   list->add_option("--store", options->store,
                    "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
-  list->add_flag("--json", options->json, "Print JSON");
+  list->add_flag("--json", options->json,
+                 "Print JSON instead; its fields are those of model.yaml, dir and digest");
+  Teach(
+      *list,
+      {"tiffin models list --store build/models", "tiffin models list --store build/models --json"},
+      "0 done, 1 a model can't be read, 2 wrong usage");
   list->callback([options, &chosen] { chosen = [options] { return List(*options); }; });
 }
 
@@ -103,7 +100,12 @@ void AddShow(CLI::App& models, Command& chosen) {
   show->add_option("model", options->reference, "NAME, NAME:VERSION or NAME:latest")->required();
   show->add_option("--store", options->store,
                    "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
-  show->add_flag("--json", options->json, "Print JSON");
+  show->add_flag("--json", options->json,
+                 "Print JSON instead; its fields are those of model.yaml, dir and digest");
+  Teach(*show,
+        {"tiffin models show digits_torch --store build/models",
+         "tiffin models show digits_torch:1 --store build/models --json"},
+        "0 done, 1 there is no such model, 2 wrong usage");
   show->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });
 }
 
@@ -139,6 +141,9 @@ void AddImport(CLI::App& models, Command& chosen) {
                      "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
   import->add_option("--worker-dir", options->worker_dir,
                      "Where the worker programs are (default: beside this program)");
+  Teach(*import, {"tiffin models import digits build/models/digits_xgboost/1/model.ubj",
+                  "tiffin models import digits build/models/digits_torch/1/model.pt "
+                  "--input 'features:fp32[64]' --metadata trained=2026"});
   import->callback([options, labels, &chosen] {
     if (!labels->empty()) options->labels = absl::StrSplit(*labels, ',');
   chosen = [options] { return Import(*options); };
@@ -150,6 +155,7 @@ void AddImport(CLI::App& models, Command& chosen) {
 void AddModels(CLI::App& app, Command& chosen) {
   CLI::App* models = app.add_subcommand("models", "List, show and import models.");
   models->require_subcommand(1);
+  Teach(*models, {"tiffin models list --store build/models"});
   AddList(*models, chosen);
   AddShow(*models, chosen);
   AddImport(*models, chosen);

@@ -1,6 +1,8 @@
 #include "gateway/commands/models_import.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/describe_worker.h"
+#include "gateway/commands/progress.h"
 #include "gateway/commands/worker_program.h"
 #include "nlohmann/json.hpp"
 
@@ -152,6 +155,28 @@ absl::Status CopyFiles(const std::vector<fs::path>& files, const fs::path& dir) 
   return absl::OkStatus();
 }
 
+enum class ImportPhase { kCopy, kDigest, kLoad };
+
+uint64_t SizeOf(const fs::path& file) {
+  std::error_code code;
+  const uint64_t size = fs::file_size(file, code);
+  return code ? 0 : size;
+}
+
+// What an import that takes long is at. `dir` is where the files go.
+std::string PhaseText(ImportPhase phase, const ImportOptions& options, const fs::path& dir) {
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  if (phase == ImportPhase::kDigest) return "computing the files' digests ...";
+  if (phase == ImportPhase::kLoad) return "loading the model, and running its example ...";
+  uint64_t copied = 0;
+  uint64_t all = 0;
+  for (const fs::path& file : options.files) {
+    copied += SizeOf(dir / file.filename());
+    all += SizeOf(file);
+  }
+  return StrCat("copying: ", copied / kMiB, " of ", all / kMiB, " MiB ...");
+}
+
 // Checks what the worker says of the model that it was given.
 absl::Status CheckDescription(const WorkerDescription& description, const model::Model& model) {
   if (description.backend != model.backend) {
@@ -200,9 +225,13 @@ absl::StatusOr<model::Model> ImportModel(const ImportOptions& options) {
 
   const model::Store store(options.store);
   ASSIGN_OR_RETURN(model::StagedFolder staged, store.Stage());
+  std::atomic<ImportPhase> phase = ImportPhase::kCopy;
+  const Progress progress([&, dir = staged.path()] { return PhaseText(phase, options, dir); });
   RETURN_IF_ERROR(CopyFiles(options.files, staged.path()));
+  phase = ImportPhase::kDigest;
   ASSIGN_OR_RETURN(model, model::WriteModel(staged.path(), std::move(model)));
 
+  phase = ImportPhase::kLoad;
   ASSIGN_OR_RETURN(WorkerDescription description,
                    DescribeWorker(program, {"--model", staged.path().string(), "--describe"}));
   RETURN_IF_ERROR(CheckDescription(description, model));

@@ -22,8 +22,10 @@ std::string CheckCpus(const std::string& text) {
 void AddPlanOptions(CLI::App& command, PlanOptions& options) {
   options.store = model::Store::DefaultRoot();
   options.program_folder = ProgramFolder();
-  command.add_option("files", options.files, "Service files")->required();
-  command.add_option("--store", options.store, "The model store")
+  command.add_option("files", options.files, "Service files (YAML)")->required();
+  command
+      .add_option("--store", options.store,
+                  "The model store (else $TIFFIN_STORE, else ~/.tiffin/models)")
       ->default_str(options.store.native());
   command
       .add_option("--cpus", options.cpus,

@@ -4,6 +4,7 @@
 #include "CLI/CLI.hpp"
 #include "common/async/probe.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/help.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -19,10 +20,11 @@ struct ProbeOptions {
 
 void AddProbe(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ProbeOptions>();  // Shared with the command that may run.
-  CLI::App* probe =
-      app.add_subcommand("probe", "Ask a server for its health; exits 0 (serving) or 1");
+  CLI::App* probe = app.add_subcommand("probe", "Ask a server for its health.");
   probe->add_option("address", options->address, "HOST:PORT or unix:PATH")->required();
   probe->add_option("service", options->service, "A service; by default all of them");
+  Teach(*probe, {"tiffin probe 127.0.0.1:8001", "tiffin probe 127.0.0.1:8001 inference_graph_demo"},
+        "0 it serves, 1 it does not, or there is none, 2 wrong usage");
   probe->callback([options, &chosen] {
     chosen = [options] {
       const absl::Status health = ProbeHealth(options->address, options->service, kProbeTimeout);

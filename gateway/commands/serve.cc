@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,7 +10,9 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/monitor/data_log.h"
@@ -57,8 +60,7 @@ absl::StatusOr<std::unique_ptr<DataLog>> OpenDataLog(
 }
 
 // Until the server has ended; why it could not start.
-absl::Status RunServe(const ServeOptions& options, log::Log& log) {
-  ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
+absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& log) {
   if (!DiagnosticsOf(plan).ok()) {
     // It will not start: then say everything that is wrong, not only what was found without
     // workers.
@@ -102,9 +104,14 @@ absl::Status RunServe(const ServeOptions& options, log::Log& log) {
 
 int Serve(const ServeOptions& options) {
   log::Log log(log::OptionsOf(options.log));
-  const absl::Status served = RunServe(options, log);
+  absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
+  const absl::Status served = plan.ok() ? RunServe(options, *plan, log) : plan.status();
   if (served.ok()) return kExitDone;
-  log.Fail("tiffin", Message(served));
+  log.Fail(Message(served), [&] {
+    ReportError(served);
+    const std::string_view note = plan.ok() ? TypesNote(*plan) : "";
+    if (!note.empty()) std::fputs(StrCat(note, "\n").c_str(), stderr);
+  });
   return ExitCodeOf(served);
 }
 
@@ -113,17 +120,22 @@ int Serve(const ServeOptions& options) {
 void AddServe(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
   CLI::App* serve =
-      app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP");
+      app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP.");
   AddPlanOptions(*serve, options->plan);
-  serve->add_option("--grpc-address", options->grpc_address, "HOST:PORT or unix:PATH")
+  serve
+      ->add_option("--grpc-address", options->grpc_address,
+                   "Where gRPC listens: HOST:PORT or unix:PATH")
       ->capture_default_str();
-  serve->add_option("--http-address", options->http_address,
-                    "HOST:PORT, as 127.0.0.1:8000; without it there is no HTTP");
-  serve->add_option("--runtime-dir", options->runtime_dir, "Where sockets go")
+  serve->add_option(
+      "--http-address", options->http_address,
+      "Where HTTP listens: HOST:PORT, as in 127.0.0.1:8000; without it there is no HTTP");
+  serve
+      ->add_option("--runtime-dir", options->runtime_dir,
+                   "A folder for the sockets of workers; each run makes one of its own in it")
       ->capture_default_str();
   serve
       ->add_option("--segment-limit", options->segment_limit,
-                   "Bytes of shared memory for the gateway, and for each worker")
+                   "The most bytes of shared memory for the gateway, and for each worker")
       ->capture_default_str();
   serve
       ->add_option("--worker-transport", options->worker_transport,
@@ -146,6 +158,11 @@ void AddServe(CLI::App& app, Command& chosen) {
   serve->add_option("--monitor-dir", options->monitor_dir,
                     "The folder of the files that monitors write");
   serve->add_flag("--access-log", options->access_log, "Log a line for each request");
+  Group(*serve, "Addresses", {"--grpc-address", "--http-address"});
+  Teach(*serve,
+        {"tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",
+         "tiffin serve deploy/examples/*/service.yaml --store build/models "
+         "--http-address 127.0.0.1:8000"});
   serve->callback([options, &chosen] { chosen = [options] { return Serve(*options); }; });
 }
 

@@ -15,6 +15,7 @@
 #include "common/strings.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/graph_plan.h"
+#include "gateway/commands/help.h"
 #include "gateway/commands/measure_runners.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/worker_plan.h"
@@ -167,12 +168,16 @@ void AddTune(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<TuneOptions>();  // Shared with the command that may run.
   CLI::App* tune = app.add_subcommand("tune",
                                       "Measure the runners of service files, and keep the division "
-                                      "of the cores that promises most");
+                                      "of the cores that promises most.");
   AddPlanOptions(*tune, options->plan);
   tune->add_option("--example", options->examples,
                    "Measure a runner on this: RUNNER.INPUT=VALUE or RUNNER.INPUT=@FILE; again for "
                    "each input (default: the model's example; a picture of a line of text; zeros)")
       ->allow_extra_args(false);
+  Teach(*tune,
+        {"tiffin tune deploy/examples/inference_graph_demo/service.yaml --store build/models",
+         "tiffin tune deploy/examples/inference_graph_demo/service.yaml --store build/models "
+         "--cpus 1 --example preprocess.image=@build/images/digits/digit_7.png"});
   tune->callback([options, &chosen] {
     chosen = [options] {
       const absl::Status tuned = Tune(*options);

@@ -151,20 +151,44 @@ std::string_view FaultOf(std::string_view specification) {
                                       : std::string_view();
 }
 
-// Braces that are not paired are left for fmt to refuse.
-absl::Status CheckSpecifications(const std::string& text) {
+// The fields of a template as they stand there, without their braces. Braces that are not paired
+// are left for fmt to refuse.
+std::vector<std::string_view> FieldsIn(std::string_view text) {
+  std::vector<std::string_view> fields;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '{' && text[i] != '}') continue;
-    if (text[i] == '}' || text[i + 1] == '{') {
+    if (text[i] == '}' || text.substr(i + 1).starts_with('{')) {
       ++i;  // A doubled brace.
       continue;
     }
     const size_t end = text.find('}', i);
-    if (end == std::string::npos) break;
-    const size_t colon = std::min(text.find(':', i), end);
-    const std::string_view fault = FaultOf(std::string_view(text).substr(colon, end - colon));
-    if (!fault.empty()) return TemplateError(text, fault);
+    if (end == std::string_view::npos) break;
+    fields.push_back(text.substr(i + 1, end - i - 1));
     i = end;
+  }
+  return fields;
+}
+
+// Each field by itself, so that the error names the one that is wrong.
+absl::Status CheckFields(const std::string& text, const std::vector<NamedField>& samples) {
+  for (const std::string_view field : FieldsIn(text)) {
+    const size_t colon = std::min(field.find(':'), field.size());
+    const std::string_view name = field.substr(0, colon);
+    const bool known = std::any_of(samples.begin(), samples.end(),
+                                   [&](const NamedField& sample) { return sample.name == name; });
+    if (!known) {
+      const std::string names = absl::StrJoin(
+          samples, "}, {",
+          [](std::string* out, const NamedField& sample) { out->append(sample.name); });
+      return TemplateError(text, StrCat("has a field {", name, "}, but there is no value '", name,
+                                        "'; the fields may be {", names, "}"));
+    }
+    const std::string_view fault = FaultOf(field.substr(colon));
+    if (!fault.empty()) return TemplateError(text, StrCat("the field {", field, "}: ", fault));
+    const auto tried = Fill(StrCat("{", field, "}"), samples);
+    if (!tried.ok()) {
+      return TemplateError(text, StrCat("the field {", field, "}: ", Message(tried.status())));
+    }
   }
   return absl::OkStatus();
 }
@@ -200,10 +224,9 @@ absl::StatusOr<std::unique_ptr<StepFunction>> MakeFormat(
     samples.push_back({argument.keyword, *std::move(sample)});
     names.push_back(argument.keyword);
   }
-  RETURN_IF_ERROR(CheckSpecifications(*text));
+  RETURN_IF_ERROR(CheckFields(*text, samples));
   if (const auto tried = Fill(*text, samples); !tried.ok()) {
-    return TemplateError(*text, StrCat(Message(tried.status()), "; the fields may be {",
-                                       absl::StrJoin(names, "}, {"), "}"));
+    return TemplateError(*text, Message(tried.status()));
   }
   RETURN_IF_ERROR(CheckAllUsed(*text, samples));
   return std::make_unique<Format>(*text, std::move(names));

@@ -15,6 +15,10 @@ using State = Readiness::State;
 // The loop that decides.
 constexpr size_t kFirst = 0;
 
+// When a start takes longer, it says whom it waits for, and again each time.
+constexpr absl::Duration kFirstPatience = absl::Seconds(2);
+constexpr absl::Duration kPatience = absl::Seconds(5);
+
 std::string NameOf(const RunnerSetup& setup) {
   return StrCat(setup.service, ": runner '", setup.runner, "'");
 }
@@ -102,6 +106,24 @@ ServingLoop::Events ServerCore::EventsOf(size_t loop) {
 void ServerCore::Start() {
   TellAll([this](size_t loop) { serving_[loop]->Start(); });
   if (absl::Status started = StartWorkers(); !started.ok()) Fail(std::move(started));
+  AwaitWorkers(kFirstPatience);
+}
+
+void ServerCore::AwaitWorkers(absl::Duration patience) {
+  Loop& loop = loops_[kFirst].loop;
+  patience_ = loop.At(loop.now() + patience, [this] {
+    if (planned_ || shared_.readiness.state() != State::kStarting) return;
+    std::string awaited;
+    for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
+      if (serving_[kFirst]->complete(i)) continue;
+      const RunnerSetup& setup = shared_.options.runners[i];
+      awaited += StrCat(awaited.empty() ? "" : ", ", setup.service, ".", setup.runner);
+    }
+    log::Write(log::Level::kInfo, "waiting",
+               StrCat("waiting for the workers of ", awaited, ", which load their models"),
+               {{"runners", awaited}});
+    AwaitWorkers(kPatience);
+  });
 }
 
 absl::Status ServerCore::StartWorkers() {
@@ -257,7 +279,10 @@ void ServerCore::SetWorkerDetail(Detail detail) {
 }
 
 void ServerCore::Close(size_t loop) {
-  if (loop == kFirst) supervisor_.reset();
+  if (loop == kFirst) {
+    patience_.Cancel();
+    supervisor_.reset();
+  }
   serving_[loop]->Close();
 }
 

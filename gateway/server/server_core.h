@@ -63,6 +63,8 @@ class ServerCore {
   ServingLoop::Events EventsOf(size_t loop);
 
   absl::Status StartWorkers();
+  // While starting: says after `patience` which workers are not ready yet, and then now and then.
+  void AwaitWorkers(absl::Duration patience);
   void OnWorkerExited(size_t runner, const Process::Ending& ending);
   void OnAttached(size_t runner, const std::string& path, bool fits);
   void OnHung(size_t runner, const std::string& path, const absl::Status& why);
@@ -83,6 +85,7 @@ class ServerCore {
   // Of the first loop's thread.
   std::vector<bool> complete_;  // By loop.
   bool planned_ = false;
+  Loop::Timer patience_;
   size_t bound_loops_ = 0;
   size_t draining_loops_ = 0;
   size_t counted_loops_ = 0;

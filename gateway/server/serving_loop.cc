@@ -78,6 +78,8 @@ void ServingLoop::OnPoolChange(size_t runner) {
   events_.changed(shared_.readiness.Set(index_, runner, pools_[runner]->ready()));
 }
 
+bool ServingLoop::complete(size_t runner) const { return pools_[runner]->all_ready(); }
+
 bool ServingLoop::complete() const {
   return std::all_of(pools_.begin(), pools_.end(),
                      [](const auto& pool) { return pool->all_ready(); });

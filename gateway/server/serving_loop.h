@@ -70,6 +70,8 @@ class ServingLoop : public Serving, private RequestHost {
   void OnExited(size_t runner, int replica, bool comes_back);
   // It has a session with every worker.
   bool complete() const;
+  // With those of this runner.
+  bool complete(size_t runner) const;
   // What a runner's workers said they are; complete() must hold.
   const WorkerDescription& description(size_t runner) const;
 

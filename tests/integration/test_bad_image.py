@@ -44,6 +44,9 @@ def flip(content, at):
 BAD = {
     "zero bytes": (b"", ["empty"]),
     "text": (b"this is not an image at all", ["image", "PNG"]),
+    "GIF": (encode((8, 8), "L", "GIF"), ["a GIF", "send a PNG"]),
+    "TIFF": (encode((8, 8), "L", "TIFF"), ["a TIFF", "send a PNG"]),
+    "PDF": (encode((8, 8), "L", "PDF"), ["a PDF", "send a PNG"]),
     "noise": (bytes(range(256)) * 40, ["image"]),
     "PNG magic only": (GOOD[:8], ["PNG", "truncated"]),
     "truncated PNG": (GOOD[:len(GOOD) // 2], ["PNG", "truncated"]),

@@ -150,6 +150,18 @@ absl::StatusOr<EncodedImage> InspectBmp(std::string_view data) {
   return image;
 }
 
+// What people send too, and is not decoded: named, so that they see what to convert. Empty:
+// another.
+std::string_view OtherFormat(std::string_view data) {
+  if (data.starts_with("GIF8")) return "a GIF";
+  if (data.starts_with(std::string_view("II*\0", 4)) ||
+      data.starts_with(std::string_view("MM\0*", 4))) {
+    return "a TIFF";
+  }
+  if (data.starts_with("%PDF-")) return "a PDF";
+  return "";
+}
+
 absl::StatusOr<EncodedImage> InspectKnownFormat(std::string_view data) {
   if (data.starts_with(kPngMagic)) return InspectPng(data);
   if (data.starts_with("\xff\xd8\xff")) return InspectJpeg(data);
@@ -157,9 +169,12 @@ absl::StatusOr<EncodedImage> InspectKnownFormat(std::string_view data) {
     return InspectWebp(data);
   }
   if (data.starts_with("BM")) return InspectBmp(data);
+  const std::string_view other = OtherFormat(data);
   return absl::InvalidArgumentError(
-      StrCat("these ", data.size(), " bytes are not an image that can be read; send a PNG, JPEG, ",
-             "WebP or BMP file"));
+      other.empty() ? StrCat("these ", data.size(), " bytes are not an image that can be read; ",
+                             "send a PNG, JPEG, WebP or BMP file")
+                    : StrCat("this is ", other, ", which is not read; send a PNG, JPEG, WebP or ",
+                             "BMP file"));
 }
 
 }  // namespace

@@ -227,7 +227,7 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
   log_options.queue = kLogQueue;
   log::Log log(log_options);
   const auto fail = [&](const absl::Status& status, int code) {
-    log.Fail(program, Message(status));
+    log.Fail(Message(status), [&] { Report(program, status, code); });
     return code;
   };
   // Loading may take long: what can be wrong without it is looked at first.

@@ -80,6 +80,13 @@ inference::ModelMetadataResponse MetadataOf(const Model& model) {
   response.set_platform(model.platform);
   AddTensorMetadata(model.interface.inputs, model.interface.has_rows, *response.mutable_inputs());
   AddTensorMetadata(model.interface.outputs, model.interface.has_rows, *response.mutable_outputs());
+  auto& properties = *response.mutable_properties();
+  for (const TensorSpec& spec : model.interface.inputs) {
+    properties[StrCat("input.", spec.name)] = ToString(spec.type);
+  }
+  for (const TensorSpec& spec : model.interface.outputs) {
+    properties[StrCat("output.", spec.name)] = ToString(spec.type);
+  }
   return response;
 }
 

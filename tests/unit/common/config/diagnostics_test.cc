@@ -57,6 +57,17 @@ TEST(DiagnosticsTest, FilesFollowOneAnother) {
   EXPECT_EQ(Message(ToStatus(files)), "a:1:1: first\nc:2:1: last");
 }
 
+TEST(DiagnosticsTest, TravelWithTheirStatus) {
+  std::vector<Diagnostics> files = {Diagnostics("a"), Diagnostics("b")};
+  files[0].Add({3, 2}, "second\n");
+  files[0].Add({1, 1}, "first");
+  files[1].Add({}, "all of it");
+  EXPECT_EQ(DiagnosticsIn(ToStatus(files)),
+            (std::vector<Diagnostic>{
+                {"a", {1, 1}, "first"}, {"a", {3, 2}, "second\\n"}, {"b", {}, "all of it"}}));
+  EXPECT_TRUE(DiagnosticsIn(absl::InvalidArgumentError("a:1:1: first")).empty());
+}
+
 TEST(DiagnosticsTest, EndsAfterAHundredLines) {
   Diagnostics diagnostics("f");
   for (int i = 1; i <= 150; ++i) diagnostics.Add({i, 1}, "wrong");

@@ -57,10 +57,12 @@ TEST(FormatTest, BracesAreDoubled) {
 }
 
 TEST(FormatTest, ATemplateThatTheValuesDoNotFitIsRefusedWhenItIsMade) {
-  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{y}"), TextArgument("x")}),
-              HasSubstr("the template '{y}': argument not found; the fields may be {x}"));
-  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x:.2f}"), TextArgument("x")}),
-              HasSubstr("the template '{x:.2f}'"));
+  EXPECT_THAT(
+      ErrorOf(MakeFormat, {LiteralArgument("{y}"), TextArgument("x")}),
+      HasSubstr("the template '{y}': has a field {y}, but there is no value 'y'; the fields "
+                "may be {x}"));
+  EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x} {x:.2f}"), TextArgument("x")}),
+              HasSubstr("the template '{x} {x:.2f}': the field {x:.2f}: "));
   EXPECT_THAT(ErrorOf(MakeFormat, {LiteralArgument("{x"), TextArgument("x")}),
               HasSubstr("the template '{x'"));
 }

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "worker/imaging/encoded.h"
@@ -50,6 +51,19 @@ TEST(DecodeTest, SeveralThreadsMayDecodeAtTheSameTime) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "still here");
   EXPECT_EQ(decoded, 200);
   EXPECT_EQ(refused, 200);
+}
+
+TEST(DecodeTest, WellKnownFormatsThatAreNotReadAreNamed) {
+  const std::string big_endian_tiff("MM\0*\0\0\0\x8", 8);
+  for (const auto& [bytes, name] : std::vector<std::pair<std::string, std::string>>{
+           {"GIF89a", "a GIF"},
+           {std::string("II*\0\x8\0\0\0", 8), "a TIFF"},
+           {big_endian_tiff, "a TIFF"},
+           {"%PDF-1.7", "a PDF"}}) {
+    const absl::Status refused = DecodeImage(bytes, kDefaultMaxPixels).status();
+    EXPECT_EQ(refused.message(),
+              "this is " + name + ", which is not read; send a PNG, JPEG, WebP or BMP file");
+  }
 }
 
 TEST(DecodeTest, WhatIsThrownBecomesAStatus) {

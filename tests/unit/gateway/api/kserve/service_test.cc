@@ -253,6 +253,7 @@ TEST_F(KserveServiceTest, MetadataOfAnApiLeavesRowsOut) {
   EXPECT_EQ(response.inputs(0).datatype(), "BYTES");
   EXPECT_THAT(response.inputs(0).shape(), ElementsAre(1));
   EXPECT_THAT(response.outputs(1).shape(), ElementsAre(2));
+  EXPECT_EQ(response.properties().at("input.input_image"), "image");
 }
 
 TEST_F(KserveServiceTest, MetadataOfABatchableRunnerShowsRows) {
@@ -264,6 +265,7 @@ TEST_F(KserveServiceTest, MetadataOfABatchableRunnerShowsRows) {
   EXPECT_THAT(response.inputs(0).shape(), ElementsAre(-1, 64));
   EXPECT_THAT(response.outputs(0).shape(), ElementsAre(-1, 10));
   EXPECT_THAT(response.outputs(1).shape(), ElementsAre(-1));
+  EXPECT_EQ(response.properties().at("input.features"), "fp32[64]");
 }
 
 TEST_F(KserveServiceTest, ServerAnswersForItself) {
