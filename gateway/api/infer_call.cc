@@ -57,7 +57,9 @@ std::string InferCalls::RequestId(const Rpc& rpc, std::string_view from_message)
   return absl::StrFormat("%016x", absl::Uniform<uint64_t>(random_));
 }
 
-void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status status) {
+void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status status,
+                        std::optional<InferTarget> target) {
+  serving_.CountRefused(target, status.code());
   rpc.AddTrailingMetadata(std::string(kRequestIdKey), RequestId(rpc, request_id));
   FinishWith(rpc, status);
 }
@@ -78,6 +80,7 @@ void InferCalls::Start(Rpc& rpc, InferRequest request) {
   InferOptions options = OptionsOf(rpc, request);
   rpc.AddTrailingMetadata(std::string(kRequestIdKey), options.request_id);
   if (options.deadline <= clock_.Now()) {
+    serving_.CountRefused(request.target, absl::StatusCode::kDeadlineExceeded);
     FinishWith(rpc, absl::DeadlineExceededError(
                         StrCat("the deadline of the request to '", NameOf(request.target),
                                "' had passed before it began; give it more time")));

@@ -51,8 +51,10 @@ class InferCalls {
   // How to run a request of this RPC: its id, its deadline, and what it asks for.
   InferOptions OptionsOf(const Rpc& rpc, const InferRequest& request);
 
-  // Finishes an RPC whose request was refused before Start, with x-request-id likewise.
-  void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status);
+  // Finishes an RPC whose request was refused before Start, with x-request-id likewise. `target`:
+  // what it was for, where that is known.
+  void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status,
+              std::optional<InferTarget> target);
 
   absl::Time Now() const { return clock_.Now(); }
   size_t size() const { return calls_.size(); }

@@ -12,6 +12,7 @@
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/replica.h"
 #include "gateway/graph/runner.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
@@ -36,7 +37,9 @@ class RunnerPool : public Runner {
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
   };
 
-  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, Events events);
+  // `metrics`, of as many replicas, outlives it and all results.
+  RunnerPool(DispatchParts& parts, RunnerPoolOptions options, metrics::RunnerMetrics& metrics,
+             Events events);
   ~RunnerPool() override;
 
   // A full queue gives RESOURCE_EXHAUSTED; no live replica, UNAVAILABLE, unless one that had served
@@ -69,6 +72,7 @@ class RunnerPool : public Runner {
 
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
+  metrics::RunnerMetrics& metrics_;
   Events events_;
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;

@@ -29,7 +29,10 @@ std::shared_ptr<const Buffer> SegmentBuffer::Part(uint64_t offset, uint64_t size
 class GatewayMemory::OwnBuffer : public SegmentBuffer {
  public:
   OwnBuffer(GatewayMemory& memory, shm::Allocation allocation, uint64_t id)
-      : memory_(memory), allocation_(allocation), id_(id) {}
+      : memory_(memory),
+        allocation_(allocation),
+        id_(id),
+        counted_(memory.metrics_.tensor_bytes, static_cast<int64_t>(allocation.bytes.size())) {}
   ~OwnBuffer() override { memory_.pool_.Free(allocation_); }
   OwnBuffer(const OwnBuffer&) = delete;
   OwnBuffer& operator=(const OwnBuffer&) = delete;
@@ -47,7 +50,10 @@ class GatewayMemory::OwnBuffer : public SegmentBuffer {
   GatewayMemory& memory_;
   const shm::Allocation allocation_;
   const uint64_t id_;
+  metrics::Held counted_;
 };
+
+GatewayMemory::~GatewayMemory() { metrics_.segment_bytes.Add(-counted_segments_); }
 
 absl::StatusOr<Value> GatewayMemory::Copy(DataType dtype, Shape shape,
                                           std::span<const std::byte> bytes) {
@@ -63,6 +69,7 @@ absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::CopyToSegmen
   ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(bytes.size()));
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
     ids_[made.index] = names_.Next();
+    CountSegments();
   }
   if (!bytes.empty()) std::memcpy(allocation.bytes.data(), bytes.data(), bytes.size());
   return std::make_shared<const OwnBuffer>(*this, allocation, ids_.at(allocation.segment));
@@ -74,6 +81,12 @@ void GatewayMemory::DropIdle() {
     names_.Gone(id->second);
     ids_.erase(id);
   }
+  CountSegments();
+}
+
+void GatewayMemory::CountSegments() {
+  const auto now = static_cast<int64_t>(pool_.total_bytes());
+  metrics_.segment_bytes.Add(now - std::exchange(counted_segments_, now));
 }
 
 }  // namespace tiffin::gateway

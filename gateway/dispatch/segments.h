@@ -11,6 +11,7 @@
 #include "common/shm/segment.h"
 #include "common/shm/segment_pool.h"
 #include "gateway/graph/value.h"
+#include "gateway/metrics/metrics.h"
 
 // The memory that a loop's values lie in: the gateway's own segments, and those of workers. All of
 // it is used on the loop's thread.
@@ -44,8 +45,11 @@ class SegmentNames {
 // tensor outlives its maker; the last one tells SegmentNames.
 class WorkerSegment {
  public:
-  WorkerSegment(shm::ForeignSegment segment, SegmentNames& names)
-      : segment_(std::move(segment)), names_(names), id_(names.Next()) {}
+  WorkerSegment(shm::ForeignSegment segment, SegmentNames& names, metrics::Gauge& bytes)
+      : segment_(std::move(segment)),
+        names_(names),
+        id_(names.Next()),
+        counted_(bytes, static_cast<int64_t>(segment_.size())) {}
   ~WorkerSegment() { names_.Gone(id_); }
   WorkerSegment(const WorkerSegment&) = delete;
   WorkerSegment& operator=(const WorkerSegment&) = delete;
@@ -57,6 +61,7 @@ class WorkerSegment {
   shm::ForeignSegment segment_;
   SegmentNames& names_;
   const uint64_t id_;
+  metrics::Held counted_;
 };
 
 // Bytes that can be given to a worker by reference.
@@ -71,8 +76,10 @@ class SegmentBuffer : public Buffer {
 // The gateway's own segments: what clients sent, written once. Outlives its values.
 class GatewayMemory : public ValueAllocator {
  public:
-  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
-      : pool_(limits, clock), names_(names) {}
+  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names,
+                metrics::GatewayMetrics& metrics)
+      : pool_(limits, clock), names_(names), metrics_(metrics) {}
+  ~GatewayMemory() override;
 
   absl::StatusOr<Value> Copy(DataType dtype, Shape shape,
                              std::span<const std::byte> bytes) override;
@@ -87,8 +94,12 @@ class GatewayMemory : public ValueAllocator {
  private:
   class OwnBuffer;
 
+  void CountSegments();
+
   shm::SegmentPool pool_;
   SegmentNames& names_;
+  metrics::GatewayMetrics& metrics_;
+  int64_t counted_segments_ = 0;                 // Bytes, in the metric that all loops share.
   absl::flat_hash_map<uint64_t, uint64_t> ids_;  // The pool's index -> the id.
 };
 

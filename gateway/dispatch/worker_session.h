@@ -23,6 +23,7 @@
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
@@ -64,8 +65,10 @@ class WorkerSession {
   // kTrial: the worker executes the call with no other.
   enum class Company { kShared, kTrial };
 
-  // Begins to connect to the worker that listens at `path` and `path`.fd.
-  WorkerSession(DispatchParts& parts, const std::string& path, Events events);
+  // Begins to connect to the worker that listens at `path` and `path`.fd. `metrics` outlives it and
+  // its results.
+  WorkerSession(DispatchParts& parts, const std::string& path, metrics::ReplicaMetrics& metrics,
+                Events events);
   ~WorkerSession();
   WorkerSession(const WorkerSession&) = delete;
   WorkerSession& operator=(const WorkerSession&) = delete;
@@ -73,6 +76,7 @@ class WorkerSession {
   bool ready() const { return state_ == State::kReady; }
   // Calls that the worker has not answered yet, abandoned ones included.
   size_t outstanding() const { return calls_.size(); }
+  metrics::ReplicaMetrics& metrics() const { return metrics_; }
 
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs are kept until the call has ended at the worker. RESOURCE_EXHAUSTED: nothing was sent.
@@ -99,6 +103,7 @@ class WorkerSession {
     Company company = Company::kShared;
     std::vector<std::shared_ptr<const Buffer>> inputs;
     CallDone done;  // Null once abandoned.
+    metrics::Held counted = {};
   };
 
   void Flush();
@@ -134,6 +139,7 @@ class WorkerSession {
   absl::flat_hash_map<uint64_t, Interruption> Interruptions(bool own_doing) const;
 
   DispatchParts& parts_;
+  metrics::ReplicaMetrics& metrics_;
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;

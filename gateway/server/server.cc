@@ -13,6 +13,7 @@
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
 #include "spdlog/spdlog.h"
@@ -97,12 +98,13 @@ absl::Status RunServer(ServerOptions options) {
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();
 
+  metrics::Metrics metrics;  // First: everything counts by it.
   Watcher watcher;
   RpcServer rpc_server;
   http::Server http_server;
   Loop loop(rpc_server.queue(), Clock::Monotonic());
   Lifecycle* lifecycle = nullptr;
-  ServingLoop serving(loop, watcher, rpc_server, http_server, std::move(options.serving),
+  ServingLoop serving(loop, watcher, rpc_server, http_server, metrics, std::move(options.serving),
                       [&lifecycle](absl::StatusOr<std::string> address) {
                         lifecycle->OnStarted(std::move(address));
                       });

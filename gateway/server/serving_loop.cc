@@ -22,9 +22,14 @@ constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 // Passes one worker's lives on to its replica.
 class ServingLoop::Worker : public WorkerObserver {
  public:
-  Worker(ServingLoop& serving, const RunnerSlot& slot, Replica& replica)
-      : serving_(serving), slot_(slot), replica_(replica) {}
+  Worker(ServingLoop& serving, const RunnerSlot& slot, Replica& replica,
+         metrics::ReplicaMetrics& metrics)
+      : serving_(serving), slot_(slot), replica_(replica), metrics_(metrics) {}
 
+  void OnStarted(pid_t pid) override {
+    metrics_.starts.Add();
+    metrics_.pid = pid;  // A dead one's stays until the next: /proc has nothing of it.
+  }
   void OnListening(const std::string& path) override { replica_.OnListening(path); }
   void OnExited(const Process::Ending& ending, bool had_served) override {
     replica_.OnExited(had_served);
@@ -37,6 +42,7 @@ class ServingLoop::Worker : public WorkerObserver {
   ServingLoop& serving_;
   const RunnerSlot& slot_;
   Replica& replica_;
+  metrics::ReplicaMetrics& metrics_;
 };
 
 // One request under way.
@@ -44,17 +50,21 @@ class ServingLoop::Request : public PendingInfer {
  public:
   explicit Request(ServingLoop& serving) : serving_(serving) { ++serving_.active_requests_; }
   ~Request() override {
-    if (execution_ != nullptr && !ended_) CountEnd(/*ok=*/false);  // Cancelled.
+    if (execution_ != nullptr && !ended_) CountEnd(CodeOfCancelled());
     execution_.reset();
     if (alive_ != nullptr) *alive_ = false;
     serving_.RequestEnded();
   }
 
   void Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows,
-           Statistics::Counter& counter, InferOptions options, InferDone done) {
+           Statistics::Counter& counter, metrics::TargetMetrics& metrics, InferOptions options,
+           InferDone done) {
     rows_ = rows;
     received_ = options.received;
+    deadline_ = options.deadline;
     counter_ = &counter;
+    metrics_ = &metrics;
+    counted_ = metrics::Held(metrics.in_flight);
     ExecutionOptions execution{
         .deadline = options.deadline,
         .request_id = std::move(options.request_id),
@@ -80,7 +90,7 @@ class ServingLoop::Request : public PendingInfer {
  private:
   // The last thing: `tell` may destroy this.
   void End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs, InferDone tell) {
-    CountEnd(outputs.ok());
+    CountEnd(outputs.status().code());
     if (!outputs.ok()) {
       std::move(tell)(outputs.status());
       return;
@@ -94,39 +104,57 @@ class ServingLoop::Request : public PendingInfer {
     CountReply(counter, clock.Now() - told);
   }
 
-  void CountEnd(bool ok) {
+  // A client whose deadline passes cancels. Its clock began a little before ours, and gRPC rounds
+  // what it sends of the deadline up, by a hundredth at most.
+  absl::StatusCode CodeOfCancelled() const {
+    constexpr absl::Duration kSlack = absl::Milliseconds(5);
+    const absl::Duration left = deadline_ - serving_.loop_.clock().Now();
+    const absl::Duration whole = left + execution_->elapsed();
+    return left <= std::max(kSlack, whole / 100) ? absl::StatusCode::kDeadlineExceeded
+                                                 : absl::StatusCode::kCancelled;
+  }
+
+  void CountEnd(absl::StatusCode code) {
     ended_ = true;
+    counted_ = metrics::Held();
     const absl::Time now = serving_.loop_.clock().Now();
     const absl::Duration ran = execution_->elapsed();
     const absl::Duration total =
         received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
     Count(*counter_, {.rows = rows_,
-                      .ok = ok,
+                      .ok = code == absl::StatusCode::kOk,
                       .end = now,
                       .total = total,
                       .decode = total - ran,
                       .steps = execution_->timeline()});
+    CountEnded(*metrics_, code, total, execution_->timeline());
   }
 
   ServingLoop& serving_;
   int64_t rows_ = 1;
   absl::Time received_;
-  Statistics::Counter* counter_ = nullptr;  // From Run on.
+  absl::Time deadline_;
+  Statistics::Counter* counter_ = nullptr;     // From Run on.
+  metrics::TargetMetrics* metrics_ = nullptr;  // Likewise.
+  metrics::Held counted_;
   bool ended_ = false;
   std::unique_ptr<Execution> execution_;
   std::shared_ptr<bool> alive_;  // Shared with a deferred refusal.
 };
 
 ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server,
-                         http::Server& http_server, ServingOptions options,
+                         http::Server& http_server, metrics::Metrics& metrics,
+                         ServingOptions options,
                          absl::AnyInvocable<void(absl::StatusOr<std::string>)> started)
     : loop_(loop),
       watcher_(watcher),
       rpc_server_(rpc_server),
       http_server_(http_server),
+      metrics_(metrics),
       options_(std::move(options)),
       started_(std::move(started)),
-      memory_({.total = shm::LimitByCgroup(options_.segment_limit)}, loop.clock(), names_),
+      memory_({.total = shm::LimitByCgroup(options_.segment_limit)}, loop.clock(), names_,
+              metrics.gateway()),
       parts_{.loop = loop_,
              .watcher = watcher_,
              .names = names_,
@@ -159,10 +187,13 @@ absl::Status ServingLoop::StartWorkers() {
 
 void ServingLoop::StartRunner(RunnerSlot& slot) {
   const RunnerSetup& setup = slot.setup;
+  slot.metrics = &metrics_.Runner({setup.service, setup.runner}, setup.replicas,
+                                  setup.queue_max + setup.replicas);
   slot.pool = std::make_unique<RunnerPool>(
       parts_,
       RunnerPoolOptions{
           .name = setup.runner, .replicas = setup.replicas, .queue_max = setup.queue_max},
+      *slot.metrics,
       RunnerPool::Events{
           .changed = [this] { OnPoolChange(); },
           .attached =
@@ -185,7 +216,8 @@ void ServingLoop::StartRunner(RunnerSlot& slot) {
               },
       });
   for (int i = 0; i < setup.replicas; ++i) {
-    slot.workers.push_back(std::make_unique<Worker>(*this, slot, slot.pool->replica(i)));
+    slot.workers.push_back(std::make_unique<Worker>(
+        *this, slot, slot.pool->replica(i), *slot.metrics->replicas[static_cast<size_t>(i)]));
     std::string name = StrCat(setup.service, ".", setup.runner);
     if (setup.replicas > 1) name += StrCat("#", i);
     slot.workers.back()->key = supervisor_->Start(
@@ -231,6 +263,7 @@ void ServingLoop::OnPoolChange() {
       return;
     }
     state_ = State::kServing;
+    counted_serving_ = metrics::Held(metrics_.gateway().serving_loops);
     started_(*std::move(address));
   }
   for (auto& changed : readiness_listeners_) changed();
@@ -266,6 +299,7 @@ absl::Status ServingLoop::Bind() {
     targets_.emplace(&entry, std::move(target));
   }
   statistics_.emplace(services_, entries_);
+  target_counts_ = TargetCounts(services_, entries_, metrics_);
   ASSIGN_OR_RETURN(api_, Api::Create(*this, loop_.clock()));
   http_ = std::make_unique<http::Service>(*this, loop_.clock());
   return absl::OkStatus();
@@ -322,15 +356,24 @@ std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector
                                                  InferDone done) {
   auto request = std::make_unique<Request>(*this);
   if (state_ != State::kServing) {
+    CountRefused(target, absl::StatusCode::kUnavailable);
     request->Refuse(absl::UnavailableError("the server is shutting down"), std::move(done));
     return request;
   }
   const auto* const* api = std::get_if<const PlannedApi*>(&target);
   const BoundApi& bound = api != nullptr ? bound_apis_.at(*api)
                                          : targets_.at(std::get<const RunnerEntry*>(target)).api();
-  request->Run(bound, std::move(inputs), rows, statistics_->at(target), std::move(options),
-               std::move(done));
+  request->Run(bound, std::move(inputs), rows, statistics_->at(target), target_counts_.at(target),
+               std::move(options), std::move(done));
   return request;
+}
+
+void ServingLoop::CountRefused(std::optional<InferTarget> target, absl::StatusCode code) {
+  if (target.has_value()) {
+    target_counts_.at(*target).requests.Count(code);
+  } else {
+    metrics_.gateway().unmatched.Count(code);
+  }
 }
 
 void ServingLoop::RequestEnded() {
@@ -343,6 +386,7 @@ void ServingLoop::RequestEnded() {
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
   spdlog::info("draining: completing {} requests under way", active_requests_);
   state_ = State::kDraining;
+  counted_serving_ = metrics::Held();
   for (auto& changed : readiness_listeners_) changed();
   if (active_requests_ == 0) {
     drained();

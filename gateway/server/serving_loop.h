@@ -20,7 +20,9 @@
 #include "gateway/api/statistics.h"
 #include "gateway/dispatch/runner_pool.h"
 #include "gateway/graph/bound_api.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/server/runner_target.h"
+#include "gateway/server/target_counts.h"
 #include "gateway/supervisor/supervisor.h"
 
 namespace tiffin::gateway {
@@ -55,10 +57,10 @@ struct ServingOptions {
 // Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
 class ServingLoop : public Serving {
  public:
-  // All outlive it. `started` is told the address, or why not (INVALID_ARGUMENT for what the user
-  // can mend), once.
+  // All outlive it; `metrics`, its results too. `started` is told the address, or why not
+  // (INVALID_ARGUMENT for what the user can mend), once.
   ServingLoop(Loop& loop, Watcher& watcher, RpcServer& rpc_server, http::Server& http_server,
-              ServingOptions options,
+              metrics::Metrics& metrics, ServingOptions options,
               absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
   ~ServingLoop() override;
 
@@ -80,6 +82,8 @@ class ServingLoop : public Serving {
   const TargetStatistics& statistics(InferTarget target) const override {
     return statistics_->of(target);
   }
+  void CountRefused(std::optional<InferTarget> target, absl::StatusCode code) override;
+  std::string MetricsText() const override { return metrics_.Expose(); }
   ValueAllocator& allocator() override { return memory_; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
@@ -93,6 +97,7 @@ class ServingLoop : public Serving {
   // A runner with its workers.
   struct RunnerSlot {
     RunnerSetup setup;
+    metrics::RunnerMetrics* metrics = nullptr;  // Not null once it is started.
     std::unique_ptr<RunnerPool> pool;
     std::vector<std::unique_ptr<Worker>> workers;
   };
@@ -115,6 +120,7 @@ class ServingLoop : public Serving {
   Watcher& watcher_;
   RpcServer& rpc_server_;
   http::Server& http_server_;
+  metrics::Metrics& metrics_;
   const ServingOptions options_;
   absl::AnyInvocable<void(absl::StatusOr<std::string>)> started_;
   State state_ = State::kStarting;
@@ -127,11 +133,13 @@ class ServingLoop : public Serving {
   std::vector<RunnerEntry> entries_;
   std::map<const PlannedApi*, BoundApi> bound_apis_;
   std::map<const RunnerEntry*, RunnerTarget> targets_;
+  TargetCounts target_counts_;            // Likewise.
   std::optional<Statistics> statistics_;  // Since the graphs are planned.
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Service> http_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
   size_t active_requests_ = 0;
+  metrics::Held counted_serving_;  // While kServing.
   absl::AnyInvocable<void()> drained_;
   Loop::Timer housekeeping_;
   std::unique_ptr<Supervisor> supervisor_;  // Last: its workers are told to the slots.

@@ -110,6 +110,7 @@ void Supervisor::Spawn(Worker& worker) {
     return;
   }
   worker.process.emplace(*std::move(process));
+  worker.observer->OnStarted(worker.process->pid());
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));

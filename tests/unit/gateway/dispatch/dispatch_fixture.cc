@@ -8,9 +8,11 @@ namespace tiffin::gateway {
 DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature)) {}
 
 void DispatchTest::MakePool(int replicas, int queue_max) {
+  runner_metrics_ = &all_runner_metrics_.emplace_back(replicas, queue_max + replicas);
   loop_.Do([&] {
     pool_ = std::make_unique<RunnerPool>(
         parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        *runner_metrics_,
         RunnerPool::Events{
             .changed = [] {},
             .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },
