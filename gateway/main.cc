@@ -10,5 +10,5 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   spdlog::set_default_logger(spdlog::stderr_color_mt("tiffin"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
-  return RunCommandLine(argc, argv, {AddServe, AddCheck, AddTune, AddProbe, AddModels});
+  return RunCommandLine(argc, argv, {AddServe, AddCheck, AddTop, AddTune, AddProbe, AddModels});
 }
