@@ -63,13 +63,15 @@ void InferCalls::TellIdentity(Rpc& rpc, std::string request_id, const TraceConte
   if (!state.empty()) rpc.AddTrailingMetadata(std::string(kTracestateKey), std::move(state));
 }
 
-void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status status) {
+void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status status,
+                        std::optional<InferTarget> target) {
+  serving_.CountRefused(target, status.code());
   const std::string id = RequestId(rpc, request_id);
   const TraceContext trace = Trace(rpc);
   TellIdentity(rpc, id, trace);
   if (log_.Wants(status)) {
     log_.Ended({.method = rpc.method(),
-                .target = std::nullopt,
+                .target = target,
                 .rows = 0,
                 .request_id = id,
                 .trace = trace,
@@ -105,6 +107,7 @@ void InferCalls::Start(Rpc& rpc, InferRequest request) {
             .request_id = options.request_id,
             .trace = options.trace};
   if (options.deadline <= call.started) {
+    serving_.CountRefused(request.target, absl::StatusCode::kDeadlineExceeded);
     End(rpc, call,
         absl::DeadlineExceededError(StrCat("the deadline of the request to '",
                                            NameOf(request.target),

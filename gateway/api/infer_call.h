@@ -54,8 +54,10 @@ class InferCalls {
   // for.
   InferOptions OptionsOf(const Rpc& rpc, const InferRequest& request);
 
-  // Finishes an RPC whose request was refused before Start, with x-request-id likewise.
-  void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status);
+  // Finishes an RPC whose request was refused before Start, with x-request-id likewise. `target`:
+  // what it was for, where that is known.
+  void Refuse(Rpc& rpc, std::string_view request_id, absl::Status status,
+              std::optional<InferTarget> target);
 
   const RequestLog& log() const { return log_; }
   absl::Time Now() const { return clock_.Now(); }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,11 @@ class Serving {
 
   // What became of its requests so far.
   virtual TargetStatistics statistics(InferTarget target) const = 0;
+
+  // Of a request that ended before Start; of none if it named nothing that is served.
+  virtual void CountRefused(std::optional<InferTarget> target, absl::StatusCode code) = 0;
+  // What operators are told, in Prometheus' text format. From any thread but the loop's.
+  virtual std::string MetricsText() const = 0;
 
   virtual ValueAllocator& allocator() = 0;
   virtual AccessLog access_log() const { return AccessLog::kOff; }

@@ -12,7 +12,8 @@ constexpr int kMaxFailedConnections = 20;
 
 }  // namespace
 
-Replica::Replica(DispatchParts& parts, Events events) : parts_(parts), events_(std::move(events)) {}
+Replica::Replica(DispatchParts& parts, metrics::ReplicaMetrics& metrics, Events events)
+    : parts_(parts), metrics_(metrics), events_(std::move(events)) {}
 
 void Replica::OnListening(std::string path) {
   path_ = std::move(path);
@@ -24,7 +25,7 @@ void Replica::OnListening(std::string path) {
 
 void Replica::Connect() {
   session_ = std::make_unique<WorkerSession>(
-      parts_, path_,
+      parts_, path_, metrics_,
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
@@ -38,7 +39,7 @@ void Replica::OnReady(const WorkerDescription& description) {
   refused_ = !usable_;
   coming_back_ = false;
   failed_connections_ = 0;
-  events_.changed();
+  Changed();
 }
 
 void Replica::OnLost(const absl::Status& status) {
@@ -56,7 +57,7 @@ void Replica::OnLost(const absl::Status& status) {
       events_.hung(status);
     }
   }
-  events_.changed();
+  Changed();
 }
 
 // The process lives as far as we know: a new session with it. A path that appeared a moment ago may
@@ -74,6 +75,11 @@ void Replica::OnExited(bool comes_back) {
   usable_ = false;
   if (session_ != nullptr) session_->ProcessDied();
   lost_.clear();
+  Changed();
+}
+
+void Replica::Changed() {
+  counted_ready_ = ready() ? metrics::Held(metrics_.ready_sessions) : metrics::Held();
   events_.changed();
 }
 

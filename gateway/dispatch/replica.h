@@ -29,7 +29,8 @@ class Replica {
     absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
   };
 
-  Replica(DispatchParts& parts, Events events);
+  // `metrics` outlives it and all results.
+  Replica(DispatchParts& parts, metrics::ReplicaMetrics& metrics, Events events);
 
   // The supervisor's news. A new life listens at `path`.
   void OnListening(std::string path);
@@ -53,8 +54,11 @@ class Replica {
   void OnReady(const WorkerDescription& description);
   void OnLost(const absl::Status& status);
   void Reconnect();
+  // ready() may have changed.
+  void Changed();
 
   DispatchParts& parts_;
+  metrics::ReplicaMetrics& metrics_;
   Events events_;
   std::string path_;  // Empty: no process listens.
   std::unique_ptr<WorkerSession> session_;
@@ -64,6 +68,7 @@ class Replica {
   int failed_connections_ = 0;  // In a row.
   bool coming_back_ = false;
   Loop::Timer reconnect_;
+  metrics::Held counted_ready_;  // While ready().
 };
 
 }  // namespace tiffin::gateway

@@ -41,15 +41,20 @@ class RunnerPool::PooledCall : public PendingCall {
 
   ~PooledCall() override {
     Detach();
+    if (done_ != nullptr) pool_.metrics_.calls.Count(absl::StatusCode::kCancelled);
     if (alive_ != nullptr) *alive_ = false;
   }
 
   void WaitIn(CallList& list) {
     list_ = &list;
+    waiting_ = metrics::Held(pool_.metrics_.waiting);
     position_ = list.insert(list.end(), this);
     delayed_ = true;
   }
-  void LeaveList() { list_ = nullptr; }
+  void LeaveList() {
+    list_ = nullptr;
+    waiting_ = metrics::Held();
+  }
 
   bool has_place() const { return place_.has_value(); }
   CallContent content() const {
@@ -89,7 +94,9 @@ class RunnerPool::PooledCall : public PendingCall {
   void End(absl::StatusOr<CallResult> result) {
     deadline_.Cancel();
     CallDone done = std::exchange(done_, nullptr);
-    if (done != nullptr) std::move(done)(std::move(result));
+    if (done == nullptr) return;
+    pool_.metrics_.calls.Count(result.status().code());
+    std::move(done)(std::move(result));
   }
 
  private:
@@ -105,6 +112,7 @@ class RunnerPool::PooledCall : public PendingCall {
       ++runs_again_;
       delayed_ = true;
       place_ = pool_.shared_.load.EnterAgain();
+      pool_.metrics_.retries.Add();
       pool_.Dispatch(*this);
       if (was_trial && pool_.trial_ == nullptr) pool_.EndTrial();
       return;
@@ -144,6 +152,7 @@ class RunnerPool::PooledCall : public PendingCall {
   void Detach() {
     if (WorkerSession* session = std::exchange(session_, nullptr)) session->Abandon(id_);
     if (CallList* list = std::exchange(list_, nullptr)) list->erase(position_);
+    waiting_ = metrics::Held();
     if (pool_.trial_ == this) pool_.EndTrial();
   }
 
@@ -160,26 +169,32 @@ class RunnerPool::PooledCall : public PendingCall {
   uint64_t id_ = 0;
   CallList* list_ = nullptr;     // While it waits in one of the pool's.
   CallList::iterator position_;  // There.
+  metrics::Held waiting_;        // Likewise.
   std::shared_ptr<bool> alive_;  // Shared with a deferred end.
 };
 
 RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRunner& shared,
                        Events events)
-    : parts_(parts), options_(std::move(options)), shared_(shared), events_(std::move(events)) {
+    : parts_(parts),
+      options_(std::move(options)),
+      shared_(shared),
+      metrics_(shared.metrics),
+      events_(std::move(events)) {
   for (int i = 0; i < options_.replicas; ++i) {
     replicas_.push_back(std::make_unique<Replica>(
-        parts_, Replica::Events{
-                    .ready =
-                        [this, i](const WorkerDescription& description) {
-                          const bool fits = Accept(description);
-                          events_.attached(i, fits);
-                          return fits;
-                        },
-                    .changed = [this] { OnChange(); },
-                    .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
-                    .suspect = [this](const CallContent& content,
-                                      std::string_view cause) { OnSuspect(content, cause); },
-                }));
+        parts_, *metrics_.replicas[static_cast<size_t>(i)],
+        Replica::Events{
+            .ready =
+                [this, i](const WorkerDescription& description) {
+                  const bool fits = Accept(description);
+                  events_.attached(i, fits);
+                  return fits;
+                },
+            .changed = [this] { OnChange(); },
+            .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
+            .suspect = [this](const CallContent& content,
+                              std::string_view cause) { OnSuspect(content, cause); },
+        }));
   }
 }
 

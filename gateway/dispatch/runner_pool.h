@@ -12,6 +12,7 @@
 #include "gateway/dispatch/replica.h"
 #include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/runner.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
@@ -36,7 +37,7 @@ class RunnerPool : public Runner {
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
   };
 
-  // `parts` and `shared`, which the runner's pools of all loops share, outlive it.
+  // `parts` and `shared`, which the runner's pools of all loops share, outlive it and all results.
   RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRunner& shared, Events events);
   ~RunnerPool() override;
 
@@ -72,6 +73,7 @@ class RunnerPool : public Runner {
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
   SharedRunner& shared_;
+  metrics::RunnerMetrics& metrics_;
   Events events_;
   std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;

@@ -28,7 +28,11 @@ std::shared_ptr<const Buffer> SegmentBuffer::Part(uint64_t offset, uint64_t size
 
 class GatewayMemory::OwnBuffer : public SegmentBuffer {
  public:
-  OwnBuffer(GatewayMemory& memory, Place place) : memory_(memory), place_(place) {}
+  OwnBuffer(GatewayMemory& memory, Place place)
+      : memory_(memory),
+        place_(place),
+        counted_(memory.metrics_.tensor_bytes,
+                 static_cast<int64_t>(place.allocation.bytes.size())) {}
   ~OwnBuffer() override { memory_.Free(place_.allocation); }
   OwnBuffer(const OwnBuffer&) = delete;
   OwnBuffer& operator=(const OwnBuffer&) = delete;
@@ -43,15 +47,19 @@ class GatewayMemory::OwnBuffer : public SegmentBuffer {
  private:
   GatewayMemory& memory_;
   const Place place_;
+  metrics::Held counted_;
 };
 
-GatewayMemory::GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names)
-    : shared_(limits.shared), names_(names), pool_(limits, clock) {
+GatewayMemory::GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names,
+                             metrics::GatewayMetrics& metrics)
+    : shared_(limits.shared), names_(names), metrics_(metrics), pool_(limits, clock) {
   if (shared_ != nullptr) shared_->Join(*this);
 }
 
 GatewayMemory::~GatewayMemory() {
   if (shared_ != nullptr) shared_->Leave(*this);
+  const absl::MutexLock lock(&mutex_);
+  metrics_.segment_bytes.Add(-counted_segments_);
 }
 
 absl::StatusOr<Value> GatewayMemory::Make(DataType dtype, Shape shape, uint64_t size,
@@ -87,6 +95,7 @@ absl::StatusOr<GatewayMemory::Place> GatewayMemory::Allocate(uint64_t size) {
   ASSIGN_OR_RETURN(const shm::Allocation allocation, pool_.Allocate(size));
   for (const shm::SegmentPool::NewSegment& made : pool_.TakeNewSegments()) {
     ids_[made.index] = names_.Next();
+    CountSegments();
   }
   return Place{.allocation = allocation,
                .segment = {.id = ids_.at(allocation.segment),
@@ -107,6 +116,7 @@ uint64_t GatewayMemory::allocated_bytes() const {
 void GatewayMemory::DropFree() {
   const absl::MutexLock lock(&mutex_);
   pool_.DropFree();
+  CountSegments();
 }
 
 void GatewayMemory::DropIdle() {
@@ -114,12 +124,18 @@ void GatewayMemory::DropIdle() {
   {
     const absl::MutexLock lock(&mutex_);
     dropped = pool_.DropIdle();
+    CountSegments();
   }
   for (const uint64_t index : dropped) {
     const auto id = ids_.find(index);
     names_.Gone(id->second);
     ids_.erase(id);
   }
+}
+
+void GatewayMemory::CountSegments() {
+  const auto now = static_cast<int64_t>(pool_.total_bytes());
+  metrics_.segment_bytes.Add(now - std::exchange(counted_segments_, now));
 }
 
 }  // namespace tiffin::gateway

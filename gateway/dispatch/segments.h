@@ -14,6 +14,7 @@
 #include "common/shm/segment_budget.h"
 #include "common/shm/segment_pool.h"
 #include "gateway/graph/value.h"
+#include "gateway/metrics/metrics.h"
 
 // The memory that a loop's values lie in: the gateway's own segments, and those of workers. All of
 // it is used on the loop's thread.
@@ -47,8 +48,11 @@ class SegmentNames {
 // tensor outlives its maker; the last one tells SegmentNames.
 class WorkerSegment {
  public:
-  WorkerSegment(shm::ForeignSegment segment, SegmentNames& names)
-      : segment_(std::move(segment)), names_(names), id_(names.Next()) {}
+  WorkerSegment(shm::ForeignSegment segment, SegmentNames& names, metrics::Gauge& bytes)
+      : segment_(std::move(segment)),
+        names_(names),
+        id_(names.Next()),
+        counted_(bytes, static_cast<int64_t>(segment_.size())) {}
   ~WorkerSegment() { names_.Gone(id_); }
   WorkerSegment(const WorkerSegment&) = delete;
   WorkerSegment& operator=(const WorkerSegment&) = delete;
@@ -60,6 +64,7 @@ class WorkerSegment {
   shm::ForeignSegment segment_;
   SegmentNames& names_;
   const uint64_t id_;
+  metrics::Held counted_;
 };
 
 // Bytes that can be given to a worker by reference.
@@ -76,7 +81,8 @@ class SegmentBuffer : public Buffer {
 // up when another needs it; that is all that other threads do here.
 class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer {
  public:
-  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names);
+  GatewayMemory(shm::PoolLimits limits, const Clock& clock, SegmentNames& names,
+                metrics::GatewayMetrics& metrics);
   ~GatewayMemory() override;
 
   absl::StatusOr<Value> Make(DataType dtype, Shape shape, uint64_t size, FillBytes fill) override;
@@ -100,11 +106,15 @@ class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer 
   };
   absl::StatusOr<Place> Allocate(uint64_t size);
   void Free(const shm::Allocation& allocation);
+  void CountSegments() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   shm::SegmentBudget* const shared_;  // May be null.
   SegmentNames& names_;
+  metrics::GatewayMetrics& metrics_;
   mutable absl::Mutex mutex_;
   shm::SegmentPool pool_ ABSL_GUARDED_BY(mutex_);
+  // Bytes, in the metric that all loops share.
+  int64_t counted_segments_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<uint64_t, uint64_t> ids_;  // The pool's index -> the id.
 };
 

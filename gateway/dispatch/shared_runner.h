@@ -4,18 +4,20 @@
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/runner_load.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
 // What the pools of all loops share of one runner. Thread-safe; outlives them.
 struct SharedRunner {
-  // `clock` outlives it.
-  SharedRunner(int replicas, int queue_max, const Clock& clock)
-      : load(replicas, queue_max), quarantine(clock) {}
+  // `clock`, and `counted` of as many replicas, outlive it.
+  SharedRunner(int replicas, int queue_max, const Clock& clock, metrics::RunnerMetrics& counted)
+      : load(replicas, queue_max), quarantine(clock), metrics(counted) {}
 
   RunnerLoad load;
   QueueWait queue_wait;
   Quarantine quarantine;
+  metrics::RunnerMetrics& metrics;
 };
 
 }  // namespace tiffin::gateway

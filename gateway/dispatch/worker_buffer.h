@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "common/shm/reference.h"
 #include "gateway/dispatch/segments.h"
+#include "gateway/metrics/instruments.h"
 
 namespace tiffin::gateway {
 
@@ -23,12 +24,15 @@ class ResultLease {
   ResultLease(const ResultLease&) = delete;
   ResultLease& operator=(const ResultLease&) = delete;
 
-  void AddBytes(uint64_t bytes) { bytes_ += bytes; }
+  // It has outputs of so many bytes. Once, while the session is there.
+  void Hold(uint64_t bytes);
 
  private:
   const std::shared_ptr<WorkerSession*> session_;
   const uint64_t call_;
   uint64_t bytes_ = 0;
+  metrics::Held counted_;
+  metrics::Held counted_bytes_;
 };
 
 // A worker's output, where it lies.

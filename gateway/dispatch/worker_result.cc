@@ -51,9 +51,11 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
     return absl::Status(static_cast<absl::StatusCode>(result.code()), result.message());
   }
   auto lease = std::make_shared<ResultLease>(session, result.call());
+  uint64_t bytes = 0;
   for (const worker::v1::Tensor& tensor : result.outputs()) {
-    if (tensor.segment() != 0) lease->AddBytes(std::max<uint64_t>(tensor.size(), 1));
+    if (tensor.segment() != 0) bytes += std::max<uint64_t>(tensor.size(), 1);
   }
+  if (bytes > 0) lease->Hold(bytes);
   const auto& specs = call.signature.outputs;
   if (static_cast<size_t>(result.outputs_size()) != specs.size()) {
     return absl::InternalError(

@@ -33,8 +33,10 @@ Shape FrameShape(const Value& value, const TensorSpec& spec, bool batchable) {
 
 }  // namespace
 
-WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path, Events events)
+WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
+                             metrics::ReplicaMetrics& metrics, Events events)
     : parts_(parts),
+      metrics_(metrics),
       events_(std::move(events)),
       id_(RandomId()),
       oom_kills_(parts.oom_kills()),
@@ -116,6 +118,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
         FillInput(call.inputs[i].dtype, shape, *record.inputs[i], *execute.add_inputs()));
   }
   record.done = std::move(done);
+  record.counted = metrics::Held(metrics_.calls_in_flight);
   calls_.emplace(id, std::move(record));
   AddReleases();  // Before the call, which may then use the memory that is still in the cache.
   calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
@@ -213,7 +216,7 @@ void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
     if (frame.has_hello()) {
       OnHello(frame.hello());
     } else if (frame.has_state()) {
-      continue;  // A sign of life.
+      metrics_.queued.Set(frame.state().queued());
     } else if (express_) {
       // Its order among those on the socket would be lost.
       Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case(),
@@ -336,7 +339,7 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
     return;
   }
   segments_[received.announcement.segment] =
-      std::make_shared<WorkerSegment>(*std::move(segment), parts_.names);
+      std::make_shared<WorkerSegment>(*std::move(segment), parts_.names, metrics_.segment_bytes);
   std::vector<worker::v1::Result> parked;
   parked.swap(parked_);
   for (worker::v1::Result& result : parked) {
@@ -388,6 +391,7 @@ void WorkerSession::Lose(absl::Status status) {
   }
   parked_.clear();
   segments_.clear();
+  metrics_.queued.Set(0);
   // Results that came before are delivered first.
   parts_.loop.Defer([self = self_, status = std::move(status)] {
     if (*self != nullptr) (*self)->FailCalls(status);

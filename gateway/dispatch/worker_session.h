@@ -24,6 +24,7 @@
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
@@ -65,13 +66,16 @@ class WorkerSession {
   // kTrial: the worker executes the call with no other.
   enum class Company { kShared, kTrial };
 
-  // Begins to connect to the worker that listens at `path` and `path`.fd.
-  WorkerSession(DispatchParts& parts, const std::string& path, Events events);
+  // Begins to connect to the worker that listens at `path` and `path`.fd. `metrics` outlives it and
+  // its results.
+  WorkerSession(DispatchParts& parts, const std::string& path, metrics::ReplicaMetrics& metrics,
+                Events events);
   ~WorkerSession();
   WorkerSession(const WorkerSession&) = delete;
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
+  metrics::ReplicaMetrics& metrics() const { return metrics_; }
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs and the place are kept until the call has ended at the worker, and the place no longer
   // than the session. RESOURCE_EXHAUSTED: nothing was sent.
@@ -100,6 +104,7 @@ class WorkerSession {
     std::vector<std::shared_ptr<const Buffer>> inputs;
     RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
+    metrics::Held counted = {};
   };
 
   void Flush();
@@ -135,6 +140,7 @@ class WorkerSession {
   absl::flat_hash_map<uint64_t, Interruption> Interruptions(bool own_doing) const;
 
   DispatchParts& parts_;
+  metrics::ReplicaMetrics& metrics_;
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;

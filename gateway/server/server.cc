@@ -21,6 +21,7 @@
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
 #include "gateway/api/kserve/shared_memory.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
@@ -167,6 +168,7 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
     options.serving.client_memory = client_memory.get();
   }
 
+  metrics::Metrics metrics;  // First: everything counts by it.
   const auto loop_count = static_cast<size_t>(options.loops);
   RpcServer rpc_server(loop_count);
   http::Server http_server;
@@ -178,7 +180,7 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
   }
   Loop& first = loops.front()->loop();
   Lifecycle* lifecycle = nullptr;
-  ServerCore core(parts, rpc_server, http_server, std::move(options.serving),
+  ServerCore core(parts, rpc_server, http_server, metrics, std::move(options.serving),
                   [&lifecycle](absl::StatusOr<std::string> address) {
                     lifecycle->OnStarted(std::move(address));
                   });

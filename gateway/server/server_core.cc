@@ -31,6 +31,12 @@ class ServerCore::WorkerNews : public WorkerObserver {
   WorkerNews(ServerCore& core, size_t runner, int replica)
       : core_(core), runner_(runner), replica_(replica) {}
 
+  void OnStarted(pid_t pid) override {
+    metrics::ReplicaMetrics& metrics =
+        *core_.shared_.shared_runners[runner_]->metrics.replicas[static_cast<size_t>(replica_)];
+    metrics.starts.Add();
+    metrics.pid = pid;  // A dead one's stays until the next: /proc has nothing of it.
+  }
   void OnListening(const std::string& path) override {
     core_.TellAll(
         [=, this](size_t loop) { core_.serving_[loop]->OnListening(runner_, replica_, path); });
@@ -48,13 +54,13 @@ class ServerCore::WorkerNews : public WorkerObserver {
 };
 
 ServerCore::ServerCore(const std::vector<LoopParts>& loops, RpcServer& rpc_server,
-                       http::Server& http_server, ServingOptions options,
+                       http::Server& http_server, metrics::Metrics& metrics, ServingOptions options,
                        absl::AnyInvocable<void(absl::StatusOr<std::string>)> started)
     : loops_(loops),
       rpc_server_(rpc_server),
       http_server_(http_server),
       started_(std::move(started)),
-      shared_(std::move(options), loops.size()),
+      shared_(std::move(options), loops.size(), metrics),
       complete_(loops.size()) {
   for (size_t i = 0; i < loops_.size(); ++i) {
     serving_.push_back(
@@ -200,6 +206,8 @@ absl::Status ServerCore::Plan() {
         return serving_[kFirst]->description(runner);
       }));
   shared_.statistics.emplace(shared_.plan->services, shared_.plan->runners);
+  shared_.target_counts =
+      TargetCounts(shared_.plan->services, shared_.plan->runners, shared_.metrics);
   return absl::OkStatus();
 }
 
@@ -212,6 +220,8 @@ void ServerCore::OnBound(absl::Status bound) {
   if (++bound_loops_ < loops_.size()) return;
   // Before the ports are open: the other loops may have requests at once.
   shared_.readiness.SetState(State::kServing);
+  counted_serving_ =
+      metrics::Held(shared_.metrics.gateway().serving_loops, static_cast<int64_t>(loops_.size()));
   absl::StatusOr<std::string> address = OpenPorts();
   if (!address.ok()) shared_.readiness.SetState(State::kFailed);
   started_(std::move(address));
@@ -247,6 +257,7 @@ void ServerCore::AbandonStart() {
 
 void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
   shared_.readiness.SetState(State::kDraining);
+  counted_serving_ = metrics::Held();
   drained_ = std::move(drained);
   draining_loops_ = loops_.size();
   TellAll([this](size_t loop) {

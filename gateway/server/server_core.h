@@ -12,6 +12,7 @@
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
 #include "gateway/api/http/server.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/server/options.h"
 #include "gateway/server/serving_loop.h"
 #include "gateway/supervisor/supervisor.h"
@@ -30,10 +31,12 @@ class ServerCore {
     Loop& loop;
     Watcher& watcher;
   };
-  // At least one loop; each polls the queue of `rpc_server` that has its number. All outlive it.
-  // `started` is told the address, or why not (INVALID_ARGUMENT for what the user can mend), once.
+  // At least one loop; each polls the queue of `rpc_server` that has its number. All outlive it,
+  // and `metrics` its results too. `started` is told the address, or why not (INVALID_ARGUMENT for
+  // what the user can mend), once.
   ServerCore(const std::vector<LoopParts>& loops, RpcServer& rpc_server, http::Server& http_server,
-             ServingOptions options, absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
+             metrics::Metrics& metrics, ServingOptions options,
+             absl::AnyInvocable<void(absl::StatusOr<std::string>)> started);
   ~ServerCore();
 
   // On the first loop's thread.
@@ -91,6 +94,7 @@ class ServerCore {
   size_t counted_loops_ = 0;
   size_t requests_under_way_ = 0;  // Of the loops counted.
   absl::AnyInvocable<void()> drained_;
+  metrics::Held counted_serving_;  // While the loops take requests.
   std::vector<std::unique_ptr<WorkerNews>> news_;
   std::unique_ptr<Supervisor> supervisor_;  // Last: it tells `news_`.
 };

@@ -13,13 +13,16 @@ constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 
 }  // namespace
 
-SharedServing::SharedServing(ServingOptions served, size_t loops)
+SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts)
     : options(std::move(served)),
+      metrics(counts),
       readiness(options.runners, loops),
       memory(shm::LimitByCgroup(options.segment_limit)) {
   for (const RunnerSetup& setup : options.runners) {
     shared_runners.push_back(
-        std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic()));
+        std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic(),
+                                       metrics.Runner({setup.service, setup.runner}, setup.replicas,
+                                                      setup.queue_max + setup.replicas)));
   }
 }
 
@@ -29,7 +32,8 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
       index_(index),
       shared_(shared),
       events_(std::move(events)),
-      memory_({.total = shared.memory.left(), .shared = &shared.memory}, loop.clock(), names_),
+      memory_({.total = shared.memory.left(), .shared = &shared.memory}, loop.clock(), names_,
+              shared.metrics.gateway()),
       parts_{.loop = loop_,
              .watcher = watcher,
              .names = names_,
@@ -138,6 +142,7 @@ std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector
   RequestHost& host = *this;
   auto request = std::make_unique<ServingRequest>(host);
   if (shared_.readiness.state() != Readiness::State::kServing) {
+    CountRefused(target, absl::StatusCode::kUnavailable);
     request->Refuse(absl::UnavailableError("the server is shutting down"), std::move(done));
     return request;
   }
@@ -146,9 +151,18 @@ std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector
                                          : targets_.at(std::get<const RunnerEntry*>(target)).api();
   Statistics& statistics = *shared_.statistics;
   const ServingRequest::Counting counting{.statistics = statistics,
-                                          .counter = statistics.at(target)};
+                                          .counter = statistics.at(target),
+                                          .metrics = shared_.target_counts.at(target)};
   request->Run(bound, std::move(inputs), rows, counting, std::move(options), std::move(done));
   return request;
+}
+
+void ServingLoop::CountRefused(std::optional<InferTarget> target, absl::StatusCode code) {
+  if (target.has_value()) {
+    shared_.target_counts.at(*target).requests.Count(code);
+  } else {
+    shared_.metrics.gateway().unmatched.Count(code);
+  }
 }
 
 void ServingLoop::OnRequestEnded() {

@@ -21,26 +21,31 @@
 #include "gateway/dispatch/runner_pool.h"
 #include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/bound_api.h"
+#include "gateway/metrics/metrics.h"
 #include "gateway/server/options.h"
 #include "gateway/server/readiness.h"
 #include "gateway/server/runner_target.h"
 #include "gateway/server/serving_plan.h"
 #include "gateway/server/serving_request.h"
+#include "gateway/server/target_counts.h"
 
 namespace tiffin::gateway {
 
 // What the loops of a server share. Thread-safe, or not changed any more once a loop uses it;
 // outlives them.
 struct SharedServing {
-  SharedServing(ServingOptions served, size_t loops);
+  // `counts` outlives it, and what clients were given.
+  SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts);
 
   const ServingOptions options;
+  metrics::Metrics& metrics;
   std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
   Readiness readiness;
   shm::SegmentBudget memory;  // What all loops may have in segments.
   // Since the graphs are planned.
   std::unique_ptr<const ServingPlan> plan;
   std::optional<Statistics> statistics;
+  TargetCounts target_counts;
 };
 
 // Everything of a server that lives on one loop: sessions with all workers, memory, bound graphs,
@@ -97,6 +102,8 @@ class ServingLoop : public Serving, private RequestHost {
   TargetStatistics statistics(InferTarget target) const override {
     return shared_.statistics->of(target);
   }
+  void CountRefused(std::optional<InferTarget> target, absl::StatusCode code) override;
+  std::string MetricsText() const override { return shared_.metrics.Expose(); }
   ValueAllocator& allocator() override { return memory_; }
   AccessLog access_log() const override { return shared_.options.access_log; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,

@@ -5,11 +5,12 @@
 
 #include "gateway/graph/critical_path.h"
 #include "gateway/monitor/data_log.h"
+#include "gateway/server/target_counts.h"
 
 namespace tiffin::gateway {
 
 ServingRequest::~ServingRequest() {
-  if (execution_ != nullptr && !ended_) CountEnd(/*ok=*/false);  // Cancelled.
+  if (execution_ != nullptr && !ended_) CountEnd(CodeOfCancelled());
   execution_.reset();
   if (alive_ != nullptr) *alive_ = false;
   host_.OnRequestEnded();
@@ -19,8 +20,11 @@ void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t
                          Counting counting, InferOptions options, InferDone done) {
   rows_ = rows;
   received_ = options.received;
+  deadline_ = options.deadline;
   statistics_ = &counting.statistics;
   counter_ = &counting.counter;
+  metrics_ = &counting.metrics;
+  counted_ = metrics::Held(metrics_->in_flight);
   ExecutionOptions execution{
       .deadline = options.deadline,
       .request_id = std::move(options.request_id),
@@ -47,7 +51,7 @@ void ServingRequest::Refuse(absl::Status status, InferDone done) {
 
 void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs,
                          InferDone tell) {
-  CountEnd(outputs.ok());
+  CountEnd(outputs.status().code());
   if (!outputs.ok()) {
     std::move(tell)(outputs.status());
     return;
@@ -66,18 +70,30 @@ void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> ou
   statistics.CountReply(counter, clock.Now() - told);
 }
 
-void ServingRequest::CountEnd(bool ok) {
+// A client whose deadline passes cancels. Its clock began a little before ours, and gRPC rounds
+// what it sends of the deadline up, by a hundredth at most.
+absl::StatusCode ServingRequest::CodeOfCancelled() const {
+  constexpr absl::Duration kSlack = absl::Milliseconds(5);
+  const absl::Duration left = deadline_ - host_.loop().clock().Now();
+  const absl::Duration whole = left + execution_->elapsed();
+  return left <= std::max(kSlack, whole / 100) ? absl::StatusCode::kDeadlineExceeded
+                                               : absl::StatusCode::kCancelled;
+}
+
+void ServingRequest::CountEnd(absl::StatusCode code) {
   ended_ = true;
+  counted_ = metrics::Held();
   const absl::Time now = host_.loop().clock().Now();
   const absl::Duration ran = execution_->elapsed();
   const absl::Duration total =
       received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
   statistics_->Count(*counter_, {.rows = rows_,
-                                 .ok = ok,
+                                 .ok = code == absl::StatusCode::kOk,
                                  .end = now,
                                  .total = total,
                                  .decode = total - ran,
                                  .steps = execution_->timeline()});
+  CountEnded(*metrics_, code, total, execution_->timeline());
 }
 
 }  // namespace tiffin::gateway

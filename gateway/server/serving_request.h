@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "gateway/api/serving.h"
 #include "gateway/api/statistics.h"
 #include "gateway/graph/bound_api.h"
 #include "gateway/graph/execution.h"
+#include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
 
@@ -37,6 +39,7 @@ class ServingRequest : public PendingInfer {
   struct Counting {
     Statistics& statistics;
     Statistics::Counter& counter;
+    metrics::TargetMetrics& metrics;
   };
   // One of these two, once.
   void Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows, Counting counting,
@@ -46,13 +49,17 @@ class ServingRequest : public PendingInfer {
  private:
   // The last thing: `tell` may destroy this.
   void End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs, InferDone tell);
-  void CountEnd(bool ok);
+  void CountEnd(absl::StatusCode code);
+  absl::StatusCode CodeOfCancelled() const;
 
   RequestHost& host_;
   int64_t rows_ = 1;
   absl::Time received_;
+  absl::Time deadline_;
   Statistics* statistics_ = nullptr;        // From Run on.
   Statistics::Counter* counter_ = nullptr;  // Likewise.
+  metrics::TargetMetrics* metrics_ = nullptr;
+  metrics::Held counted_;
   bool ended_ = false;
   std::unique_ptr<Execution> execution_;
   std::shared_ptr<bool> alive_;  // Shared with a deferred refusal.

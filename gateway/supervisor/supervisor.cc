@@ -114,6 +114,7 @@ void Supervisor::Spawn(Worker& worker) {
   worker.process.emplace(*std::move(process));
   // One that has not come far yet finds it waiting.
   if (detail_ == Detail::kMore) worker.process->Signal(SIGUSR1);
+  worker.observer->OnStarted(worker.process->pid());
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));

@@ -32,6 +32,8 @@ enum class Detail { kAsConfigured, kMore };
 class WorkerObserver {
  public:
   virtual ~WorkerObserver() = default;
+  // A process of the worker's was started.
+  virtual void OnStarted(pid_t /*pid*/) {}
   // The worker has loaded its model and listens at `path` and `path`.fd.
   virtual void OnListening(const std::string& path) = 0;
   // The process is reaped. `had_served`: see MarkServed. It is started again in any case, unless

@@ -209,7 +209,13 @@ awaitable<bool> Connection::Write(Response response, bool keep_alive) {
   message.result(static_cast<unsigned>(response.status));
   if (response.status == 499) message.reason("Client Closed Request");
   message.set(http::field::content_type, "application/json");
-  for (const Field& field : response.fields) message.insert(field.name, field.value);
+  for (const Field& field : response.fields) {
+    if (field.name == "content-type") {
+      message.set(field.name, field.value);
+    } else {
+      message.insert(field.name, field.value);
+    }
+  }
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());
   if (!head_only_) message.body() = std::move(response.body);

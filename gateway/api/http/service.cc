@@ -63,15 +63,17 @@ Handler::Answer Service::Take(Request request) {
   const std::string_view path = request.path();
   if (path == "/healthz") return TakeGet(request, &Service::Healthz);
   if (path == "/readyz") return TakeGet(request, &Service::Readyz);
+  if (path == "/metrics") return TakeMetrics(request);
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
-    return Refusal(absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
-                                              "; there are /healthz, /readyz", RouteList())),
-                   0);
+    return Refusal(
+        absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
+                                   "; there are /healthz, /readyz, /metrics", RouteList())),
+        0, std::nullopt);
   }
   if (request.method != "POST") {
     return Refusal(absl::InvalidArgumentError(StrCat(path, " is called by POST")), 405,
-                   {{"allow", "POST"}});
+                   route->second.target, {{"allow", "POST"}});
   }
   return TakeInfer(request, route->second);
 }
@@ -79,7 +81,7 @@ Handler::Answer Service::Take(Request request) {
 Handler::Answer Service::TakeInfer(const Request& request, const Route& route) {
   const absl::Time received = calls_.Now();
   const absl::StatusOr<absl::Duration> timeout = TimeoutOf(request);
-  if (!timeout.ok()) return Refusal(timeout.status(), 0);
+  if (!timeout.ok()) return Refusal(timeout.status(), 0, route.target);
   return [this, &route, received, timeout = *timeout, body = DecodeBody(request, route.interface)](
              Exchange& exchange) { Infer(exchange, route, body, timeout, received); };
 }
@@ -90,7 +92,7 @@ void Service::Infer(Exchange& exchange, const Route& route, const DecodedBody& b
   absl::StatusOr<InputSet> inputs = TakeInputs(target, body, serving_.allocator());
   if (!inputs.ok()) {
     if (body.http_status != 0) exchange.FailAs(body.http_status);
-    calls_.Refuse(exchange, "", inputs.status());
+    calls_.Refuse(exchange, "", inputs.status(), route.target);
     return;
   }
   calls_.Start(
@@ -111,14 +113,25 @@ Handler::Answer Service::TakeGet(const Request& request, void (Service::*answer)
     return [this, answer](Exchange& exchange) { (this->*answer)(exchange); };
   }
   return Refusal(absl::InvalidArgumentError(StrCat(request.path(), " is asked by GET")), 405,
-                 {{"allow", "GET, HEAD"}});
+                 std::nullopt, {{"allow", "GET, HEAD"}});
 }
 
-Handler::Answer Service::Refusal(absl::Status status, int http_status, std::vector<Field> fields) {
-  return [this, status = std::move(status), http_status,
+Handler::Answer Service::Refusal(absl::Status status, int http_status,
+                                 std::optional<InferTarget> target, std::vector<Field> fields) {
+  return [this, status = std::move(status), http_status, target,
           fields = std::move(fields)](Exchange& exchange) {
     if (http_status != 0) exchange.FailAs(http_status, fields);
-    calls_.Refuse(exchange, "", status);
+    calls_.Refuse(exchange, "", status, target);
+  };
+}
+
+Handler::Answer Service::TakeMetrics(const Request& request) {
+  if (request.method != "GET" && request.method != "HEAD") return TakeGet(request, nullptr);
+  // On this thread: it reads files.
+  return [text = serving_.MetricsText()](Exchange& exchange) mutable {
+    exchange.Respond({.status = 200,
+                      .fields = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
+                      .body = std::move(text)});
   };
 }
 

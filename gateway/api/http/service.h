@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@ namespace tiffin::gateway::http {
 // What the gateway answers over HTTP:
 //   GET /healthz             200 as long as the loop turns
 //   GET /readyz              200, or 503 with the services and runners that are not ready
+//   GET /metrics             what operators are told, for Prometheus
 //   POST /<service>/<api>    runs the API
 // Outlives its exchanges.
 class Service : public Handler {
@@ -37,7 +39,9 @@ class Service : public Handler {
              absl::Duration timeout, absl::Time received);
   Answer TakeGet(const Request& request, void (Service::*answer)(Exchange&) const);
   // Fails as `http_status`, or as the status's code says where that is 0.
-  Answer Refusal(absl::Status status, int http_status, std::vector<Field> fields = {});
+  Answer Refusal(absl::Status status, int http_status, std::optional<InferTarget> target,
+                 std::vector<Field> fields = {});
+  Answer TakeMetrics(const Request& request);
   void Healthz(Exchange& exchange) const;
   void Readyz(Exchange& exchange) const;
   std::string RouteList() const;

@@ -45,4 +45,11 @@ absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const Mo
       }};
 }
 
+std::optional<InferTarget> TargetOf(const ParsedRequest& parsed, const ModelTable& models) {
+  const inference::ModelInferRequest& message = parsed.message();
+  const auto model = models.Find(message.model_name(), message.model_version());
+  if (!model.ok()) return std::nullopt;
+  return (*model)->target;
+}
+
 }  // namespace tiffin::gateway::kserve

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
@@ -14,5 +16,8 @@ namespace tiffin::gateway::kserve {
 // share theirs.
 absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
                                            const SharedMemory* memory, ValueAllocator& allocator);
+
+// What a parsed message is for, whatever else is wrong with it.
+std::optional<InferTarget> TargetOf(const ParsedRequest& parsed, const ModelTable& models);
 
 }  // namespace tiffin::gateway::kserve

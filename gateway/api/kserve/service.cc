@@ -98,13 +98,13 @@ absl::StatusOr<inference::ModelStatisticsResponse> KserveService::ModelStatistic
 void KserveService::ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received) {
   ParsedRequest parsed;
   if (absl::Status status = parsed.Parse(message); !status.ok()) {
-    calls_.Refuse(rpc, "", std::move(status));
+    calls_.Refuse(rpc, "", std::move(status), std::nullopt);
     return;
   }
   absl::StatusOr<InferRequest> request =
       DecodeRequest(parsed, models_, memory_, serving_.allocator());
   if (!request.ok()) {
-    calls_.Refuse(rpc, parsed.message().id(), request.status());
+    calls_.Refuse(rpc, parsed.message().id(), request.status(), TargetOf(parsed, models_));
     return;
   }
   request->received = received;

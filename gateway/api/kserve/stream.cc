@@ -99,10 +99,18 @@ class InferStreams::Stream {
 
   absl::Status Start(const grpc::ByteBuffer& message, Entry& entry) {
     ParsedRequest parsed;
-    RETURN_IF_ERROR(parsed.Parse(message));
+    if (absl::Status status = parsed.Parse(message); !status.ok()) {
+      owner_.serving_.CountRefused(std::nullopt, status.code());
+      return status;
+    }
     entry.id = parsed.message().id();
-    ASSIGN_OR_RETURN(InferRequest request, DecodeRequest(parsed, owner_.models_, owner_.memory_,
-                                                         owner_.serving_.allocator()));
+    absl::StatusOr<InferRequest> decoded =
+        DecodeRequest(parsed, owner_.models_, owner_.memory_, owner_.serving_.allocator());
+    if (!decoded.ok()) {
+      owner_.serving_.CountRefused(TargetOf(parsed, owner_.models_), decoded.status().code());
+      return decoded.status();
+    }
+    InferRequest& request = *decoded;
     request.received = entry.received;
     entry.encode = std::move(request.encode);
     InferOptions options = owner_.calls_.OptionsOf(rpc_, request);

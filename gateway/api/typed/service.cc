@@ -37,7 +37,7 @@ void TypedService::Infer(Rpc& rpc, const Method& method, const grpc::ByteBuffer&
                                         ? DecodeRequest(request, target, serving_.allocator())
                                         : absl::StatusOr<InputSet>(std::move(status));
   if (!inputs.ok()) {
-    calls_.Refuse(rpc, "", inputs.status());
+    calls_.Refuse(rpc, "", inputs.status(), method.api);
     return;
   }
   calls_.Start(rpc, {.target = method.api,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "gateway/api/interface.h"
 #include "gateway/api/message_io.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
@@ -117,6 +118,10 @@ class FakeServing : public Serving, public ValueAllocator {
   bool RunnerReady(std::string_view service, std::string_view runner) const override;
   void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
   TargetStatistics statistics(InferTarget target) const override;
+  void CountRefused(std::optional<InferTarget> target, absl::StatusCode code) override {
+    refused.emplace_back(target.has_value() ? NameOf(*target) : "", code);
+  }
+  std::string MetricsText() const override { return "# no metrics\n"; }
   ValueAllocator& allocator() override { return *this; }
   std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs, int64_t rows,
                                       InferOptions options, InferDone done) override;
@@ -132,6 +137,8 @@ class FakeServing : public Serving, public ValueAllocator {
   // Names of services, and of runners as "service.runner", that are not ready.
   std::set<std::string, std::less<>> down;
   std::deque<Started> started;
+  // Names of targets, empty for none, with the codes.
+  std::vector<std::pair<std::string, absl::StatusCode>> refused;
   int copies = 0;
   // By name; zero for the others.
   std::map<std::string, TargetStatistics, std::less<>> counted;

@@ -108,10 +108,12 @@ TEST_F(InferCallTest, ATraceBeginsWhereNoGoodOneIsSent) {
 }
 
 TEST_F(InferCallTest, RefusedRequestsGetTheirIdToo) {
-  calls_.Refuse(rpc_, "mine", absl::InvalidArgumentError("no"));
+  calls_.Refuse(rpc_, "mine", absl::InvalidArgumentError("no"), std::nullopt);
   EXPECT_EQ(rpc_.trailing["x-request-id"], "mine");
   EXPECT_TRUE(ParseTraceparent(rpc_.trailing["traceparent"]).has_value());
   EXPECT_EQ(*rpc_.status, absl::InvalidArgumentError("no"));
+  EXPECT_THAT(serving_.refused,
+              ::testing::ElementsAre(::testing::Pair("", absl::StatusCode::kInvalidArgument)));
 }
 
 TEST_F(InferCallTest, DeadlineIsTheSmallestOfThree) {
@@ -138,6 +140,8 @@ TEST_F(InferCallTest, ExpiredRequestNeverStarts) {
   calls_.Start(rpc_, std::move(request));
   EXPECT_EQ(rpc_.status->code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(serving_.started.empty());
+  EXPECT_THAT(serving_.refused, ::testing::ElementsAre(::testing::Pair(
+                                    ::testing::_, absl::StatusCode::kDeadlineExceeded)));
 }
 
 TEST_F(InferCallTest, CancelReachesServingAndEndsTheRpc) {

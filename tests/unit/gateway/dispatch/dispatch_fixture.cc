@@ -8,8 +8,9 @@ namespace tiffin::gateway {
 DispatchTest::DispatchTest(Signature signature) : signature_(std::move(signature)) {}
 
 void DispatchTest::MakePool(int replicas, int queue_max) {
+  runner_metrics_ = &all_runner_metrics_.emplace_back(replicas, queue_max + replicas);
   loop_.Do([&] {
-    shared_.emplace(replicas, queue_max, clock_);
+    shared_.emplace(replicas, queue_max, clock_, *runner_metrics_);
     pool_ = std::make_unique<RunnerPool>(
         parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
         *shared_,

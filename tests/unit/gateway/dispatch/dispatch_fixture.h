@@ -79,14 +79,20 @@ class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
 
   const std::string method_{kDefaultMethod};
   const Signature signature_;
+  // They outlive what the loop still holds of sessions.
+  metrics::GatewayMetrics gateway_metrics_;
+  std::deque<metrics::RunnerMetrics> all_runner_metrics_;
+  metrics::RunnerMetrics* runner_metrics_ = nullptr;  // Of the last pool.
   TemporaryFolder folder_;
   ManualClock clock_;
   Watcher watcher_;
   LoopThread loop_{clock_};
   // Of the loop's thread from here on.
   SegmentNames names_;
-  GatewayMemory memory_{
-      {.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20}, clock_, names_};
+  GatewayMemory memory_{{.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20},
+                        clock_,
+                        names_,
+                        gateway_metrics_};
   DispatchParts parts_{.loop = loop_.loop(),
                        .watcher = watcher_,
                        .names = names_,

@@ -105,6 +105,8 @@ TEST_P(RunnerPoolTest, TheQueueIsBounded) {
 
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
   EXPECT_THAT(std::string(full.message()), HasSubstr("queue.max is 2"));
+  EXPECT_EQ(runner_metrics_->calls.value(absl::StatusCode::kResourceExhausted), 1);
+  EXPECT_EQ(runner_metrics_->replicas[0]->calls_in_flight.value(), 3);
   worker.Send(InlineResult(worker.NextExecute().call(), "done"));
   EXPECT_TRUE(AwaitStatus(*calls[0]).ok());
   Outcome& again = Start("fits again");
@@ -306,6 +308,8 @@ TEST_P(RunnerPoolTest, RetriesAreCounted) {
   }
 
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+  EXPECT_EQ(runner_metrics_->retries.value(), 2);
+  EXPECT_EQ(runner_metrics_->calls.value(absl::StatusCode::kUnavailable), 1);
 }
 
 TEST_P(RunnerPoolTest, OtherErrorsAreNotRunAgain) {
@@ -331,8 +335,13 @@ TEST_P(RunnerPoolTest, CallsWaitForAReplicaThatComesBack) {
   EXPECT_FALSE(IsDone(first));
   clock_.Advance(absl::Milliseconds(3));
 
+  EXPECT_EQ(runner_metrics_->waiting.value(), 2);
+  EXPECT_EQ(runner_metrics_->replicas[0]->ready_sessions.value(), 0);
+
   FakeWorker& next = AddWorker(0);
 
+  EXPECT_EQ(runner_metrics_->waiting.value(), 0);
+  EXPECT_EQ(runner_metrics_->replicas[0]->ready_sessions.value(), 1);
   for (Outcome* call : {&first, &second}) {
     const worker::v1::Execute execute = next.NextExecute();
     next.Send(InlineResult(execute.call(), execute.inputs(0).inline_bytes()));

@@ -51,12 +51,14 @@ class RecordingObserver : public WorkerObserver {
     std::optional<int> exit_code;
     bool had_served;
   };
+  void OnStarted(pid_t pid) override { pids.push_back(pid); }
   void OnListening(const std::string& path) override { paths.push_back(path); }
   void OnExited(const Process::Ending& ending, bool had_served) override {
     exits.push_back({ending.text, ending.exit_code, had_served});
   }
 
   // On the loop's thread.
+  std::vector<pid_t> pids;
   std::vector<std::string> paths;
   std::vector<Exit> exits;
 };
@@ -151,6 +153,7 @@ TEST_F(SupervisorTest, AWorkerThatHadServedStartsAgainAtOnceOnAnotherPath) {
   }
   ASSERT_TRUE(AwaitListening(4));  // The clock stands still: no backoff.
 
+  EXPECT_EQ(loop_.Do([&] { return observer_.pids.size(); }), 4);
   const std::vector<std::string> paths = Paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
 }

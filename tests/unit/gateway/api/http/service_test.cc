@@ -272,6 +272,25 @@ TEST_F(HttpServiceTest, NumbersThatJsonHasNotAreStrings) {
   EXPECT_EQ(response_->body, "{\"y\": [\"NaN\", \"Infinity\", \"-Infinity\"], \"raw\": \"\"}\n");
 }
 
+TEST_F(HttpServiceTest, MetricsAreText) {
+  Get("/metrics");
+  EXPECT_EQ(response_->status, 200);
+  EXPECT_THAT(FieldOf("content-type"), ::testing::StartsWith("text/plain; version=0.0.4"));
+  EXPECT_EQ(response_->body, "# no metrics\n");
+  Post("/metrics", "text/plain", "");
+  EXPECT_EQ(response_->status, 405);
+}
+
+TEST_F(HttpServiceTest, WhatIsRefusedIsCountedByItsTargetOrNone) {
+  Get("/demo/see");
+  Post("/demo/see", "text/plain", "x");
+  Post("/demo/nothing", "text/plain", "x");
+  EXPECT_THAT(serving_.refused, ::testing::ElementsAre(
+                                    ::testing::Pair("demo.see", absl::StatusCode::kInvalidArgument),
+                                    ::testing::Pair("demo.see", absl::StatusCode::kInvalidArgument),
+                                    ::testing::Pair("", absl::StatusCode::kNotFound)));
+}
+
 TEST_F(HttpServiceTest, HealthIsAliveAndReadinessNamesWhatIsNot) {
   Get("/healthz");
   EXPECT_EQ(response_->status, 200);

@@ -1,0 +1,126 @@
+#include "gateway/top/http_get.h"
+
+#include <chrono>
+#include <optional>
+
+#include "boost/asio/connect.hpp"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "boost/beast/core/flat_buffer.hpp"
+#include "boost/beast/core/tcp_stream.hpp"
+#include "boost/beast/http/empty_body.hpp"
+#include "boost/beast/http/parser.hpp"
+#include "boost/beast/http/read.hpp"
+#include "boost/beast/http/string_body.hpp"
+#include "boost/beast/http/write.hpp"
+#include "common/strings.h"
+
+namespace tiffin::gateway::top {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+
+constexpr std::string_view kScheme = "http://";
+constexpr uint64_t kMaxBody = uint64_t{64} << 20;
+
+// One request and its answer, on a context that runs until both are over.
+class Get {
+ public:
+  Get(asio::io_context& context, const Url& url) : stream_(context), resolver_(context) {
+    request_.method(beast::http::verb::get);
+    request_.target(url.path);
+    request_.version(11);
+    request_.set(beast::http::field::host, StrCat(url.host, ":", url.port));
+    request_.set(beast::http::field::connection, "close");
+    parser_.body_limit(kMaxBody);
+    resolver_.async_resolve(url.host, url.port, [this](error_code error, const auto& endpoints) {
+      if (Failed(error)) return;
+      stream_.async_connect(endpoints, [this](error_code connected, const auto&) {
+        if (!Failed(connected)) Send();
+      });
+    });
+  }
+
+  // Empty: it did not end.
+  std::optional<error_code> error() const { return error_; }
+  const auto& response() const { return parser_.get(); }
+
+ private:
+  bool Failed(error_code error) {
+    if (error) error_ = error;
+    return static_cast<bool>(error);
+  }
+  void Send() {
+    beast::http::async_write(stream_, request_, [this](error_code written, size_t) {
+      if (Failed(written)) return;
+      beast::http::async_read(stream_, buffer_, parser_,
+                              [this](error_code read, size_t) { error_ = read; });
+    });
+  }
+
+  beast::tcp_stream stream_;
+  asio::ip::tcp::resolver resolver_;
+  beast::http::request<beast::http::empty_body> request_;
+  beast::flat_buffer buffer_;
+  beast::http::response_parser<beast::http::string_body> parser_;
+  std::optional<error_code> error_;
+};
+
+}  // namespace
+
+absl::StatusOr<Url> ParseUrl(const std::string& text) {
+  const auto bad = [&] {
+    return absl::InvalidArgumentError(StrCat(
+        "'", text, "' is not the URL of a server's HTTP; write it as http://127.0.0.1:8000"));
+  };
+  if (text.rfind(kScheme, 0) != 0) return bad();
+  std::string authority = text.substr(kScheme.size());
+  Url url{.host = "", .port = "80", .path = "/metrics"};
+  if (const size_t slash = authority.find('/'); slash != std::string::npos) {
+    if (slash + 1 < authority.size()) url.path = authority.substr(slash);
+    authority.resize(slash);
+  }
+  const size_t bracket = authority.rfind(']');  // [::1]:8000
+  const size_t colon = authority.find(':', bracket == std::string::npos ? 0 : bracket);
+  if (colon != std::string::npos) {
+    url.port = authority.substr(colon + 1);
+    authority.resize(colon);
+  }
+  if (bracket != std::string::npos && authority.size() > 2) {
+    authority = authority.substr(1, authority.size() - 2);
+  }
+  url.host = authority;
+  const bool is_number = url.port.find_first_not_of("0123456789") == std::string::npos;
+  if (url.host.empty() || url.port.empty() || url.port.size() > 5 || !is_number) return bad();
+  return url;
+}
+
+absl::StatusOr<std::string> HttpGet(const Url& url, absl::Duration timeout) {
+  const std::string where = StrCat("http://", url.host, ":", url.port, url.path);
+  asio::io_context context;
+  Get get(context, url);
+  context.run_for(absl::ToChronoNanoseconds(timeout));
+  if (!get.error().has_value()) {
+    return absl::UnavailableError(
+        StrCat(where, " did not answer within ", absl::FormatDuration(timeout)));
+  }
+  if (*get.error()) {
+    const bool no_http = get.error()->category() ==
+                         beast::http::make_error_code(beast::http::error::bad_version).category();
+    return absl::UnavailableError(
+        no_http ? StrCat(where,
+                         " does not speak HTTP/1; is it the port of gRPC? Give the address "
+                         "that 'tiffin serve' was given by --http-address")
+                : StrCat("nobody answers at ", where, " (", get.error()->message(),
+                         "); is the server up, and was 'tiffin serve' given --http-address?"));
+  }
+  if (get.response().result_int() != 200) {
+    return absl::FailedPreconditionError(StrCat(
+        where, " answers with status ", get.response().result_int(), "; is it a Tiffin server?"));
+  }
+  return get.response().body();
+}
+
+}  // namespace tiffin::gateway::top

@@ -1,0 +1,40 @@
+#include "gateway/metrics/process_usage.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <ctime>
+
+#include "common/unique_fd.h"
+#include "gtest/gtest.h"
+
+namespace tiffin::gateway::metrics {
+namespace {
+
+TEST(ProcessUsageTest, TellsOfThisProcess) {
+  // Until a clock tick's worth of CPU is used.
+  while (std::clock() < CLOCKS_PER_SEC / 20) {
+  }
+  const auto usage = ReadProcessUsage(getpid());
+  ASSERT_TRUE(usage.has_value());
+  EXPECT_EQ(usage->parent, getppid());
+  EXPECT_GT(usage->cpu_seconds, 0);
+  EXPECT_LT(usage->cpu_seconds, 60);
+  EXPECT_GT(usage->resident_bytes, uint64_t{1} << 20);
+  EXPECT_LT(usage->resident_bytes, uint64_t{1} << 34);
+  EXPECT_GE(usage->threads, 1);
+}
+
+TEST(ProcessUsageTest, ThereIsNothingOfAProcessThatIsNot) {
+  EXPECT_FALSE(ReadProcessUsage(-7).has_value());
+}
+
+TEST(ProcessUsageTest, CountsOpenDescriptors) {
+  const uint64_t before = CountOpenDescriptors();
+  const UniqueFd one(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(one.valid());
+  EXPECT_EQ(CountOpenDescriptors(), before + 1);
+}
+
+}  // namespace
+}  // namespace tiffin::gateway::metrics
