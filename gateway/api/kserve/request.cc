@@ -132,7 +132,7 @@ absl::Status CheckRaw(const ParsedRequest& request) {
 }  // namespace
 
 absl::Status ParsedRequest::Parse(const grpc::ByteBuffer& bytes) {
-  message_ = google::protobuf::Arena::CreateMessage<inference::ModelInferRequest>(&arena_);
+  Begin();
   if (!bytes.Valid() || bytes.Length() == 0) return absl::OkStatus();
   // A message that arrived in several pieces is put together here, once.
   if (!bytes.TrySingleSlice(&slice_).ok() && !bytes.DumpToSingleSlice(&slice_).ok()) {
@@ -145,6 +145,11 @@ absl::Status ParsedRequest::Parse(const grpc::ByteBuffer& bytes) {
     return InvalidMessage(*message_->GetDescriptor());
   }
   return absl::OkStatus();
+}
+
+inference::ModelInferRequest& ParsedRequest::Begin() {
+  message_ = google::protobuf::Arena::CreateMessage<inference::ModelInferRequest>(&arena_);
+  return *message_;
 }
 
 absl::StatusOr<InputSet> DecodeInputs(const ParsedRequest& request, const Interface& target,

@@ -70,10 +70,29 @@ inference::ModelMetadataResponse MetadataOf(const Model& model) {
   return response;
 }
 
+absl::StatusOr<std::vector<TensorView>> OutputViews(const Model& model,
+                                                    const std::vector<Value>& outputs,
+                                                    const std::vector<size_t>& requested) {
+  std::vector<TensorView> views;
+  for (const size_t index : requested) {
+    const TensorSpec& spec = model.interface.outputs[index];
+    if (index >= outputs.size()) {
+      return absl::InternalError(StrCat("output '", spec.name, "' is missing in the result"));
+    }
+    ASSIGN_OR_RETURN(Shape shape, ReplyShape(spec, model.interface.has_rows, outputs[index]));
+    absl::StatusOr<TensorView> view = outputs[index].View();
+    if (!view.ok()) return Annotate(view.status(), StrCat("output '", spec.name, "'"));
+    view->shape = std::move(shape);
+    views.push_back(*std::move(view));
+  }
+  return views;
+}
+
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
                                                 const std::vector<Value>& outputs,
                                                 const std::vector<size_t>& requested,
                                                 const Parameters* parameters) {
+  ASSIGN_OR_RETURN(const std::vector<TensorView> views, OutputViews(model, outputs, requested));
   google::protobuf::Arena arena;
   auto& head = *google::protobuf::Arena::CreateMessage<inference::ModelInferResponse>(&arena);
   head.set_model_name(model.interface.name);
@@ -81,19 +100,13 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
   head.set_id(std::string(id));
   if (parameters != nullptr) *head.mutable_parameters() = *parameters;
   std::vector<std::span<const std::byte>> contents;
-  for (const size_t index : requested) {
-    const TensorSpec& spec = model.interface.outputs[index];
-    if (index >= outputs.size()) {
-      return absl::InternalError(StrCat("output '", spec.name, "' is missing in the result"));
-    }
-    ASSIGN_OR_RETURN(const Shape shape, ReplyShape(spec, model.interface.has_rows, outputs[index]));
+  for (size_t i = 0; i < views.size(); ++i) {
+    const TensorSpec& spec = model.interface.outputs[requested[i]];
     auto& output = *head.add_outputs();
     output.set_name(spec.name);
     output.set_datatype(std::string(DataTypeName(spec.type.dtype)));
-    output.mutable_shape()->Add(shape.begin(), shape.end());
-    const absl::StatusOr<TensorView> view = outputs[index].View();
-    if (!view.ok()) return Annotate(view.status(), StrCat("output '", spec.name, "'"));
-    contents.push_back(view->bytes);
+    output.mutable_shape()->Add(views[i].shape.begin(), views[i].shape.end());
+    contents.push_back(views[i].bytes);
   }
   return Assemble(head, contents);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/tensor.h"
 #include "gateway/api/kserve/model_table.h"
 #include "gateway/graph/value.h"
 #include "google/protobuf/map.h"
@@ -21,6 +22,11 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
                                                 const std::vector<Value>& outputs,
                                                 const std::vector<size_t>& requested,
                                                 const Parameters* parameters = nullptr);
+
+// The outputs at `requested`, with the shapes that clients see, where they lie.
+absl::StatusOr<std::vector<TensorView>> OutputViews(const Model& model,
+                                                    const std::vector<Value>& outputs,
+                                                    const std::vector<size_t>& requested);
 
 inference::ModelMetadataResponse MetadataOf(const Model& model);
 
