@@ -208,7 +208,7 @@ awaitable<bool> Connection::Write(Response response, bool keep_alive) {
   message.version(version_);
   message.result(static_cast<unsigned>(response.status));
   if (response.status == 499) message.reason("Client Closed Request");
-  message.set(http::field::content_type, "application/json");
+  message.set(http::field::content_type, response.content_type);
   for (const Field& field : response.fields) message.insert(field.name, field.value);
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());

@@ -6,28 +6,15 @@
 #include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/http/answers.h"
 #include "gateway/api/http/reply.h"
 #include "gateway/api/text.h"
-#include "grpcpp/support/slice.h"
 
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr std::string_view kTimeoutField = "x-request-timeout";
 constexpr size_t kMaxQuoted = 200;
 constexpr size_t kMaxListed = 600;
-
-// Infinite where the client says nothing.
-absl::StatusOr<absl::Duration> TimeoutOf(const Request& request) {
-  const std::optional<std::string_view> text = request.field(kTimeoutField);
-  if (!text.has_value()) return absl::InfiniteDuration();
-  absl::Duration timeout;
-  if (!absl::ParseDuration(ToAbsl(*text), &timeout) || timeout <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(StrCat(kTimeoutField, " is '", BoundedUtf8(*text, kMaxQuoted),
-                                             "'; write how long, as in 500ms, 2s or 1.5s"));
-  }
-  return timeout;
-}
 
 absl::StatusOr<InputSet> TakeInputs(const Interface& target, const DecodedBody& body,
                                     ValueAllocator& allocator) {
@@ -40,16 +27,16 @@ absl::StatusOr<InputSet> TakeInputs(const Interface& target, const DecodedBody& 
   return CompleteInputs(target, std::move(values));
 }
 
-grpc::ByteBuffer ToBuffer(const std::string& text) {
-  const grpc::Slice slice(text);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 void AppendName(const std::string& name, std::string& list) {
   list += StrCat(list.empty() ? "" : ", ", Quote(name));
 }
 
 }  // namespace
+
+const Service::GetRoute Service::kGetRoutes[] = {
+    {"/healthz", &Service::Healthz},
+    {"/readyz", &Service::Readyz},
+};
 
 Service::Service(Serving& serving, const Clock& clock) : serving_(serving), calls_(serving, clock) {
   for (const PlannedService& service : serving.services()) {
@@ -61,25 +48,24 @@ Service::Service(Serving& serving, const Clock& clock) : serving_(serving), call
 
 Handler::Answer Service::Take(Request request) {
   const std::string_view path = request.path();
-  if (path == "/healthz") return TakeGet(request, &Service::Healthz);
-  if (path == "/readyz") return TakeGet(request, &Service::Readyz);
+  for (const GetRoute& get : kGetRoutes) {
+    if (path != get.path) continue;
+    if (!IsGet(request)) return NotAllowed(calls_, request, "GET, HEAD");
+    return [this, &get](Exchange& exchange) { exchange.Respond((this->*get.answer)()); };
+  }
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
-    return Refusal(absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
-                                              "; there are /healthz, /readyz", RouteList())),
-                   0);
+    return Refusal(calls_, absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
+                                                      "; there are ", RouteList())));
   }
-  if (request.method != "POST") {
-    return Refusal(absl::InvalidArgumentError(StrCat(path, " is called by POST")), 405,
-                   {{"allow", "POST"}});
-  }
+  if (request.method != "POST") return NotAllowed(calls_, request, "POST");
   return TakeInfer(request, route->second);
 }
 
 Handler::Answer Service::TakeInfer(const Request& request, const Route& route) {
   const absl::Time received = calls_.Now();
   const absl::StatusOr<absl::Duration> timeout = TimeoutOf(request);
-  if (!timeout.ok()) return Refusal(timeout.status(), 0);
+  if (!timeout.ok()) return Refusal(calls_, timeout.status());
   return [this, &route, received, timeout = *timeout, body = DecodeBody(request, route.interface)](
              Exchange& exchange) { Infer(exchange, route, body, timeout, received); };
 }
@@ -106,27 +92,11 @@ void Service::Infer(Exchange& exchange, const Route& route, const DecodedBody& b
        }});
 }
 
-Handler::Answer Service::TakeGet(const Request& request, void (Service::*answer)(Exchange&) const) {
-  if (request.method == "GET" || request.method == "HEAD") {
-    return [this, answer](Exchange& exchange) { (this->*answer)(exchange); };
-  }
-  return Refusal(absl::InvalidArgumentError(StrCat(request.path(), " is asked by GET")), 405,
-                 {{"allow", "GET, HEAD"}});
+Response Service::Healthz() const {
+  return {.status = 200, .fields = {}, .body = "{\"alive\": true}\n"};
 }
 
-Handler::Answer Service::Refusal(absl::Status status, int http_status, std::vector<Field> fields) {
-  return [this, status = std::move(status), http_status,
-          fields = std::move(fields)](Exchange& exchange) {
-    if (http_status != 0) exchange.FailAs(http_status, fields);
-    calls_.Refuse(exchange, "", status);
-  };
-}
-
-void Service::Healthz(Exchange& exchange) const {
-  exchange.Respond({.status = 200, .fields = {}, .body = "{\"alive\": true}\n"});
-}
-
-void Service::Readyz(Exchange& exchange) const {
+Response Service::Readyz() const {
   std::string waiting;
   bool ready = true;
   for (const PlannedService& service : serving_.services()) {
@@ -142,15 +112,15 @@ void Service::Readyz(Exchange& exchange) const {
     last = name;
     AppendName(name, waiting);
   }
-  exchange.Respond({.status = ready ? 200 : 503,
-                    .fields = {},
-                    .body = ready
-                                ? "{\"ready\": true}\n"
-                                : StrCat("{\"ready\": false, \"not_ready\": [", waiting, "]}\n")});
+  return {.status = ready ? 200 : 503,
+          .fields = {},
+          .body = ready ? "{\"ready\": true}\n"
+                        : StrCat("{\"ready\": false, \"not_ready\": [", waiting, "]}\n")};
 }
 
 std::string Service::RouteList() const {
   std::string list;
+  for (const GetRoute& get : kGetRoutes) list += StrCat(list.empty() ? "" : ", ", get.path);
   for (const auto& [path, route] : routes_) list += StrCat(", POST ", path);
   return BoundedUtf8(list, kMaxListed);
 }

@@ -32,14 +32,18 @@ class Service : public Handler {
     Interface interface;
   };
 
+  // What is asked by GET and answered in one turn of the loop's, by path.
+  struct GetRoute {
+    std::string_view path;
+    Response (Service::*answer)() const;
+  };
+  static const GetRoute kGetRoutes[];
+
   Answer TakeInfer(const Request& request, const Route& route);
   void Infer(Exchange& exchange, const Route& route, const DecodedBody& body,
              absl::Duration timeout, absl::Time received);
-  Answer TakeGet(const Request& request, void (Service::*answer)(Exchange&) const);
-  // Fails as `http_status`, or as the status's code says where that is 0.
-  Answer Refusal(absl::Status status, int http_status, std::vector<Field> fields = {});
-  void Healthz(Exchange& exchange) const;
-  void Readyz(Exchange& exchange) const;
+  Response Healthz() const;
+  Response Readyz() const;
   std::string RouteList() const;
 
   Serving& serving_;
