@@ -265,7 +265,7 @@ absl::Status ServingLoop::Bind() {
   }
   statistics_.emplace(services_, entries_);
   ASSIGN_OR_RETURN(api_, Api::Create(*this, loop_.clock()));
-  http_ = std::make_unique<http::Service>(*this, loop_.clock());
+  ASSIGN_OR_RETURN(http_, http::Service::Create(*this, loop_.clock()));
   return absl::OkStatus();
 }
 

@@ -38,7 +38,17 @@ const Service::GetRoute Service::kGetRoutes[] = {
     {"/readyz", &Service::Readyz},
 };
 
-Service::Service(Serving& serving, const Clock& clock) : serving_(serving), calls_(serving, clock) {
+absl::StatusOr<std::unique_ptr<Service>> Service::Create(Serving& serving, const Clock& clock) {
+  ASSIGN_OR_RETURN(kserve::ModelTable models,
+                   kserve::ModelTable::Create(serving.services(), serving.runners()));
+  return std::unique_ptr<Service>(new Service(serving, clock, std::move(models)));
+}
+
+Service::Service(Serving& serving, const Clock& clock, kserve::ModelTable models)
+    : serving_(serving),
+      models_(std::move(models)),
+      calls_(serving, clock),
+      kserve_(serving, models_, calls_, clock) {
   for (const PlannedService& service : serving.services()) {
     for (const PlannedApi& api : service.apis) {
       routes_.emplace(StrCat("/", service.name, "/", api.name), Route{&api, InterfaceOf(&api)});
@@ -55,6 +65,7 @@ Handler::Answer Service::Take(Request request) {
   }
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
+    if (std::optional<Answer> answer = kserve_.Take(request)) return *std::move(answer);
     return Refusal(calls_, absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
                                                       "; there are ", RouteList())));
   }
@@ -122,7 +133,7 @@ std::string Service::RouteList() const {
   std::string list;
   for (const GetRoute& get : kGetRoutes) list += StrCat(list.empty() ? "" : ", ", get.path);
   for (const auto& [path, route] : routes_) list += StrCat(", POST ", path);
-  return BoundedUtf8(list, kMaxListed);
+  return StrCat(BoundedUtf8(list, kMaxListed), ", and /v2");
 }
 
 }  // namespace tiffin::gateway::http

@@ -1,15 +1,19 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/api/http/body.h"
 #include "gateway/api/http/handler.h"
+#include "gateway/api/http/kserve_routes.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/interface.h"
+#include "gateway/api/kserve/model_table.h"
 #include "gateway/api/serving.h"
 
 namespace tiffin::gateway::http {
@@ -18,11 +22,13 @@ namespace tiffin::gateway::http {
 //   GET /healthz             200 as long as the loop turns
 //   GET /readyz              200, or 503 with the services and runners that are not ready
 //   POST /<service>/<api>    runs the API
+//   /v2...                   KServe v2, see KserveRoutes
 // Outlives its exchanges.
 class Service : public Handler {
  public:
-  // `serving`, whose services are known by now, and `clock` outlive it.
-  Service(Serving& serving, const Clock& clock);
+  // INVALID_ARGUMENT if names of the services clash. `serving`, whose services are known by now,
+  // and `clock` outlive it.
+  static absl::StatusOr<std::unique_ptr<Service>> Create(Serving& serving, const Clock& clock);
 
   Answer Take(Request request) override;
 
@@ -39,6 +45,8 @@ class Service : public Handler {
   };
   static const GetRoute kGetRoutes[];
 
+  Service(Serving& serving, const Clock& clock, kserve::ModelTable models);
+
   Answer TakeInfer(const Request& request, const Route& route);
   void Infer(Exchange& exchange, const Route& route, const DecodedBody& body,
              absl::Duration timeout, absl::Time received);
@@ -49,7 +57,9 @@ class Service : public Handler {
   Serving& serving_;
   // Immutable: read on the server's thread too. By path.
   std::map<std::string, Route, std::less<>> routes_;
+  const kserve::ModelTable models_;
   InferCalls calls_;
+  KserveRoutes kserve_;
 };
 
 }  // namespace tiffin::gateway::http

@@ -1,6 +1,9 @@
 #include "gateway/api/http/service.h"
 
+#include <memory>
+
 #include "absl/strings/escaping.h"
+#include "gateway/api/http/json_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -32,7 +35,7 @@ class HttpServiceTest : public ::testing::Test {
                 {Spec("label", "text")})
         .has_rows = true;
     serving_.AddRunner("demo", "model_a", {}, {});
-    service_.emplace(serving_, clock_);
+    service_ = *Service::Create(serving_, clock_);
   }
 
   // Asks, and lets the service answer on "the loop".
@@ -68,7 +71,7 @@ class HttpServiceTest : public ::testing::Test {
 
   ManualClock clock_;
   FakeServing serving_;
-  std::optional<Service> service_;
+  std::unique_ptr<Service> service_;
   std::shared_ptr<Exchange> exchange_;
   std::optional<Response> response_;
 };
