@@ -341,6 +341,7 @@ void ServingLoop::RequestEnded() {
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
   spdlog::info("draining: completing {} requests under way", active_requests_);
   state_ = State::kDraining;
+  http_server_.Drain();
   for (auto& changed : readiness_listeners_) changed();
   if (active_requests_ == 0) {
     drained();

@@ -90,6 +90,13 @@ def test_infer_of_an_api(client, model, binary_in, binary_out):
     assert response["model_name"] == "parts.add" and response["model_version"] == "1"
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_compressed_requests(client, algorithm):
+    check_sum(client.infer(
+        "parts.add", [tensor("left", LEFT, "INT32"), tensor("right", LEFT + 5, "INT32", False)],
+        request_compression_algorithm=algorithm, response_compression_algorithm=algorithm))
+
+
 def test_infer_of_a_runner_with_rows(client):
     rows = np.random.default_rng(1).random((7, 3), dtype=np.float32)
     for binary in (True, False):

@@ -157,10 +157,6 @@ DecodedBody Refused(int http_status, std::string_view message) {
 
 DecodedBody DecodeBody(const Request& request, const Interface& target) {
   const MediaValue type = ParseMediaValue(request.field("content-type").value_or(""));
-  const std::string_view encoding = request.field("content-encoding").value_or("identity");
-  if (ToLower(encoding) != "identity") {
-    return Refused(415, "the body has a Content-Encoding; send it without");
-  }
   absl::StatusOr<std::vector<BodyInput>> inputs;
   if (type.value == "multipart/form-data") {
     inputs = DecodeMultipart(request.body, type.Parameter("boundary"), target);

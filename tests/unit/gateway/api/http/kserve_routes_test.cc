@@ -1,29 +1,26 @@
 #include "gateway/api/http/kserve_routes.h"
 
-#include <memory>
 #include <tuple>
 
 #include "common/strings.h"
 #include "gateway/api/http/json_text.h"
-#include "gateway/api/http/service.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/gateway/api/fakes.h"
+#include "tests/unit/gateway/api/http/service_fixture.h"
 
 namespace tiffin::gateway::http {
 namespace {
 
 using nlohmann::json;
 using testing::Content;
-using testing::FakeServing;
 using testing::Framed;
 using ::testing::HasSubstr;
-using testing::ManualClock;
 using testing::Raw;
 using testing::Spec;
 
-class KserveRoutesTest : public ::testing::Test {
+class KserveRoutesTest : public ServiceFixture {
  protected:
   KserveRoutesTest() {
     serving_.AddApi("demo", "see", {Spec("image", "image")}, {Spec("verdict", "text")});
@@ -34,19 +31,13 @@ class KserveRoutesTest : public ::testing::Test {
     runner.signature.batchable = true;
     runner.version = 3;
     runner.backend = "xgboost";
-    service_ = *Service::Create(serving_, clock_);
+    Start();
   }
 
   void Ask(const std::string& method, const std::string& target, std::string body = "",
            std::vector<Field> fields = {}) {
-    response_.reset();
-    Request request{
-        .method = method, .target = target, .fields = std::move(fields), .body = std::move(body)};
-    exchange_ =
-        std::make_shared<Exchange>(std::string(request.path()), request.fields,
-                                   [this](Response response) { response_ = std::move(response); });
-    Handler::Answer answer = service_->Take(std::move(request));
-    answer(*exchange_);
+    ServiceFixture::Ask(
+        {.method = method, .target = target, .fields = std::move(fields), .body = std::move(body)});
   }
   json Get(const std::string& target) {
     Ask("GET", target);
@@ -57,29 +48,12 @@ class KserveRoutesTest : public ::testing::Test {
     Ask("POST", "/v2/models/demo.model_a/infer", text + binary,
         {{"inference-header-content-length", StrCat(text.size())}});
   }
-  std::string Error() const { return json::parse(response_->body)["error"].get<std::string>(); }
-  std::string FieldOf(const std::string& name) const {
-    for (const Field& field : response_->fields) {
-      if (field.name == name) return field.value;
-    }
-    return "";
-  }
-  FakeServing::Started& Started() { return serving_.started.back(); }
-  void Done(std::vector<Value> outputs) {
-    Started().done(InferReply{.outputs = std::move(outputs), .steps = {}});
-  }
   static Value Label(const std::string& text) {
     return HeapValue(DataType::kBytes, Shape{1, 1}, Framed({text}));
   }
   static std::vector<Value> Outputs() {
     return {HeapValue(DataType::kFp32, Shape{1, 2}, Raw<float>({0.5F, -2})), Label("one")};
   }
-
-  ManualClock clock_;
-  FakeServing serving_;
-  std::unique_ptr<Service> service_;
-  std::shared_ptr<Exchange> exchange_;
-  std::optional<Response> response_;
 };
 
 constexpr char kWhole[] =
