@@ -124,9 +124,9 @@ std::span<const KserveRoutes::Route> KserveRoutes::routes() {
       {"POST", "/v2/models/{model}/versions/{version}/infer", "Runs an API or a runner", nullptr},
       {"POST", "/v2/repository/index", "All models", &KserveRoutes::RepositoryIndex},
       {"POST", "/v2/repository/models/{model}/load", "Not supported: models stay loaded",
-       &KserveRoutes::Reload},
+       &KserveRoutes::Reload, 501},
       {"POST", "/v2/repository/models/{model}/unload", "Not supported: models stay loaded",
-       &KserveRoutes::Reload},
+       &KserveRoutes::Reload, 501},
   };
   return kRoutes;
 }

@@ -35,6 +35,7 @@ class KserveRoutes {
     std::string_view summary;
     // In one turn of the loop's. Null: an inference.
     absl::StatusOr<Response> (KserveRoutes::*answer)(const Question&) const;
+    int status = 200;  // Of an answer that is all right.
   };
   static std::span<const Route> routes();
 

@@ -2,11 +2,13 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/api/http/answers.h"
+#include "gateway/api/http/openapi.h"
 #include "gateway/api/http/reply.h"
 #include "gateway/api/text.h"
 
@@ -34,8 +36,9 @@ void AppendName(const std::string& name, std::string& list) {
 }  // namespace
 
 const Service::GetRoute Service::kGetRoutes[] = {
-    {"/healthz", &Service::Healthz},
-    {"/readyz", &Service::Readyz},
+    {"/healthz", "Whether the gateway's loop turns", "application/json", &Service::Healthz},
+    {"/readyz", "Whether all services and runners are ready", "application/json", &Service::Readyz},
+    {"/openapi.json", "This description", "application/json", &Service::OpenApi},
 };
 
 absl::StatusOr<std::unique_ptr<Service>> Service::Create(Serving& serving, const Clock& clock) {
@@ -54,6 +57,15 @@ Service::Service(Serving& serving, const Clock& clock, kserve::ModelTable models
       routes_.emplace(StrCat("/", service.name, "/", api.name), Route{&api, InterfaceOf(&api)});
     }
   }
+  std::vector<DescribedGet> gets;
+  for (const GetRoute& get : kGetRoutes) {
+    gets.push_back({.path = get.path, .summary = get.summary, .content_type = get.content_type});
+  }
+  std::vector<DescribedApi> apis;
+  for (const auto& [path, route] : routes_) {
+    apis.push_back({.path = path, .interface = &route.interface});
+  }
+  openapi_ = OpenApiDocument(gets, apis, KserveRoutes::routes());
 }
 
 Handler::Answer Service::Take(Request request) {
@@ -128,6 +140,8 @@ Response Service::Readyz() const {
           .body = ready ? "{\"ready\": true}\n"
                         : StrCat("{\"ready\": false, \"not_ready\": [", waiting, "]}\n")};
 }
+
+Response Service::OpenApi() const { return {.status = 200, .fields = {}, .body = openapi_}; }
 
 std::string Service::RouteList() const {
   std::string list;

@@ -21,6 +21,7 @@ namespace tiffin::gateway::http {
 // What the gateway answers over HTTP:
 //   GET /healthz             200 as long as the loop turns
 //   GET /readyz              200, or 503 with the services and runners that are not ready
+//   GET /openapi.json        describes all of it
 //   POST /<service>/<api>    runs the API
 //   /v2...                   KServe v2, see KserveRoutes
 // Outlives its exchanges.
@@ -41,6 +42,8 @@ class Service : public Handler {
   // What is asked by GET and answered in one turn of the loop's, by path.
   struct GetRoute {
     std::string_view path;
+    std::string_view summary;  // For /openapi.json.
+    std::string_view content_type;
     Response (Service::*answer)() const;
   };
   static const GetRoute kGetRoutes[];
@@ -52,6 +55,7 @@ class Service : public Handler {
              absl::Duration timeout, absl::Time received);
   Response Healthz() const;
   Response Readyz() const;
+  Response OpenApi() const;
   std::string RouteList() const;
 
   Serving& serving_;
@@ -60,6 +64,7 @@ class Service : public Handler {
   const kserve::ModelTable models_;
   InferCalls calls_;
   KserveRoutes kserve_;
+  std::string openapi_;
 };
 
 }  // namespace tiffin::gateway::http
