@@ -258,6 +258,7 @@ void ServerCore::AbandonStart() {
 void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
   shared_.readiness.SetState(State::kDraining);
   counted_serving_ = metrics::Held();
+  http_server_.Drain();
   drained_ = std::move(drained);
   draining_loops_ = loops_.size();
   TellAll([this](size_t loop) {

@@ -108,7 +108,7 @@ absl::Status ServingLoop::Bind() {
     targets_.emplace(&entry, std::move(target));
   }
   ASSIGN_OR_RETURN(api_, Api::Create(*this, shared_.options.client_memory, loop_.clock()));
-  http_ = std::make_unique<http::Service>(*this, loop_.clock());
+  ASSIGN_OR_RETURN(http_, http::Service::Create(*this, loop_.clock()));
   return absl::OkStatus();
 }
 

@@ -165,15 +165,18 @@ def test_health_and_readiness(server):
 
 
 def test_draining_completes_what_is_under_way(server, gate, journal):
-    held, other = Client(server), Client(server)
-    assert other.ask("GET", "/readyz")[0] == 200
+    held, idle = Client(server), Client(server)
+    assert idle.ask("GET", "/readyz")[0] == 200
     held.send("POST", "/demo/hold", '{"x": [1]}', content_type="application/json")
     assert journal.next() is not None
     server.terminate()
     server.wait_for_line("draining")
+    assert idle.connection.sock.recv(1) == b""  # Closed.
+    other = Client(server)
     assert other.ask("GET", "/readyz") == (
         503, {"ready": False, "not_ready": ["demo", "demo.same", "demo.wait"]})
-    status, answer = other.post("/demo/echo", {"x": [[1]]})
+    assert other.fields["connection"] == "close"
+    status, answer = Client(server).post("/demo/echo", {"x": [[1]]})
     assert status == 503 and "shutting down" in answer["error"]
     gate.open()
     assert held.receive() == (200, {"y": [1]})

@@ -36,21 +36,22 @@ apis:
 
 @pytest.fixture(scope="module")
 def server():
-    with harness.Server(SERVICE) as started:
+    with harness.Server(SERVICE, args=["--http-address", "127.0.0.1:0"]) as started:
         yield started
 
 
-def run(server, model, *args):
+def run(server, model, *args, protocol="grpc"):
     """One window of 100 requests is enough: nothing here is about speed."""
+    address = server.address if protocol == "grpc" else server.http_address
     return harness.run(
-        PERF_ANALYZER, "-m", model, "-i", "grpc", "-u", server.address, "--request-count", "100",
+        PERF_ANALYZER, "-m", model, "-i", protocol, "-u", address, "--request-count", "100",
         "--concurrency-range", "4", "--max-trials", "3", *args,
         env={**os.environ, "LD_LIBRARY_PATH": str(PERF_ANALYZER.parent / "lib")}, timeout=300)
 
 
-def analyze(server, model, *args):
+def analyze(server, model, *args, protocol="grpc"):
     """What it printed."""
-    made = run(server, model, *args)
+    made = run(server, model, *args, protocol=protocol)
     assert made.returncode == 0, made.stdout + made.stderr
     throughput = float(re.search(r"Throughput: ([\d.]+) infer/sec", made.stdout).group(1))
     assert throughput > 0, made.stdout
@@ -64,6 +65,20 @@ def test_a_runner_and_an_api_under_load(server, model, mode):
     said = analyze(server, model, *modes)
     assert re.search(r"Inference count: [1-9]", said), said
     assert re.search(r"Execution count: [1-9]", said), said
+    assert re.search(r"Successful request count: [1-9]", said), said
+
+
+@pytest.mark.parametrize("mode", ["--sync", "--async"])
+@pytest.mark.parametrize("model", ["parts.echo", "parts.twice"])
+def test_http_under_load(server, model, mode):
+    said = analyze(server, model, mode, protocol="http")
+    assert re.search(r"Inference count: [1-9]", said), said
+    assert re.search(r"Successful request count: [1-9]", said), said
+
+
+def test_http_with_tensors_in_json(server):
+    said = analyze(server, "parts.echo", "--input-tensor-format", "json", "--output-tensor-format",
+                   "json", protocol="http")
     assert re.search(r"Successful request count: [1-9]", said), said
 
 

@@ -1,14 +1,13 @@
 #include "gateway/api/http/body.h"
 
-#include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/api/http/json_tensor.h"
+#include "gateway/api/http/json_text.h"
 #include "gateway/api/http/multipart.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
@@ -18,56 +17,8 @@ namespace tiffin::gateway::http {
 namespace {
 
 constexpr size_t kMaxQuoted = 200;
-constexpr int kMaxNesting = 100;
 // What curl sends where its user says nothing.
 constexpr std::string_view kCurlsOwn = "application/x-www-form-urlencoded";
-
-// Lists and objects within one another, at the deepest; of any text.
-int NestingOf(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char character = text[i];
-    if (quoted) {
-      if (character == '\\') ++i;
-      quoted = character != '"';
-    } else if (character == '"') {
-      quoted = true;
-    } else if (character == '[' || character == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (character == ']' || character == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
-// Parsed, if it is whole, not too deep, and no object at the top has a key twice.
-absl::StatusOr<nlohmann::json> ParseJson(std::string_view text, std::string_view what) {
-  if (NestingOf(text) > kMaxNesting) {
-    return absl::InvalidArgumentError(
-        StrCat(what, " nests lists and objects more than ", kMaxNesting, " deep"));
-  }
-  std::set<std::string> keys;
-  std::string repeated;
-  const auto callback = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& key) {
-    if (depth == 1 && event == nlohmann::json::parse_event_t::key &&
-        !keys.insert(key.get<std::string>()).second) {
-      repeated = key.get<std::string>();
-    }
-    return true;
-  };
-  nlohmann::json json = nlohmann::json::parse(text, callback, /*allow_exceptions=*/false);
-  if (json.is_discarded()) {
-    return absl::InvalidArgumentError(StrCat(what, " does not parse as JSON"));
-  }
-  if (!repeated.empty()) {
-    return absl::InvalidArgumentError(
-        StrCat("input '", BoundedUtf8(repeated, kMaxQuoted), "' is given twice; send it once"));
-  }
-  return json;
-}
 
 absl::StatusOr<size_t> IndexOf(const Interface& target, std::string_view name) {
   const std::optional<size_t> index = target.FindInput(name);
@@ -106,8 +57,9 @@ absl::StatusOr<BodyInput> FromJson(const nlohmann::json& json, const Interface& 
   BodyInput input;
   input.index = index;
   if (type.kind == ValueKind::kTensor) {
-    ASSIGN_OR_RETURN(RawTensor tensor,
-                     TensorFromJson(json, type.dtype, ClientShape(type, target.has_rows)));
+    ASSIGN_OR_RETURN(
+        RawTensor tensor,
+        TensorFromJson(json, type.dtype, ClientShape(type, target.has_rows), BytesForm::kBase64));
     input.shape = std::move(tensor.shape);
     input.bytes = std::move(tensor.bytes);
     return input;
@@ -133,7 +85,7 @@ absl::StatusOr<BodyInput> NamedFromJson(const nlohmann::json& json, const Interf
 }
 
 absl::StatusOr<std::vector<BodyInput>> DecodeJson(std::string_view body, const Interface& target) {
-  ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(body, "the body"));
+  ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(body, "the body", UniqueKeys::kAtTop));
   if (!json.is_object()) {
     return absl::InvalidArgumentError(
         "the body is not a JSON object; send {\"input\": value, ...}");
@@ -164,8 +116,9 @@ absl::StatusOr<std::vector<BodyInput>> DecodeMultipart(std::string_view body,
         return absl::InvalidArgumentError(
             StrCat("input '", spec.name, "' has more than ", kMaxJsonBytes, " bytes of JSON"));
       }
-      ASSIGN_OR_RETURN(const nlohmann::json json,
-                       ParseJson(part.content, StrCat("input '", spec.name, "'")));
+      ASSIGN_OR_RETURN(
+          const nlohmann::json json,
+          ParseJson(part.content, StrCat("input '", spec.name, "'"), UniqueKeys::kAtTop));
       ASSIGN_OR_RETURN(found[index], NamedFromJson(json, target, index));
       continue;
     }
@@ -204,10 +157,6 @@ DecodedBody Refused(int http_status, std::string_view message) {
 
 DecodedBody DecodeBody(const Request& request, const Interface& target) {
   const MediaValue type = ParseMediaValue(request.field("content-type").value_or(""));
-  const std::string_view encoding = request.field("content-encoding").value_or("identity");
-  if (ToLower(encoding) != "identity") {
-    return Refused(415, "the body has a Content-Encoding; send it without");
-  }
   absl::StatusOr<std::vector<BodyInput>> inputs;
   if (type.value == "multipart/form-data") {
     inputs = DecodeMultipart(request.body, type.Parameter("boundary"), target);

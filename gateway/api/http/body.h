@@ -13,9 +13,6 @@
 
 namespace tiffin::gateway::http {
 
-// JSON takes many times its size in memory while it is parsed.
-inline constexpr size_t kMaxJsonBytes = size_t{32} << 20;
-
 // An input as its target's signature has it, not yet checked against it.
 struct BodyInput {
   size_t index = 0;  // Into the target's inputs.

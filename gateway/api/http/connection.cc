@@ -47,9 +47,11 @@ std::string Lower(beast::string_view text) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const Limits& limits)
+Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const BodyBudget& budget,
+                       const Limits& limits)
     : stream_(std::move(socket)),
       rotation_(rotation),
+      budget_(budget),
       limits_(limits),
       buffer_(limits.max_header_bytes + kMaxAhead + kReadSize),
       replied_(stream_.get_executor(), asio::steady_timer::time_point::max()) {}
@@ -88,7 +90,7 @@ awaitable<void> Connection::Run() {
     }
     request.body = std::move(message.body());
     Response response = co_await Answer(std::move(request));
-    const bool stays = keep_alive && !closing_;
+    const bool stays = keep_alive && keeps_ && !closing_;
     const bool written = co_await Write(std::move(response), stays);
     if (!written || !stays) break;
   }
@@ -132,7 +134,19 @@ awaitable<bool> Connection::ReadHeader() {
 }
 
 awaitable<bool> Connection::ReadBody() {
+  share_ = budget_.Begin();
   if (parser_->is_done()) co_return true;
+  const auto field = parser_->get()[beast::http::field::content_encoding];
+  const auto coding = ParseContentCoding(std::string_view(field.data(), field.size()));
+  if (!coding.ok()) {
+    co_await Refuse(415, Message(coding.status()));
+    co_return false;
+  }
+  coding_ = *coding;
+  if (!share_.Resize(parser_->content_length().value_or(0))) {
+    co_await RefuseForSpace();
+    co_return false;
+  }
   stream_.expires_after(Chrono(limits_.body));
   const auto expect = parser_->get()[beast::http::field::expect];
   if (!expect.empty()) {
@@ -144,20 +158,68 @@ awaitable<bool> Connection::ReadBody() {
     const auto [error, size] = co_await beast::http::async_write(stream_, go_on, kAwait);
     if (error) co_return false;
   }
-  const auto [error, size] = co_await beast::http::async_read(stream_, buffer_, *parser_, kAwait);
-  if (!error) co_return true;
-  if (error == beast::http::error::body_limit) {
-    co_await Refuse(413, StrCat("the body has more than ", limits_.max_body_bytes, " bytes"));
-  } else if (IsMalformed(error)) {
-    co_await Refuse(400, StrCat("the request's body is cut short or malformed: ", error.message()));
+  const bool has_content = co_await ReadContent();
+  if (!has_content || coding_ == ContentCoding::kIdentity) co_return has_content;
+  const bool is_decoded = co_await DecodeContent();
+  co_return is_decoded;
+}
+
+awaitable<bool> Connection::ReadContent() {
+  parser_->eager(true);
+  while (!parser_->is_done()) {
+    const auto [error, size] =
+        co_await beast::http::async_read_some(stream_, buffer_, *parser_, kAwait);
+    if (error == beast::http::error::body_limit) {
+      co_await Refuse(413, StrCat("the body has more than ", limits_.max_body_bytes, " bytes"));
+      co_return false;
+    }
+    if (error) {
+      if (IsMalformed(error)) {
+        co_await Refuse(400,
+                        StrCat("the request's body is cut short or malformed: ", error.message()));
+      }
+      co_return false;
+    }
+    // One that comes in chunks doesn't say its size before.
+    if (!parser_->content_length() && !share_.Resize(parser_->get().body().size())) {
+      co_await RefuseForSpace();
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
+awaitable<bool> Connection::DecodeContent() {
+  std::string& body = parser_->get().body();
+  absl::StatusOr<std::string> content =
+      Inflate(body, limits_.max_inflated_bytes,
+              [&](uint64_t bytes) { return share_.Resize(body.size() + bytes); });
+  if (content.ok()) {
+    body = *std::move(content);
+    share_.Resize(body.size());
+    co_return true;
+  }
+  if (absl::IsResourceExhausted(content.status())) {
+    co_await RefuseForSpace();
+  } else {
+    co_await Refuse(absl::IsOutOfRange(content.status()) ? 413 : 400, Message(content.status()));
   }
   co_return false;
+}
+
+awaitable<void> Connection::RefuseForSpace() {
+  co_await Refuse(503,
+                  StrCat("the bodies of all requests under way may have ", limits_.max_bodies_bytes,
+                         " bytes together, and this one is too much; try again"));
 }
 
 awaitable<void> Connection::Refuse(int status, std::string_view message) {
   Response response;
   response.status = status;
+  if (status == 503) response.fields.push_back({"retry-after", "1"});
   response.body = ErrorBody(message);
+  parser_.reset();
+  share_.Resize(0);
   const bool written = co_await Write(std::move(response), /*keep_alive=*/false);
   if (written) co_await Linger();
 }
@@ -176,9 +238,8 @@ awaitable<Response> Connection::Answer(Request request) {
       });
   const LoopHandler to = rotation_.Next();
   loop_ = &to.loop;
-  loop_->Post([exchange = exchange_, answer = to.handler.Take(std::move(request))]() mutable {
-    answer(*exchange);
-  });
+  loop_->Post([exchange = exchange_, answer = to.handler.Take(std::move(request)),
+               share = std::move(share_)]() mutable { answer(*exchange); });
   const auto ended = co_await (replied_.async_wait(kAwait) || AwaitPeerGone());
   if (!response_.has_value()) {
     // Only the loop can let go of the exchange.
@@ -208,14 +269,8 @@ awaitable<bool> Connection::Write(Response response, bool keep_alive) {
   message.version(version_);
   message.result(static_cast<unsigned>(response.status));
   if (response.status == 499) message.reason("Client Closed Request");
-  message.set(http::field::content_type, "application/json");
-  for (const Field& field : response.fields) {
-    if (field.name == "content-type") {
-      message.set(field.name, field.value);
-    } else {
-      message.insert(field.name, field.value);
-    }
-  }
+  message.set(http::field::content_type, response.content_type);
+  for (const Field& field : response.fields) message.insert(field.name, field.value);
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());
   if (!head_only_) message.body() = std::move(response.body);

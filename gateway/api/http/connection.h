@@ -16,6 +16,8 @@
 #include "boost/beast/http/parser.hpp"
 #include "boost/beast/http/string_body.hpp"
 #include "common/async/loop.h"
+#include "gateway/api/http/body_budget.h"
+#include "gateway/api/http/content_coding.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
 
@@ -26,13 +28,16 @@ namespace tiffin::gateway::http {
 // ended, as the exchange that it waits for may be in a loop.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // `rotation` says where each request goes, and outlives it.
-  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const Limits& limits);
+  // `rotation` says where each request goes; it and `budget` outlive it.
+  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const BodyBudget& budget,
+             const Limits& limits);
 
   // `ended` is called when the connection is closed and nothing of it is left in a loop.
   void Start(absl::AnyInvocable<void()> ended);
   // After the answer under way; at once if there is none.
   void CloseWhenIdle();
+  // After the first answer.
+  void CloseAfterOne() { keeps_ = false; }
   // Cancels the request under way.
   void Close();
 
@@ -44,8 +49,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<bool> ReadRequest();
   boost::asio::awaitable<bool> ReadHeader();
   boost::asio::awaitable<bool> ReadBody();
+  boost::asio::awaitable<bool> ReadContent();
+  // In place of a body that is coded.
+  boost::asio::awaitable<bool> DecodeContent();
   // Says what was wrong with it; no request can follow.
   boost::asio::awaitable<void> Refuse(int status, std::string_view message);
+  boost::asio::awaitable<void> RefuseForSpace();
   boost::asio::awaitable<Response> Answer(Request request);
   // Returns when the client is gone. Keeps what it sends ahead, and looks no further when that is
   // much.
@@ -57,15 +66,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   boost::beast::tcp_stream stream_;
   Rotation& rotation_;
+  const BodyBudget& budget_;
   const Limits limits_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  BodyBudget::Share share_;  // Of the body that is read.
+  ContentCoding coding_ = ContentCoding::kIdentity;
   std::shared_ptr<Exchange> exchange_;  // Under way, on loop_.
   Loop* loop_ = nullptr;
   std::optional<Response> response_;   // Of exchange_.
   boost::asio::steady_timer replied_;  // Due when response_ is there.
   bool idle_ = true;
   bool closing_ = false;
+  bool keeps_ = true;
   bool head_only_ = false;
   unsigned version_ = 11;
 };

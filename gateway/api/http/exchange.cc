@@ -77,6 +77,7 @@ void Exchange::Finish(absl::Status status, std::optional<grpc::ByteBuffer> messa
   Response response;
   if (status.ok()) {
     if (message.has_value()) response.body = TextOf(*message);
+    if (!content_type_.empty()) response.content_type = content_type_;
   } else {
     response.status = failure_status_ != 0 ? failure_status_ : StatusOf(status);
     response.body = ErrorBody(Message(status));

@@ -26,6 +26,8 @@ class Exchange : public Rpc {
   // The status of a failure that HTTP knows better than the codes of RPCs, with fields that belong
   // to it.
   void FailAs(int status, std::vector<Field> fields = {});
+  // What the body of Finish is, unless it is JSON.
+  void AnswerAs(std::string_view content_type) { content_type_ = content_type; }
   // The whole answer.
   void Respond(Response response);
   // The client is gone.
@@ -49,6 +51,7 @@ class Exchange : public Rpc {
   const std::vector<Field> fields_;
   absl::AnyInvocable<void(Response)> send_;  // Null once the exchange is finished.
   absl::AnyInvocable<void()> on_cancelled_;
+  std::string content_type_;  // Empty: JSON.
   int failure_status_ = 0;
   std::vector<Field> answer_fields_;
 };

@@ -12,6 +12,8 @@
 #include "absl/strings/escaping.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/http/message.h"
+#include "gateway/api/text.h"
 
 namespace tiffin::gateway::http {
 namespace {
@@ -74,7 +76,23 @@ absl::Status AppendFloat(const nlohmann::json& json, DataType dtype, std::string
   return NotA(dtype);
 }
 
-absl::Status AppendElement(const nlohmann::json& json, DataType dtype, std::string& out) {
+absl::Status AppendBytes(const nlohmann::json& json, BytesForm form, std::string& out) {
+  const auto* text = json.get_ptr<const std::string*>();
+  if (form == BytesForm::kText) {
+    if (text == nullptr) return absl::InvalidArgumentError("an element is not a string");
+    AppendBytesElement(*text, out);
+    return absl::OkStatus();
+  }
+  std::string content;
+  if (text == nullptr || !absl::Base64Unescape(ToAbsl(*text), &content)) {
+    return absl::InvalidArgumentError("an element is not a string of base64");
+  }
+  AppendBytesElement(content, out);
+  return absl::OkStatus();
+}
+
+absl::Status AppendElement(const nlohmann::json& json, DataType dtype, BytesForm form,
+                           std::string& out) {
   switch (dtype) {
     case DataType::kBool:
       if (!json.is_boolean()) return NotA(dtype);
@@ -100,31 +118,25 @@ absl::Status AppendElement(const nlohmann::json& json, DataType dtype, std::stri
       return AppendFloat<float>(json, dtype, out);
     case DataType::kFp64:
       return AppendFloat<double>(json, dtype, out);
-    case DataType::kBytes: {
-      std::string content;
-      if (!json.is_string() ||
-          !absl::Base64Unescape(ToAbsl(json.get_ref<const std::string&>()), &content)) {
-        return absl::InvalidArgumentError("an element is not a string of base64");
-      }
-      AppendBytesElement(content, out);
-      return absl::OkStatus();
-    }
+    case DataType::kBytes:
+      return AppendBytes(json, form, out);
     default:
       return absl::InvalidArgumentError(
-          StrCat(DataTypeName(dtype), " can't be sent as JSON; send it over gRPC"));
+          StrCat(DataTypeName(dtype),
+                 " can't be sent as JSON; send it as binary data of KServe v2, or over gRPC"));
   }
 }
 
 // Appends what lies below `depth` dimensions of `tensor`, whose sizes are known from the first
 // element of each on.
-absl::Status AppendNested(const nlohmann::json& json, DataType dtype, size_t depth,
+absl::Status AppendNested(const nlohmann::json& json, DataType dtype, BytesForm form, size_t depth,
                           std::vector<bool>& known, RawTensor& tensor) {
   const size_t rank = tensor.shape.size();
   if (depth == rank) {
     if (json.is_array()) {
       return absl::InvalidArgumentError(StrCat("its lists are nested deeper than ", rank));
     }
-    return AppendElement(json, dtype, tensor.bytes);
+    return AppendElement(json, dtype, form, tensor.bytes);
   }
   if (!json.is_array()) {
     return absl::InvalidArgumentError(StrCat("needs lists nested ", rank, " deep, not ", depth));
@@ -138,7 +150,7 @@ absl::Status AppendNested(const nlohmann::json& json, DataType dtype, size_t dep
         StrCat("lists beside each other have ", tensor.shape[depth], " and ", size, " elements"));
   }
   for (const nlohmann::json& element : json) {
-    RETURN_IF_ERROR(AppendNested(element, dtype, depth + 1, known, tensor));
+    RETURN_IF_ERROR(AppendNested(element, dtype, form, depth + 1, known, tensor));
   }
   return absl::OkStatus();
 }
@@ -187,16 +199,37 @@ void AppendNumbers(const TensorView& tensor, std::string& out) {
 }  // namespace
 
 absl::StatusOr<RawTensor> TensorFromJson(const nlohmann::json& json, DataType dtype,
-                                         std::span<const int64_t> pattern) {
+                                         std::span<const int64_t> pattern, BytesForm form) {
   RawTensor tensor;
   // Below an empty list, the dimensions that the pattern has.
   for (const int64_t size : pattern) tensor.shape.push_back(std::max<int64_t>(size, 0));
   std::vector<bool> known(pattern.size(), false);
-  RETURN_IF_ERROR(AppendNested(json, dtype, 0, known, tensor));
+  RETURN_IF_ERROR(AppendNested(json, dtype, form, 0, known, tensor));
   return tensor;
 }
 
-absl::Status AppendTensorJson(const TensorView& tensor, std::string& out) {
+absl::StatusOr<std::string> ElementsFromJson(const nlohmann::json& json, DataType dtype,
+                                             std::span<const int64_t> shape) {
+  if (!json.is_array()) return absl::InvalidArgumentError("its data is not a list");
+  if (!json.empty() && json.front().is_array()) {
+    ASSIGN_OR_RETURN(RawTensor tensor, TensorFromJson(json, dtype, shape, BytesForm::kText));
+    if (tensor.shape == Shape(shape.begin(), shape.end())) return std::move(tensor.bytes);
+    return absl::InvalidArgumentError(StrCat(
+        "its lists have the shape ", ShapeToString(tensor.shape), ", not ", ShapeToString(shape)));
+  }
+  ASSIGN_OR_RETURN(const int64_t count, ElementCount(shape));
+  if (static_cast<uint64_t>(count) != json.size()) {
+    return absl::InvalidArgumentError(StrCat("the shape ", ShapeToString(shape), " needs ", count,
+                                             " elements, but its data has ", json.size()));
+  }
+  std::string bytes;
+  for (const nlohmann::json& element : json) {
+    RETURN_IF_ERROR(AppendElement(element, dtype, BytesForm::kText, bytes));
+  }
+  return bytes;
+}
+
+absl::Status AppendTensorJson(const TensorView& tensor, BytesForm form, std::string& out) {
   size_t next = 0;
   switch (tensor.dtype) {
     case DataType::kBool: {
@@ -239,15 +272,22 @@ absl::Status AppendTensorJson(const TensorView& tensor, std::string& out) {
     case DataType::kBytes: {
       ASSIGN_OR_RETURN(const std::vector<std::string_view> elements,
                        ParseBytesElements(tensor.bytes));
+      if (form == BytesForm::kText && !std::all_of(elements.begin(), elements.end(), IsValidUtf8)) {
+        return absl::UnimplementedError(
+            "it has elements that are not UTF-8, which JSON has not; ask for binary data");
+      }
       const auto write = [&](size_t index, std::string& text) {
-        text += StrCat("\"", absl::Base64Escape(ToAbsl(elements[index])), "\"");
+        text += form == BytesForm::kText
+                    ? Quote(elements[index])
+                    : StrCat("\"", absl::Base64Escape(ToAbsl(elements[index])), "\"");
       };
       AppendLists(tensor.shape, next, write, out);
       break;
     }
     default:
       return absl::UnimplementedError(
-          StrCat("it is ", DataTypeName(tensor.dtype), ", which JSON has not; ask over gRPC"));
+          StrCat("it is ", DataTypeName(tensor.dtype),
+                 ", which JSON has not; ask for binary data of KServe v2, or over gRPC"));
   }
   return absl::OkStatus();
 }

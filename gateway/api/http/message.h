@@ -31,7 +31,8 @@ struct Request {
 struct Response {
   int status = 200;
   std::vector<Field> fields;  // Besides those of the connection and of the body.
-  std::string body;           // JSON, unless its fields say otherwise.
+  std::string body;
+  std::string content_type = "application/json";
 };
 
 // What HTTP calls an error of ours: 400 for INVALID_ARGUMENT, 429 for RESOURCE_EXHAUSTED, ...

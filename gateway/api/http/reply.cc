@@ -40,7 +40,7 @@ absl::Status AppendOutput(const Value& value, const TensorSpec& spec, bool has_r
   ASSIGN_OR_RETURN(TensorView view, value.View());
   if (spec.type.kind == ValueKind::kTensor) {
     view.shape = shape;
-    const absl::Status appended = AppendTensorJson(view, out);
+    const absl::Status appended = AppendTensorJson(view, BytesForm::kBase64, out);
     return appended.ok() ? appended : Annotate(appended, StrCat("output '", spec.name, "'"));
   }
   const absl::StatusOr<std::vector<std::string_view>> elements = ParseBytesElements(view.bytes);

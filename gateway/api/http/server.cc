@@ -39,7 +39,7 @@ std::string ToText(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
-Server::Server(const Limits& limits) : limits_(limits) {}
+Server::Server(const Limits& limits) : limits_(limits), budget_(limits.max_bodies_bytes) {}
 
 Server::~Server() = default;
 
@@ -104,11 +104,19 @@ void Server::Add(tcp::socket socket) {
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, limits_);
+  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, budget_, limits_);
+  if (draining_) connection->CloseAfterOne();
   connections_.insert(connection);
   connection->Start([this, connection] {
     connections_.erase(connection);
     if (closing_ && connections_.empty()) grace_.cancel();
+  });
+}
+
+void Server::Drain() {
+  asio::post(context_, [this] {
+    draining_ = true;
+    for (const auto& connection : connections_) connection->CloseWhenIdle();
   });
 }
 

@@ -13,6 +13,7 @@
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
+#include "gateway/api/http/body_budget.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
 
@@ -32,6 +33,10 @@ class Server {
   // returned.
   absl::StatusOr<std::string> Open(const std::string& address, std::vector<LoopHandler> loops);
 
+  // Closes the connections without a request; the others, and new ones, after their next answer.
+  // From any thread.
+  void Drain();
+
   // Closes the port and the connections without a request, waits `grace` for the answers under way,
   // then cancels the rest. Blocks: from any thread but the loops', which must still run.
   void Shutdown(absl::Duration grace);
@@ -43,6 +48,7 @@ class Server {
   void CloseAll(absl::Duration grace);
 
   const Limits limits_;
+  const BodyBudget budget_;
 
   // From here on only on the thread, once it runs.
   std::optional<Rotation> rotation_;  // Since Open.
@@ -51,6 +57,7 @@ class Server {
   boost::asio::ip::tcp::acceptor acceptor_{context_};
   boost::asio::steady_timer pause_{context_};  // Between failed tries to accept.
   boost::asio::steady_timer grace_{context_};
+  bool draining_ = false;
   bool closing_ = false;
   // Shared with their own coroutines, which may outlast a Close.
   std::set<std::shared_ptr<Connection>> connections_;

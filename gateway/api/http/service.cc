@@ -2,32 +2,22 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/http/answers.h"
+#include "gateway/api/http/openapi.h"
 #include "gateway/api/http/reply.h"
 #include "gateway/api/text.h"
-#include "grpcpp/support/slice.h"
 
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr std::string_view kTimeoutField = "x-request-timeout";
 constexpr size_t kMaxQuoted = 200;
 constexpr size_t kMaxListed = 600;
-
-// Infinite where the client says nothing.
-absl::StatusOr<absl::Duration> TimeoutOf(const Request& request) {
-  const std::optional<std::string_view> text = request.field(kTimeoutField);
-  if (!text.has_value()) return absl::InfiniteDuration();
-  absl::Duration timeout;
-  if (!absl::ParseDuration(ToAbsl(*text), &timeout) || timeout <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(StrCat(kTimeoutField, " is '", BoundedUtf8(*text, kMaxQuoted),
-                                             "'; write how long, as in 500ms, 2s or 1.5s"));
-  }
-  return timeout;
-}
+constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 absl::StatusOr<InputSet> TakeInputs(const Interface& target, const DecodedBody& body,
                                     ValueAllocator& allocator) {
@@ -40,40 +30,67 @@ absl::StatusOr<InputSet> TakeInputs(const Interface& target, const DecodedBody& 
   return CompleteInputs(target, std::move(values));
 }
 
-grpc::ByteBuffer ToBuffer(const std::string& text) {
-  const grpc::Slice slice(text);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 void AppendName(const std::string& name, std::string& list) {
   list += StrCat(list.empty() ? "" : ", ", Quote(name));
 }
 
 }  // namespace
 
-Service::Service(Serving& serving, const Clock& clock) : serving_(serving), calls_(serving, clock) {
+const Service::GetRoute Service::kGetRoutes[] = {
+    {"/healthz", "Whether the gateway's loop turns", "application/json", &Service::Healthz},
+    {"/readyz", "Whether all services and runners are ready", "application/json", &Service::Readyz},
+    {"/metrics", "What operators are told, in Prometheus' text format", kMetricsType,
+     &Service::Metrics, Answered::kByTheServer},
+    {"/openapi.json", "This description", "application/json", &Service::OpenApi},
+};
+
+absl::StatusOr<std::unique_ptr<Service>> Service::Create(Serving& serving, const Clock& clock) {
+  ASSIGN_OR_RETURN(kserve::ModelTable models,
+                   kserve::ModelTable::Create(serving.services(), serving.runners()));
+  return std::unique_ptr<Service>(new Service(serving, clock, std::move(models)));
+}
+
+Service::Service(Serving& serving, const Clock& clock, kserve::ModelTable models)
+    : serving_(serving),
+      models_(std::move(models)),
+      calls_(serving, clock),
+      kserve_(serving, models_, calls_, clock) {
   for (const PlannedService& service : serving.services()) {
     for (const PlannedApi& api : service.apis) {
       routes_.emplace(StrCat("/", service.name, "/", api.name), Route{&api, InterfaceOf(&api)});
     }
   }
+  std::vector<DescribedGet> gets;
+  for (const GetRoute& get : kGetRoutes) {
+    gets.push_back({.path = get.path, .summary = get.summary, .content_type = get.content_type});
+  }
+  std::vector<DescribedApi> apis;
+  for (const auto& [path, route] : routes_) {
+    apis.push_back({.path = path, .interface = &route.interface});
+  }
+  openapi_ = OpenApiDocument(gets, apis, KserveRoutes::routes());
 }
 
 Handler::Answer Service::Take(Request request) {
   const std::string_view path = request.path();
-  if (path == "/healthz") return TakeGet(request, &Service::Healthz);
-  if (path == "/readyz") return TakeGet(request, &Service::Readyz);
-  if (path == "/metrics") return TakeMetrics(request);
+  for (const GetRoute& get : kGetRoutes) {
+    if (path != get.path) continue;
+    if (!IsGet(request)) return NotAllowed(calls_, request, "GET, HEAD");
+    if (get.answered == Answered::kByTheServer) {
+      return [response = (this->*get.answer)()](Exchange& exchange) mutable {
+        exchange.Respond(std::move(response));
+      };
+    }
+    return [this, &get](Exchange& exchange) { exchange.Respond((this->*get.answer)()); };
+  }
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
-    return Refusal(
-        absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
-                                   "; there are /healthz, /readyz, /metrics", RouteList())),
-        0, std::nullopt);
+    if (std::optional<Answer> answer = kserve_.Take(request)) return *std::move(answer);
+    return Refusal(calls_, absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
+                                                      "; there are ", RouteList())));
   }
   if (request.method != "POST") {
-    return Refusal(absl::InvalidArgumentError(StrCat(path, " is called by POST")), 405,
-                   route->second.target, {{"allow", "POST"}});
+    return NotAllowed(calls_, request, "POST", route->second.target);
   }
   return TakeInfer(request, route->second);
 }
@@ -81,7 +98,7 @@ Handler::Answer Service::Take(Request request) {
 Handler::Answer Service::TakeInfer(const Request& request, const Route& route) {
   const absl::Time received = calls_.Now();
   const absl::StatusOr<absl::Duration> timeout = TimeoutOf(request);
-  if (!timeout.ok()) return Refusal(timeout.status(), 0, route.target);
+  if (!timeout.ok()) return Refusal(calls_, timeout.status(), {.target = route.target});
   return [this, &route, received, timeout = *timeout, body = DecodeBody(request, route.interface)](
              Exchange& exchange) { Infer(exchange, route, body, timeout, received); };
 }
@@ -108,38 +125,18 @@ void Service::Infer(Exchange& exchange, const Route& route, const DecodedBody& b
        }});
 }
 
-Handler::Answer Service::TakeGet(const Request& request, void (Service::*answer)(Exchange&) const) {
-  if (request.method == "GET" || request.method == "HEAD") {
-    return [this, answer](Exchange& exchange) { (this->*answer)(exchange); };
-  }
-  return Refusal(absl::InvalidArgumentError(StrCat(request.path(), " is asked by GET")), 405,
-                 std::nullopt, {{"allow", "GET, HEAD"}});
+Response Service::Healthz() const {
+  return {.status = 200, .fields = {}, .body = "{\"alive\": true}\n"};
 }
 
-Handler::Answer Service::Refusal(absl::Status status, int http_status,
-                                 std::optional<InferTarget> target, std::vector<Field> fields) {
-  return [this, status = std::move(status), http_status, target,
-          fields = std::move(fields)](Exchange& exchange) {
-    if (http_status != 0) exchange.FailAs(http_status, fields);
-    calls_.Refuse(exchange, "", status, target);
-  };
+Response Service::Metrics() const {
+  return {.status = 200,
+          .fields = {},
+          .body = serving_.MetricsText(),
+          .content_type = std::string(kMetricsType)};
 }
 
-Handler::Answer Service::TakeMetrics(const Request& request) {
-  if (request.method != "GET" && request.method != "HEAD") return TakeGet(request, nullptr);
-  // On this thread: it reads files.
-  return [text = serving_.MetricsText()](Exchange& exchange) mutable {
-    exchange.Respond({.status = 200,
-                      .fields = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
-                      .body = std::move(text)});
-  };
-}
-
-void Service::Healthz(Exchange& exchange) const {
-  exchange.Respond({.status = 200, .fields = {}, .body = "{\"alive\": true}\n"});
-}
-
-void Service::Readyz(Exchange& exchange) const {
+Response Service::Readyz() const {
   std::string waiting;
   bool ready = true;
   for (const PlannedService& service : serving_.services()) {
@@ -155,17 +152,19 @@ void Service::Readyz(Exchange& exchange) const {
     last = name;
     AppendName(name, waiting);
   }
-  exchange.Respond({.status = ready ? 200 : 503,
-                    .fields = {},
-                    .body = ready
-                                ? "{\"ready\": true}\n"
-                                : StrCat("{\"ready\": false, \"not_ready\": [", waiting, "]}\n")});
+  return {.status = ready ? 200 : 503,
+          .fields = {},
+          .body = ready ? "{\"ready\": true}\n"
+                        : StrCat("{\"ready\": false, \"not_ready\": [", waiting, "]}\n")};
 }
+
+Response Service::OpenApi() const { return {.status = 200, .fields = {}, .body = openapi_}; }
 
 std::string Service::RouteList() const {
   std::string list;
+  for (const GetRoute& get : kGetRoutes) list += StrCat(list.empty() ? "" : ", ", get.path);
   for (const auto& [path, route] : routes_) list += StrCat(", POST ", path);
-  return BoundedUtf8(list, kMaxListed);
+  return StrCat(BoundedUtf8(list, kMaxListed), ", and /v2");
 }
 
 }  // namespace tiffin::gateway::http

@@ -1,12 +1,8 @@
 #include "gateway/api/kserve/decode.h"
 
-#include <memory>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "common/status_macros.h"
-#include "gateway/api/kserve/response.h"
 
 namespace tiffin::gateway::kserve {
 namespace {
@@ -25,22 +21,33 @@ std::unique_ptr<const Parameters> ReplyParameters(const inference::ModelInferReq
 
 }  // namespace
 
-absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                           const SharedMemory* memory, ValueAllocator& allocator) {
+absl::StatusOr<CheckedRequest> CheckRequest(const ParsedRequest& parsed, const ModelTable& models,
+                                            const SharedMemory* memory, ValueAllocator& allocator) {
   const inference::ModelInferRequest& message = parsed.message();
   ASSIGN_OR_RETURN(const Model* model, models.Find(message.model_name(), message.model_version()));
   ASSIGN_OR_RETURN(std::optional<absl::Duration> timeout, TimeoutOf(message));
   ASSIGN_OR_RETURN(std::vector<RequestedOutput> outputs,
                    RequestedOutputs(message, model->interface, memory));
   ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, memory, allocator));
+  return CheckedRequest{.model = model,
+                        .timeout = timeout,
+                        .outputs = std::move(outputs),
+                        .inputs = std::move(inputs),
+                        .parameters = ReplyParameters(message)};
+}
+
+absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
+                                           const SharedMemory* memory, ValueAllocator& allocator) {
+  ASSIGN_OR_RETURN(CheckedRequest checked, CheckRequest(parsed, models, memory, allocator));
   return InferRequest{
-      .target = model->target,
-      .inputs = std::move(inputs),
-      .request_id = message.id(),
-      .timeout = timeout,
+      .target = checked.model->target,
+      .inputs = std::move(checked.inputs),
+      .request_id = parsed.message().id(),
+      .timeout = checked.timeout,
       .received = {},
-      .encode = [model, id = message.id(), requested = std::move(outputs),
-                 parameters = ReplyParameters(message)](const std::vector<Value>& values) {
+      .encode = [model = checked.model, id = parsed.message().id(),
+                 requested = std::move(checked.outputs),
+                 parameters = std::move(checked.parameters)](const std::vector<Value>& values) {
         return EncodeResponse(*model, id, values, requested, parameters.get());
       }};
 }

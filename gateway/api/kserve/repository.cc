@@ -26,9 +26,9 @@ absl::StatusOr<inference::RepositoryIndexResponse> IndexOf(
   return response;
 }
 
-absl::Status CannotReload(std::string_view method) {
+absl::Status CannotReload(std::string_view what) {
   return absl::UnimplementedError(
-      StrCat("inference.GRPCInferenceService/", method,
+      StrCat(what,
              ": models are loaded when the server starts, and stay; change the service file or the "
              "store, and start the server again"));
 }

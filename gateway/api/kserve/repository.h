@@ -14,7 +14,7 @@ absl::StatusOr<inference::RepositoryIndexResponse> IndexOf(
     const ModelTable& models, const inference::RepositoryIndexRequest& request,
     absl::FunctionRef<bool(const Model&)> ready);
 
-// Why models can be neither loaded nor unloaded.
-absl::Status CannotReload(std::string_view method);
+// Why models can be neither loaded nor unloaded, to who asked for it by `what`.
+absl::Status CannotReload(std::string_view what);
 
 }  // namespace tiffin::gateway::kserve

@@ -149,7 +149,7 @@ absl::Status CheckRaw(const ParsedRequest& request, const SharedMemory* memory) 
 }  // namespace
 
 absl::Status ParsedRequest::Parse(const grpc::ByteBuffer& bytes) {
-  message_ = google::protobuf::Arena::CreateMessage<inference::ModelInferRequest>(&arena_);
+  Begin();
   if (!bytes.Valid() || bytes.Length() == 0) return absl::OkStatus();
   // A message that arrived in several pieces is put together here, once.
   if (!bytes.TrySingleSlice(&slice_).ok() && !bytes.DumpToSingleSlice(&slice_).ok()) {
@@ -162,6 +162,11 @@ absl::Status ParsedRequest::Parse(const grpc::ByteBuffer& bytes) {
     return InvalidMessage(*message_->GetDescriptor());
   }
   return absl::OkStatus();
+}
+
+inference::ModelInferRequest& ParsedRequest::Begin() {
+  message_ = google::protobuf::Arena::CreateMessage<inference::ModelInferRequest>(&arena_);
+  return *message_;
 }
 
 absl::StatusOr<InputSet> DecodeInputs(const ParsedRequest& request, const Interface& target,

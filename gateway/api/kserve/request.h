@@ -28,8 +28,12 @@ class ParsedRequest {
 
   // Once. INVALID_ARGUMENT if the bytes are not such a message.
   absl::Status Parse(const grpc::ByteBuffer& bytes);
+  // Instead of Parse, for who has the request in another form: an empty message to be filled, and
+  // the contents of its inputs, one after the other, which outlive this.
+  inference::ModelInferRequest& Begin();
+  void AddRawInput(std::string_view bytes) { raw_inputs_.push_back(bytes); }
 
-  // Without raw_input_contents; valid after Parse.
+  // Without raw_input_contents; valid after Parse or Begin.
   const inference::ModelInferRequest& message() const { return *message_; }
   std::span<const std::string_view> raw_inputs() const { return raw_inputs_; }
 
@@ -37,7 +41,7 @@ class ParsedRequest {
   google::protobuf::Arena arena_;
   inference::ModelInferRequest* message_ = nullptr;
   grpc::Slice slice_;                         // Holds the bytes.
-  std::vector<std::string_view> raw_inputs_;  // Into slice_.
+  std::vector<std::string_view> raw_inputs_;  // Into slice_, after Parse.
 };
 
 // The inputs of `target`, checked. Those in clients' shared memory have at most the bytes that a

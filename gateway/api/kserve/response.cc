@@ -90,6 +90,19 @@ inference::ModelMetadataResponse MetadataOf(const Model& model) {
   return response;
 }
 
+absl::StatusOr<TensorView> OutputView(const Model& model, const std::vector<Value>& outputs,
+                                      size_t index) {
+  const TensorSpec& spec = model.interface.outputs[index];
+  if (index >= outputs.size()) {
+    return absl::InternalError(StrCat("output '", spec.name, "' is missing in the result"));
+  }
+  ASSIGN_OR_RETURN(Shape shape, ReplyShape(spec, model.interface.has_rows, outputs[index]));
+  absl::StatusOr<TensorView> view = outputs[index].View();
+  if (!view.ok()) return Annotate(view.status(), StrCat("output '", spec.name, "'"));
+  view->shape = std::move(shape);
+  return view;
+}
+
 absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_view id,
                                                 const std::vector<Value>& outputs,
                                                 const std::vector<RequestedOutput>& requested,
@@ -103,22 +116,17 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
   std::vector<std::span<const std::byte>> contents;
   for (const auto& [index, place] : requested) {
     const TensorSpec& spec = model.interface.outputs[index];
-    if (index >= outputs.size()) {
-      return absl::InternalError(StrCat("output '", spec.name, "' is missing in the result"));
-    }
-    ASSIGN_OR_RETURN(const Shape shape, ReplyShape(spec, model.interface.has_rows, outputs[index]));
+    ASSIGN_OR_RETURN(const TensorView view, OutputView(model, outputs, index));
     auto& output = *head.add_outputs();
     output.set_name(spec.name);
     output.set_datatype(std::string(DataTypeName(spec.type.dtype)));
-    output.mutable_shape()->Add(shape.begin(), shape.end());
-    const absl::StatusOr<TensorView> view = outputs[index].View();
-    if (!view.ok()) return Annotate(view.status(), StrCat("output '", spec.name, "'"));
+    output.mutable_shape()->Add(view.shape.begin(), view.shape.end());
     if (place.has_value()) {
-      RETURN_IF_ERROR(Put(view->bytes, *place, spec.name));
-      SetSharedParameters(*place, view->bytes.size(), *output.mutable_parameters());
+      RETURN_IF_ERROR(Put(view.bytes, *place, spec.name));
+      SetSharedParameters(*place, view.bytes.size(), *output.mutable_parameters());
       contents.emplace_back();
     } else {
-      contents.push_back(view->bytes);
+      contents.push_back(view.bytes);
     }
   }
   return Assemble(head, contents);

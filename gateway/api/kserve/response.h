@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/tensor.h"
 #include "gateway/api/kserve/model_table.h"
 #include "gateway/api/kserve/request.h"
 #include "gateway/api/kserve/shared_tensor.h"
@@ -22,6 +23,10 @@ absl::StatusOr<grpc::ByteBuffer> EncodeResponse(const Model& model, std::string_
                                                 const std::vector<Value>& outputs,
                                                 const std::vector<RequestedOutput>& requested,
                                                 const Parameters* parameters = nullptr);
+
+// The output at `index`, with the shape that clients see, where it lies.
+absl::StatusOr<TensorView> OutputView(const Model& model, const std::vector<Value>& outputs,
+                                      size_t index);
 
 inference::ModelMetadataResponse MetadataOf(const Model& model);
 

@@ -9,12 +9,12 @@
 #include "common/clock.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
+#include "gateway/api/kserve/server_info.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/kserve/stream.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "inference/grpc_service.pb.h"
 
 namespace tiffin::gateway::kserve {
 
@@ -37,28 +37,19 @@ class KserveService : public RpcService {
       : serving_(serving),
         memory_(memory),
         models_(std::move(models)),
+        info_(serving, models_, clock),
         calls_(serving, clock),
         streams_(serving, models_, memory, calls_) {}
 
   // Those of all RPCs with one request and one response, ModelInfer apart. False: it has none.
   bool StartUnary(std::string_view method, Rpc& rpc);
 
-  bool ServerReady() const;
-  bool Ready(const Model& model) const;
-  absl::StatusOr<inference::ModelReadyResponse> ModelReady(
-      const inference::ModelReadyRequest& request) const;
-  inference::ServerMetadataResponse ServerMetadata() const;
-  absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(
-      const inference::ModelMetadataRequest& request) const;
-  absl::StatusOr<inference::ModelConfigResponse> ModelConfig(
-      const inference::ModelConfigRequest& request) const;
-  absl::StatusOr<inference::ModelStatisticsResponse> ModelStatistics(
-      const inference::ModelStatisticsRequest& request) const;
   void ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::Time received);
 
   Serving& serving_;
   SharedMemory* const memory_;
   ModelTable models_;
+  ServerInfo info_;
   InferCalls calls_;
   InferStreams streams_;
 };

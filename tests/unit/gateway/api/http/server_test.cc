@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cstdlib>
 #include <string>
@@ -18,6 +19,7 @@
 namespace tiffin::gateway::http {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -45,6 +47,18 @@ class TestHandler : public Handler {
   std::vector<Exchange*> held;
   int cancelled = 0;
 };
+
+std::string Deflated(std::string_view text) {
+  uLongf size = compressBound(static_cast<uLong>(text.size()));
+  std::string coded(size, '\0');
+  if (compress(reinterpret_cast<Bytef*>(coded.data()), &size,
+               reinterpret_cast<const Bytef*>(text.data()),
+               static_cast<uLong>(text.size())) != Z_OK) {
+    std::abort();
+  }
+  coded.resize(size);
+  return coded;
+}
 
 // A client that knows nothing of HTTP.
 class Client {
@@ -284,6 +298,77 @@ TEST_F(HttpServerTest, ShutdownLetsAnswersOutAndCancelsWhatTakesTooLong) {
   ASSERT_TRUE(AwaitHeld());
   server_->Shutdown(absl::ZeroDuration());
   EXPECT_EQ(loop_.Do([this] { return handler_.cancelled; }), 1);
+}
+
+TEST_F(HttpServerTest, DrainingClosesWhatIsIdleAndKeepsNothing) {
+  Open();
+  Client idle(address_);
+  idle.Send(kGet);
+  EXPECT_THAT(idle.ReadUntil("GET /a "), HasSubstr(" 200 "));
+  Client held(address_);
+  held.Send(kHold);
+  ASSERT_TRUE(AwaitHeld());
+
+  server_->Drain();
+
+  EXPECT_EQ(idle.ReadToEnd(), "");
+  Client later(address_);
+  later.Send(kGet);
+  EXPECT_THAT(later.ReadToEnd(), AllOf(HasSubstr(" 200 "), HasSubstr("Connection: close")));
+  loop_.Do([&] { handler_.held[0]->Respond({.status = 200, .fields = {}, .body = "late"}); });
+  EXPECT_THAT(held.ReadToEnd(), EndsWith("late"));
+}
+
+TEST_F(HttpServerTest, CompressedBodiesAreDecompressed) {
+  Limits limits;
+  limits.max_inflated_bytes = 1000;
+  Open(limits);
+  const auto post = [this](std::string_view coding, std::string_view body) {
+    Client client(address_);
+    client.Send(StrCat("POST /z HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: ",
+                       coding, "\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+    return client.ReadToEnd();
+  };
+  const std::string coded = Deflated("what was said");
+  EXPECT_THAT(post("deflate", coded), EndsWith("POST /z what was said"));
+  EXPECT_THAT(post("GZip", coded), EndsWith("POST /z what was said"));
+  EXPECT_THAT(post("identity", "as it is"), EndsWith("POST /z as it is"));
+  EXPECT_THAT(post("br", coded), StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(post("gzip, gzip", coded), StartsWith("HTTP/1.1 415 "));
+  EXPECT_THAT(post("deflate", "nonsense"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(post("deflate", Deflated(std::string(1001, 'x'))), StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpServerTest, AllBodiesTogetherHaveABudget) {
+  Limits limits;
+  limits.max_bodies_bytes = 100;
+  Open(limits);
+  const auto post = [this](std::string_view fields, std::string_view body) {
+    Client client(address_);
+    client.Send(
+        StrCat("POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", fields, "\r\n\r\n", body));
+    return client.ReadToEnd();
+  };
+  {
+    Client large(address_);
+    large.Send("POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 80\r\n\r\n");
+    // Its size is known, and there is room.
+    EXPECT_THAT(large.ReadUntil("\r\n\r\n"), HasSubstr(" 100 "));
+
+    const std::string refused = post("Content-Length: 21", std::string(21, 'x'));
+    EXPECT_THAT(refused, AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("retry-after: 1")));
+    EXPECT_THAT(post("Transfer-Encoding: chunked", "15\r\n123456789012345678901\r\n0\r\n\r\n"),
+                StartsWith("HTTP/1.1 503 "));
+    const std::string coded = Deflated(std::string(50, 'x'));
+    EXPECT_THAT(post(StrCat("Content-Encoding: deflate\r\nContent-Length: ", coded.size()), coded),
+                StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(post("Content-Length: 20", std::string(20, 'x')), HasSubstr(" 200 "));
+
+    large.Send(std::string(80, 'y'));
+    EXPECT_THAT(large.ReadUntil("yyy"), HasSubstr(" 200 "));
+  }
+  // Each has given back what it had.
+  EXPECT_THAT(post("Content-Length: 100", std::string(100, 'x')), HasSubstr(" 200 "));
 }
 
 TEST_F(HttpServerTest, AddressesThatAreNoneOrTakenAreSaid) {

@@ -1,0 +1,53 @@
+#include "gateway/api/http/answers.h"
+
+#include <optional>
+#include <utility>
+
+#include "common/strings.h"
+#include "gateway/api/text.h"
+#include "grpcpp/support/slice.h"
+
+namespace tiffin::gateway::http {
+namespace {
+
+constexpr std::string_view kTimeoutField = "x-request-timeout";
+constexpr size_t kMaxQuoted = 200;
+
+}  // namespace
+
+Handler::Answer Refusal(InferCalls& calls, absl::Status status, RefusalOptions options) {
+  return [&calls, status = std::move(status), options = std::move(options)](Exchange& exchange) {
+    if (options.http_status != 0) exchange.FailAs(options.http_status, options.fields);
+    calls.Refuse(exchange, "", status, options.target);
+  };
+}
+
+Handler::Answer NotAllowed(InferCalls& calls, const Request& request, std::string_view allowed,
+                           std::optional<InferTarget> target) {
+  return Refusal(
+      calls,
+      absl::InvalidArgumentError(StrCat(BoundedUtf8(request.path(), kMaxQuoted), " is asked by ",
+                                        allowed, ", not by ",
+                                        BoundedUtf8(request.method, kMaxQuoted))),
+      {.http_status = 405, .fields = {{"allow", std::string(allowed)}}, .target = target});
+}
+
+bool IsGet(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+absl::StatusOr<absl::Duration> TimeoutOf(const Request& request) {
+  const std::optional<std::string_view> text = request.field(kTimeoutField);
+  if (!text.has_value()) return absl::InfiniteDuration();
+  absl::Duration timeout;
+  if (!absl::ParseDuration(ToAbsl(*text), &timeout) || timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(StrCat(kTimeoutField, " is '", BoundedUtf8(*text, kMaxQuoted),
+                                             "'; write how long, as in 500ms, 2s or 1.5s"));
+  }
+  return timeout;
+}
+
+grpc::ByteBuffer ToBuffer(const std::string& text) {
+  const grpc::Slice slice(text);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+}  // namespace tiffin::gateway::http

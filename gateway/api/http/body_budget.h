@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace tiffin::gateway::http {
+
+// How many bytes the bodies under way may have together. From any thread.
+class BodyBudget {
+ public:
+  // What of it a body has; its destruction gives that back.
+  class Share {
+   public:
+    Share() = default;
+    Share(Share&& other) noexcept
+        : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Share& operator=(Share&& other) noexcept;
+    ~Share() { Resize(0); }
+
+    // To so many bytes. False: there are not that many, and nothing has changed.
+    bool Resize(uint64_t bytes);
+
+   private:
+    friend class BodyBudget;
+    struct State;
+    std::shared_ptr<State> budget_;  // Shared by all shares: they may outlast the budget.
+    uint64_t bytes_ = 0;
+  };
+
+  explicit BodyBudget(uint64_t limit);
+  // Of nothing yet.
+  Share Begin() const;
+
+ private:
+  std::shared_ptr<Share::State> state_;
+};
+
+}  // namespace tiffin::gateway::http

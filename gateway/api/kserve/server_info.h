@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "gateway/api/kserve/model_table.h"
+#include "gateway/api/serving.h"
+#include "inference/grpc_service.pb.h"
+
+namespace tiffin::gateway::kserve {
+
+// What clients ask about the server and its models, whichever carrier brings the question. An empty
+// version is the one there is; NOT_FOUND says which models or versions there are. On the loop's
+// thread.
+class ServerInfo {
+ public:
+  // All of it outlives this.
+  ServerInfo(const Serving& serving, const ModelTable& models, const Clock& clock)
+      : serving_(serving), models_(models), clock_(clock) {}
+
+  bool ServerReady() const;
+  inference::ServerMetadataResponse ServerMetadata() const;
+  absl::StatusOr<inference::ModelReadyResponse> ModelReady(std::string_view name,
+                                                           std::string_view version) const;
+  absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(std::string_view name,
+                                                                 std::string_view version) const;
+  absl::StatusOr<inference::ModelConfigResponse> ModelConfig(std::string_view name,
+                                                             std::string_view version) const;
+  // Of all models where the name is empty.
+  absl::StatusOr<inference::ModelStatisticsResponse> ModelStatistics(
+      std::string_view name, std::string_view version) const;
+  absl::StatusOr<inference::RepositoryIndexResponse> RepositoryIndex(
+      const inference::RepositoryIndexRequest& request) const;
+
+ private:
+  bool Ready(const Model& model) const;
+
+  const Serving& serving_;
+  const ModelTable& models_;
+  const Clock& clock_;
+};
+
+}  // namespace tiffin::gateway::kserve
