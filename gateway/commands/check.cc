@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/typed/descriptors.h"
 #include "gateway/api/typed/proto_files.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/graph_files.h"
@@ -41,6 +42,7 @@ absl::Status Check(const CheckOptions& options) {
   ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
   ASSIGN_OR_RETURN(const std::vector<PlannedService> services, PlanGraphs(plan));
   RETURN_IF_ERROR(DiagnosticsOf(plan));
+  RETURN_IF_ERROR(typed::Descriptors::Create(services).status());
   for (const PlannedService& service : services) {
     std::fputs(DescribePlan(service).c_str(), stdout);
   }
