@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/typed/descriptors.h"
 #include "gateway/api/typed/proto_files.h"
 #include "gateway/commands/check_json.h"
 #include "gateway/commands/command.h"
@@ -72,6 +73,10 @@ int Check(const CheckOptions& options) {
   if (!services.ok()) return Fail(options, services.status());
   if (const absl::Status errors = DiagnosticsOf(*plan); !errors.ok()) {
     return Fail(options, errors, TypesNote(*plan));
+  }
+  // With the contracts beside the files.
+  if (const auto typed = typed::Descriptors::Create(*services); !typed.ok()) {
+    return Fail(options, typed.status());
   }
   if (options.json) {
     PrintJson(PlanJson(*plan, *services));

@@ -25,7 +25,7 @@ void CheckClashes(const config::ServiceConfig& service, const FunctionTable& fun
 PlannedService PlanService(const config::ServiceConfig& service, const RunnerSignatures& signatures,
                            const FunctionTable& functions, config::Diagnostics& diagnostics) {
   CheckClashes(service, functions, diagnostics);
-  PlannedService plan{.name = service.name, .apis = {}};
+  PlannedService plan{.name = service.name, .file = service.file, .apis = {}};
   const ApiPlanner::Surroundings around{service, signatures, functions, diagnostics};
   for (const config::ApiConfig& api : service.apis) {
     plan.apis.push_back(ApiPlanner(around, api).Plan());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -91,6 +92,7 @@ struct PlannedApi {
 
 struct PlannedService {
   std::string name;
+  std::filesystem::path file = {};  // Of the service, for what is kept beside it.
   std::vector<PlannedApi> apis;
 };
 

@@ -227,3 +227,45 @@ def test_a_timeline_of_many_steps_stays_within_its_bound():
         assert len(text) <= 6000
         shown = [step["name"] for step in json.loads(text)["steps"]]
         assert shown == names[:len(shown)] and shown
+
+
+# A client that was built on an older contract.
+
+GROWN = """
+service: grown
+runners:
+  word: {backend: testing, options: {behavior: identity, dtype: bytes, shape: []}}
+  last: {backend: testing, options: {behavior: identity, dtype: bytes, shape: []}}
+apis:
+  say:
+    input: {%s}
+    steps:
+      a: word(text)
+      b: last(blob)
+    output: {%s}
+"""
+ADDED_API = """  tell:
+    input: {text: text}
+    steps:
+      a: word(text)
+    output: {said: a}
+"""
+
+
+def test_an_old_client_works_with_a_server_that_has_grown(folder):
+    service = folder / "service.yaml"
+    service.write_text(GROWN % ("text: text, blob: bytes", "said: a, raw: b"))
+    protos = fixtures.generate_stubs(folder, service)
+    # pylint: disable=import-outside-toplevel
+    from tiffin.services.grown import service_pb2, service_pb2_grpc
+
+    (folder / "service.proto").write_bytes(
+        (protos / "tiffin/services/grown/service.proto").read_bytes())
+    service.write_text(GROWN % ("blob: bytes, text: text", "also: b, raw: b, said: a") + ADDED_API)
+    with harness.Server(service, folder=folder) as server:
+        stub = service_pb2_grpc.GrownStub(server.channel)
+        reply = stub.Say(service_pb2.SayRequest(text="soup", blob=b"\0\xff"), timeout=ANSWER_S)
+        assert harness.unframe(reply.said.data) == [b"soup"]
+        assert harness.unframe(reply.raw.data) == [b"\0\xff"]
+        with refused(Code.INVALID_ARGUMENT, "blob", "missing"):
+            stub.Say(service_pb2.SayRequest(text="soup"), timeout=ANSWER_S)

@@ -56,13 +56,19 @@ def sentiment():
         yield server
 
 
-def generate_stubs(folder, *service_files):
-    """Writes the .proto files of services with `tiffin check --proto`, compiles them with protoc,
-    and makes the Python modules importable."""
+def write_protos(folder, *service_files):
+    """Writes the .proto files of services with `tiffin check --proto`, to a folder that it names."""
     protos = folder / "protos"
     made = harness.run(harness.TIFFIN, "check", *service_files, "--store", harness.MODELS,
                        "--proto", protos)
     assert made.returncode == 0, made.stderr
+    return protos
+
+
+def generate_stubs(folder, *service_files):
+    """Writes the .proto files of services, compiles them with protoc, and makes the Python modules
+    importable."""
+    protos = write_protos(folder, *service_files)
     modules = folder / "modules"
     modules.mkdir()
     files = sorted(str(file.relative_to(protos)) for file in protos.rglob("*.proto"))

@@ -2,7 +2,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/api/typed/proto_files.h"
+#include "gateway/api/typed/contract.h"
 #include "google/protobuf/struct.pb.h"
 #include "tiffin/v1/tensor.pb.h"
 
@@ -33,9 +33,10 @@ Descriptors::Descriptors() : pool_(tiffin::v1::Tensor::descriptor()->file()->poo
   factory_.SetDelegateToGeneratedFactory(true);
 }
 
-absl::Status Descriptors::Add(const PlannedService& service) {
+absl::Status Descriptors::Add(const PlannedService& service,
+                              const google::protobuf::FileDescriptorProto& described) {
   Errors errors;
-  const auto* file = pool_.BuildFileCollectingErrors(DescribeService(service), &errors);
+  const auto* file = pool_.BuildFileCollectingErrors(described, &errors);
   if (file == nullptr) {
     return absl::InvalidArgumentError(StrCat("service '", service.name,
                                              "': its names clash in the typed API (", errors.text(),
@@ -55,8 +56,16 @@ absl::Status Descriptors::Add(const PlannedService& service) {
 
 absl::StatusOr<std::unique_ptr<Descriptors>> Descriptors::Create(
     std::span<const PlannedService> services) {
+  std::vector<google::protobuf::FileDescriptorProto> files;
+  std::vector<config::Diagnostics> contracts;
+  for (const PlannedService& service : services) {
+    files.push_back(DescribeUnderContract(service, contracts));
+  }
+  RETURN_IF_ERROR(config::ToStatus(contracts));
   std::unique_ptr<Descriptors> result(new Descriptors);
-  for (const PlannedService& service : services) RETURN_IF_ERROR(result->Add(service));
+  for (size_t i = 0; i < services.size(); ++i) {
+    RETURN_IF_ERROR(result->Add(services[i], files[i]));
+  }
   return result;
 }
 

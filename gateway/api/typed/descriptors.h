@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "gateway/graph/plan.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
 
 namespace tiffin::gateway::typed {
@@ -25,7 +26,8 @@ struct Method {
 // not movable, since messages made from it point to it and must not outlive it.
 class Descriptors {
  public:
-  // INVALID_ARGUMENT says which names clash. `services` outlive the result.
+  // INVALID_ARGUMENT says which names clash, and what breaks with the contract that is kept beside
+  // a service file. `services` outlive the result.
   static absl::StatusOr<std::unique_ptr<Descriptors>> Create(
       std::span<const PlannedService> services);
   Descriptors(const Descriptors&) = delete;
@@ -41,7 +43,8 @@ class Descriptors {
 
  private:
   Descriptors();
-  absl::Status Add(const PlannedService& service);
+  absl::Status Add(const PlannedService& service,
+                   const google::protobuf::FileDescriptorProto& described);
 
   google::protobuf::DescriptorPool pool_;
   google::protobuf::DynamicMessageFactory factory_;
