@@ -77,7 +77,8 @@ absl::StatusOr<RawTensor> FromJson(const Port& port, const Argument& argument) {
                                           : "what is written is not JSON");
   }
   if (port.has_rows && Depth(value) == port.spec.type.shape.size()) value = json::array({value});
-  absl::StatusOr<RawTensor> tensor = http::TensorFromJson(value, dtype, port.Pattern());
+  absl::StatusOr<RawTensor> tensor =
+      http::TensorFromJson(value, dtype, port.Pattern(), http::BytesForm::kBase64);
   if (!tensor.ok()) return Wrong(port, Message(tensor.status()));
   return tensor;
 }

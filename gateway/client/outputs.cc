@@ -68,7 +68,7 @@ class Lists {
     }
     const TensorView element{
         .dtype = tensor_.dtype, .shape = {}, .bytes = tensor_.bytes.subspan(index * size_, size_)};
-    if (!http::AppendTensorJson(element, text_).ok()) text_ += '?';
+    if (!http::AppendTensorJson(element, http::BytesForm::kBase64, text_).ok()) text_ += '?';
   }
 
   const TensorView& tensor_;
@@ -162,7 +162,8 @@ std::string OutputText(const Output& output) {
 absl::StatusOr<json> OutputJson(const Output& output) {
   if (output.port.spec.type.kind == ValueKind::kTensor) {
     std::string text;
-    const absl::Status written = http::AppendTensorJson(output.value, text);
+    const absl::Status written =
+        http::AppendTensorJson(output.value, http::BytesForm::kBase64, text);
     if (!written.ok()) {
       return absl::UnimplementedError(StrCat(
           "output '", output.port.spec.name, "' is ", DataTypeName(output.value.dtype),

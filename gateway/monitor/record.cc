@@ -67,7 +67,7 @@ std::string NumbersJson(const DataRecord::Value& value, bool has_rows) {
   const TensorView view{.dtype = value.dtype,
                         .shape = whole ? Shape(shape.begin(), shape.end()) : Shape{have},
                         .bytes = AsBytes(value.bytes)};
-  const bool appended = http::AppendTensorJson(view, json).ok();
+  const bool appended = http::AppendTensorJson(view, http::BytesForm::kBase64, json).ok();
   if (appended && whole) return json;
   std::string described = StrCat("{\"dtype\":\"", ToLower(DataTypeName(value.dtype)),
                                  "\",\"shape\":", ShapeToString(shape));
