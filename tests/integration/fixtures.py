@@ -57,7 +57,7 @@ def sentiment():
 
 
 def write_protos(folder, *service_files):
-    """Writes the .proto files of services with `tiffin check --proto`, to a folder that it names."""
+    """Writes the .proto files of services with `tiffin check --proto` to a folder, and names it."""
     protos = folder / "protos"
     made = harness.run(harness.TIFFIN, "check", *service_files, "--store", harness.MODELS,
                        "--proto", protos)

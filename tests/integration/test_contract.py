@@ -133,6 +133,31 @@ def test_a_renamed_service_is_an_error(folder, contract):
             "package 'tiffin.services.demo'", "'tiffin.services.memo'")
 
 
+def test_contracts_of_several_services_are_judged_in_one_run(folder):
+    files = []
+    for name in ("demo", "memo"):
+        (folder / name).mkdir()
+        text = SERVICE.replace("demo", name)
+        assert check(folder / name, text, "--proto", folder).returncode == 0
+        files.append(folder / name / "service.yaml")
+        files[-1].write_text(text.replace("one: a", "uno: a"))
+        (folder / name / "service.proto").write_bytes(
+            (folder / f"tiffin/services/{name}/service.proto").read_bytes())
+    checked = harness.run(harness.TIFFIN, "check", *files, "--store", harness.MODELS)
+    assert checked.returncode == 2
+    for name in ("demo", "memo"):
+        assert f"{folder / name / 'service.proto'}:" in checked.stderr
+
+
+def test_two_services_in_one_folder_can_not_share_a_contract(folder, contract):
+    (folder / "memo.yaml").write_text(SERVICE.replace("demo", "memo"))
+    checked = harness.run(harness.TIFFIN, "check", folder / "service.yaml", folder / "memo.yaml",
+                          "--store", harness.MODELS)
+    assert checked.returncode == 2
+    assert f"{contract}:" in checked.stderr
+    assert "keep each service in a folder of its own" in checked.stderr
+
+
 @pytest.mark.parametrize("text, words", [
     ("syntax = \"proto3\";\nmessage Say {\n", [":3:1: "]),
     ("\0\1\2", [":1:1: "]),

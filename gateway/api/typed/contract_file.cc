@@ -1,5 +1,6 @@
 #include "gateway/api/typed/contract_file.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -100,7 +101,7 @@ std::optional<Location> FindDeepBrace(std::string_view text) {
   while (tokenizer.Next()) {
     const auto& token = tokenizer.current();
     if (token.text == "{" && ++depth > kMaxNesting) return FromProtobuf(token.line, token.column);
-    if (token.text == "}") --depth;
+    if (token.text == "}") depth = std::max(depth - 1, 0);
   }
   return std::nullopt;
 }

@@ -233,6 +233,8 @@ TEST_F(ContractTest, WhatIsNoProtoFileIsAnErrorWithAPlace) {
            Case{"syntax = \"proto3\";\n// \xFF", "service.proto:2:4: "},
            Case{deep, "braces are nested too deep"},
            Case{std::string(500'000, '{'), "service.proto:1:33: braces are nested too deep"},
+           Case{std::string(200'000, '}') + std::string(200'000, '{'),
+                "braces are nested too deep"},
            Case{Contract("reserved " + numbers + "1;"),
                 "service.proto:5:1: message 'RunRequest' "
                 "reserves more than 1000"},
