@@ -19,6 +19,9 @@ runners:
   together: {{backend: testing, batching: {{max_batch_size: 8, max_delay: 5ms}},
              options: {{behavior: delay, batchable: true, until: {gate}, ms: 60000, shape: [-1],
                        journal: {journal}}}}}
+  expiring: {{backend: testing,
+             options: {{behavior: delay, batchable: true, until: {gate}, ms: 60000, shape: [-1],
+                       journal: {journal}}}}}
   texts: {{backend: testing,
           options: {{behavior: delay, batchable: true, until: {gate}, ms: 60000, dtype: bytes,
                     shape: [], journal: {journal}}}}}
@@ -64,7 +67,7 @@ def parts(module_parts):
     module_parts.gate.close()
     yield module_parts
     module_parts.gate.open()
-    for runner in ("together", "single", "picky"):
+    for runner in ("together", "expiring", "single", "picky"):
         module_parts.server.infer(f"batch.{runner}", row(0))
     module_parts.journal.all_so_far()
 
@@ -190,14 +193,15 @@ def test_a_failing_row_fails_alone(parts):
 
 
 def test_cancelled_and_expired_calls_never_execute(parts):
-    first = occupy(parts, "together", row(0))
-    futures = queue(parts, "together", [row(value) for value in (1, 2, 3)])
+    # A runner of its own: one that was held up lately refuses what would expire.
+    first = occupy(parts, "expiring", row(0))
+    futures = queue(parts, "expiring", [row(value) for value in (1, 2, 3)])
     futures[1].cancel()
-    request = harness.infer_request("batch.together", row(4))
+    request = harness.infer_request("batch.expiring", row(4))
     request.parameters["timeout"].int64_param = 100_000
     with refused(Code.DEADLINE_EXCEEDED):
         parts.server.kserve.ModelInfer(request, timeout=ANSWER_S)
-    reach(parts, "together")
+    reach(parts, "expiring")
     parts.gate.open()
     assert [answer.tolist() for answer in answers([futures[0], futures[2]])] == [[[1]], [[3]]]
     assert first.result(ANSWER_S)

@@ -16,8 +16,9 @@ POISON = 13
 SERVICE = """
 service: lab
 runners:
-  model: {{backend: testing, options: {{behavior: crash, content: {poison}, shape: [1], batchable: true,
-          journal: {journal}{more}}},
+  model: {{backend: testing,
+          options: {{behavior: crash, content: {poison}, shape: [1], batchable: true,
+                    journal: {journal}{more}}},
           {runner}}}
 apis:
   run:

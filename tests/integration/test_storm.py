@@ -79,7 +79,9 @@ def test_every_request_of_a_storm_gets_its_answer_or_a_good_reason(
     rng = random.Random(seed)
     with harness.Server(service(gate, journal), folder=folder, args=carrier) as server:
         check_sums(fan(server, 1).result(ANSWER_S), 1)
-        ended = {"ok": 0, Code.CANCELLED: 0, Code.DEADLINE_EXCEEDED: 0, Code.UNAVAILABLE: 0}
+        # RESOURCE_EXHAUSTED: the queue would keep it for longer than it has.
+        ended = {"ok": 0, Code.CANCELLED: 0, Code.DEADLINE_EXCEEDED: 0, Code.UNAVAILABLE: 0,
+                 Code.RESOURCE_EXHAUSTED: 0}
         for wave in range(25):
             requests = []
             for _ in range(24):

@@ -173,8 +173,8 @@ absl::StatusOr<EncodedImage> InspectKnownFormat(std::string_view data) {
   return absl::InvalidArgumentError(
       other.empty() ? StrCat("these ", data.size(), " bytes are not an image that can be read; ",
                              "send a PNG, JPEG, WebP or BMP file")
-                    : StrCat("this is ", other, ", which is not read; send a PNG, JPEG, WebP or ",
-                             "BMP file"));
+                    : StrCat("this is ", other, ", and no image that can be read; send a PNG, ",
+                             "JPEG, WebP or BMP file"));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ void AppendName(const std::string& name, std::string& list) {
 const Service::GetRoute Service::kGetRoutes[] = {
     {"/healthz", "Whether the gateway's loop turns", "application/json", &Service::Healthz},
     {"/readyz", "Whether all services and runners are ready", "application/json", &Service::Readyz},
-    {"/metrics", "What operators are told, in Prometheus' text format", kMetricsType,
+    {"/metrics", "What operators are told, in Prometheus' text format", "text/plain",
      &Service::Metrics, Answered::kByTheServer},
     {"/openapi.json", "This description", "application/json", &Service::OpenApi},
 };

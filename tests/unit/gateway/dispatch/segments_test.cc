@@ -25,9 +25,10 @@ class SharedMemoryTest : public ::testing::Test {
                                 .largest_segment = kSegment,
                                 .total = 2 * kSegment,
                                 .shared = &budget_};
+  metrics::GatewayMetrics metrics_;
   SegmentNames names_[2];
-  GatewayMemory first_{limits_, clock_, names_[0]};
-  GatewayMemory second_{limits_, clock_, names_[1]};
+  GatewayMemory first_{limits_, clock_, names_[0], metrics_};
+  GatewayMemory second_{limits_, clock_, names_[1], metrics_};
 };
 
 TEST_F(SharedMemoryTest, TheLimitIsForAllLoopsTogether) {
@@ -39,6 +40,9 @@ TEST_F(SharedMemoryTest, TheLimitIsForAllLoopsTogether) {
 
   EXPECT_TRUE(absl::IsResourceExhausted(first_.CopyToSegment(bytes_).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(second_.CopyToSegment(bytes_).status()));
+  EXPECT_EQ(metrics_.segment_bytes.value(), static_cast<int64_t>(2 * kSegment));
+  kept.clear();
+  EXPECT_EQ(metrics_.tensor_bytes.value(), 0);
 }
 
 TEST_F(SharedMemoryTest, WhatOneLoopHasFreeMakesRoomForAnother) {

@@ -61,8 +61,9 @@ TEST(DecodeTest, WellKnownFormatsThatAreNotReadAreNamed) {
            {big_endian_tiff, "a TIFF"},
            {"%PDF-1.7", "a PDF"}}) {
     const absl::Status refused = DecodeImage(bytes, kDefaultMaxPixels).status();
-    EXPECT_EQ(refused.message(),
-              "this is " + name + ", which is not read; send a PNG, JPEG, WebP or BMP file");
+    EXPECT_EQ(
+        refused.message(),
+        "this is " + name + ", and no image that can be read; send a PNG, JPEG, WebP or BMP file");
   }
 }
 
