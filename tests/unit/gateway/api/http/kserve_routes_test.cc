@@ -262,7 +262,9 @@ TEST_F(KserveRoutesTest, ModelsAreFoundAsOverGrpc) {
               "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 2]},
                          {"name": "words", "datatype": "BYTES", "shape": [-1, 1]}],
               "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]},
-                          {"name": "label", "datatype": "BYTES", "shape": [-1, 1]}]})"));
+                          {"name": "label", "datatype": "BYTES", "shape": [-1, 1]}],
+              "properties": {"input.x": "fp32[2]", "input.words": "bytes[1]",
+                             "output.y": "fp32[2]", "output.label": "bytes[1]"}})"));
   EXPECT_EQ(Get("/v2/models/model_a/versions/3")["name"], "demo.model_a");
   EXPECT_EQ(Get("/v2/models/demo%2emodel_a/")["name"], "demo.model_a");
   for (const char* path :

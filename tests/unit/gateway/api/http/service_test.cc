@@ -245,7 +245,7 @@ TEST_F(HttpServiceTest, NumbersThatJsonHasNotAreStrings) {
 TEST_F(HttpServiceTest, MetricsAreText) {
   Get("/metrics");
   EXPECT_EQ(response_->status, 200);
-  EXPECT_THAT(FieldOf("content-type"), ::testing::StartsWith("text/plain; version=0.0.4"));
+  EXPECT_EQ(response_->content_type, "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_EQ(response_->body, "# no metrics\n");
   Post("/metrics", "text/plain", "");
   EXPECT_EQ(response_->status, 405);
