@@ -1,4 +1,4 @@
-"""`tiffin call` against real servers: what it sends, what it shows, and what it says of mistakes."""
+"""`tiffin call` against real servers: what it sends and shows, and what it says of mistakes."""
 
 import json
 import os

@@ -51,8 +51,8 @@ def server(folder, gate, journal):
 
 
 def promtool(*args, text=None):
-    ended = subprocess.run(["promtool", *map(str, args)], input=text, capture_output=True, text=True,
-                           timeout=60, check=False)
+    ended = subprocess.run(["promtool", *map(str, args)], input=text, capture_output=True,
+                           text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
 
