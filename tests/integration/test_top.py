@@ -27,7 +27,8 @@ ROW = np.array([[1, 2]], np.float32)
 
 @pytest.fixture(scope="module")
 def server(module_folder):
-    with harness.Server(SERVICE, folder=module_folder, args=["--http-address", "127.0.0.1:0"]) as made:
+    with harness.Server(SERVICE, folder=module_folder,
+                        args=["--http-address", "127.0.0.1:0"]) as made:
         yield made
 
 
