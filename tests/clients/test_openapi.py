@@ -180,7 +180,8 @@ def test_every_other_path_answers_as_it_says(server, document):
                                              json.dumps(infer) if is_infer else None)
             said = operation["responses"][str(status)]["content"]
             assert content_type in said, (path, status)
-            check(document, said[content_type].get("schema", {}), json.loads(text))
+            answer = json.loads(text) if content_type == "application/json" else text
+            check(document, said[content_type].get("schema", {}), answer)
             expected = 501 if path.endswith("load") else 200
             assert status == expected, (path, text)
             asked += 1
