@@ -49,20 +49,6 @@ ON = ["--client-shared-memory"]
 
 
 @pytest.fixture(scope="module")
-def module_gate(module_folder):
-    made = harness.Gate(module_folder)
-    yield made
-    made.open()
-
-
-@pytest.fixture(scope="module")
-def module_journal(module_folder):
-    made = harness.Journal(module_folder)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def server(module_gate, module_journal):
     service = SERVICE % (module_gate.path, module_journal.path)
     with harness.Server(service, args=ON) as started:

@@ -43,6 +43,20 @@ def journal(folder):
 
 
 @pytest.fixture(scope="module")
+def module_gate(module_folder):
+    made = harness.Gate(module_folder)
+    yield made
+    made.open()
+
+
+@pytest.fixture(scope="module")
+def module_journal(module_folder):
+    made = harness.Journal(module_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def digits():
     """The digits service."""
     with harness.Server(harness.DIGITS_SERVICE) as server:

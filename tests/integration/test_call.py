@@ -61,20 +61,6 @@ def both():
 
 
 @pytest.fixture(scope="module")
-def module_gate(module_folder):
-    made = harness.Gate(module_folder)
-    yield made
-    made.open()
-
-
-@pytest.fixture(scope="module")
-def module_journal(module_folder):
-    made = harness.Journal(module_folder)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def types(module_gate, module_journal):
     text = TYPES.format(gate=module_gate.path, journal=module_journal.path)
     with harness.Server(text) as server:
