@@ -8,6 +8,7 @@ LOOP = "the in-process loop's"
 OFF = "that without batching"
 COPY = "a copy of 600 KB"
 FIXED = "the fixed window's"
+ONE = "one replica's"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,8 @@ MARKS = (
           ("50pct_of_off", 0, "p50", 1.05, OFF, False),
           ("saturated", 32, "throughput", 2, OFF, True),
           ("80pct", 0, "p99", 1, FIXED, False))),
+    *(Mark(f"replicas_{count}", 32, "throughput", 0.95 * count, ONE, at_least=True)
+      for count in (2, 4, 8)),
     Mark("gateway_memory", 32, "pss", 40, unit="MiB"),
     Mark("start_identity", 0, "start", 300, unit="ms"),
     Mark("start_inference_graph_demo", 0, "start", 1500, unit="ms"),

@@ -1,13 +1,13 @@
-"""What is measured besides cases: how long a start takes, how much memory is held, and calls that
-arrive in patterns."""
+"""What is measured besides cases: how long a start takes, how much memory is held, what more
+replicas gain, and calls that arrive in patterns."""
 
 import dataclasses
 import pathlib
 
 from arrivals import Arrivals, all_arrivals
 from bench import Bench
-from cases import EXAMPLES, SERVICES, Case, all_cases
-from report import Result, make_row
+from cases import EXAMPLES, SERVICES, Case, all_cases, floats
+from report import Result, make_row, make_rows
 from servers import pss_without_segments
 
 
@@ -66,7 +66,45 @@ class Memory:
         return max(samples) / 2**20
 
 
-Scenario = Start | Memory | Arrivals
+@dataclasses.dataclass(frozen=True)
+class Replicas:
+    """A model that waits, in more and more processes; beside one."""
+
+    name: str
+    case: Case  # Its model is the service, without a runner.
+    counts: tuple[int, ...]
+    in_flight: int
+    needs_models: bool = False
+
+    def measured(self) -> set[tuple[str, int]]:
+        return {(self._row(count), self.in_flight) for count in self.counts}
+
+    def _row(self, count: int) -> str:
+        return f"{self.name}_{count}"
+
+    def measure(self, bench: Bench, repetitions: int) -> list[Result]:
+        flags = {count: [*bench.infer_flags(
+            dataclasses.replace(self.case, model=f"{self.case.model}.of_{count}"),
+            list(self.case.expect)), "--in-flight", str(self.in_flight)]
+            for count in (1, *self.counts)}
+        found = {count: [] for count in flags}
+        with bench.gateway(self.case.service_file) as gateway:
+            for _ in range(repetitions):
+                for count, measurements in found.items():
+                    measurements.append(
+                        bench.load(gateway, flags[count], bench.seconds(self.case)))
+        return [Result(make_rows(self._row(count), self.in_flight, found[count], found[1]),
+                       "one replica") for count in self.counts]
+
+
+def replicas() -> Replicas:
+    payload = floats(64)
+    case = Case("replicas", SERVICES / "replicas.yaml", "bench_replicas", "INPUT0", "FP32", (64,),
+                (payload,), (payload,))
+    return Replicas(case.name, case, counts=(2, 4, 8), in_flight=32)
+
+
+Scenario = Start | Memory | Replicas | Arrivals
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -75,6 +113,7 @@ def all_scenarios() -> dict[str, Scenario]:
         Start("start_inference_graph_demo", EXAMPLES / "inference_graph_demo/service.yaml",
               needs_models=True),
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
+        replicas(),
         *all_arrivals(),
     ]
     return {scenario.name: scenario for scenario in scenarios}
