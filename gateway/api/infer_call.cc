@@ -128,6 +128,7 @@ void InferCalls::Finish(Rpc& rpc, absl::StatusOr<InferReply> reply) {
   Call& call = node.mapped();
   if (!reply.ok()) return End(rpc, call, reply.status(), std::nullopt);
   absl::StatusOr<grpc::ByteBuffer> message = call.encode(reply->outputs);
+  call.pending->OnEncoded(message.status());
   if (!message.ok()) return End(rpc, call, message.status(), std::nullopt);
   if (call.want_timing) {
     rpc.AddTrailingMetadata(std::string(kTimingKey),

@@ -62,6 +62,9 @@ using InferDone = absl::AnyInvocable<void(absl::StatusOr<InferReply>)>;
 class PendingInfer {
  public:
   virtual ~PendingInfer() = default;
+  // The reply that `done` brought is a message now, or could not be made one: what the client is
+  // told, and counted by. To be called once after a good reply, before the message is sent.
+  virtual void OnEncoded(const absl::Status& status) = 0;
 };
 
 // Outlives the protocols that use it.

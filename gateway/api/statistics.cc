@@ -19,10 +19,11 @@ struct Part {
   absl::Duration queue;
   absl::Duration decode;
   absl::Duration compute;
+  absl::Duration encode;
   std::span<const Executions> executions;
 };
 
-void Add(TargetStatistics& sum, absl::Time end, const Part& part) {
+void Sum(TargetStatistics& sum, absl::Time end, const Part& part) {
   sum.last = std::max(sum.last.value_or(end), end);  // Loops may come out of order.
   if (part.ok) {
     sum.success.Add(part.total);
@@ -30,7 +31,7 @@ void Add(TargetStatistics& sum, absl::Time end, const Part& part) {
     sum.queue.Add(part.queue);
     sum.compute_input.Add(part.decode);
     sum.compute_infer.Add(part.compute);
-    sum.compute_output.Add(absl::ZeroDuration());
+    sum.compute_output.Add(part.encode);
   } else {
     sum.fail.Add(part.total);
   }
@@ -51,32 +52,43 @@ void Add(TargetStatistics& sum, absl::Time end, const Part& part) {
 Statistics::Statistics(std::span<const PlannedService> services,
                        std::span<const RunnerEntry> runners) {
   for (const RunnerEntry& entry : runners) {
-    Counter& counter = counters_[&entry];
-    counter.steps_ = {&counter.own_};  // Called by itself, it is a graph of one step.
+    Counter& counter = Add(&entry);
+    counter.steps_ = {counter.own_};  // Called by itself, it is a graph of one step.
   }
   for (const PlannedService& service : services) {
     for (const PlannedApi& api : service.apis) {
-      Counter& counter = counters_[&api];
+      Counter& counter = Add(&api);
       for (const PlannedStep& step : api.steps) {
         const auto entry = std::find_if(runners.begin(), runners.end(), [&](const auto& one) {
           return step.call() != nullptr && one.service == api.service &&
                  one.runner == step.call()->runner && one.method == step.call()->method;
         });
-        counter.steps_.push_back(entry == runners.end() ? nullptr : &at(&*entry).own_);
+        counter.steps_.push_back(entry == runners.end() ? std::nullopt
+                                                        : std::optional(at(&*entry).own_));
       }
     }
   }
 }
 
-Statistics::Counter& Statistics::at(InferTarget target) { return counters_.at(KeyOf(target)); }
+Statistics::Counter& Statistics::Add(const void* target) {
+  const absl::MutexLock lock(&mutex_);
+  Counter& counter = counters_[target];
+  counter.own_ = totals_.size();
+  totals_.emplace_back();
+  return counter;
+}
+
+const Statistics::Counter& Statistics::at(InferTarget target) const {
+  return counters_.at(KeyOf(target));
+}
 
 TargetStatistics Statistics::of(InferTarget target) const {
   const Counter& counter = counters_.at(KeyOf(target));
   const absl::MutexLock lock(&mutex_);
-  return counter.own_;
+  return totals_[counter.own_];
 }
 
-void Statistics::Count(Counter& counter, const EndedRequest& request) {
+void Statistics::Count(const Counter& counter, const EndedRequest& request) {
   const absl::MutexLock lock(&mutex_);
   Part whole{.ok = request.ok,
              .rows = request.rows,
@@ -84,34 +96,30 @@ void Statistics::Count(Counter& counter, const EndedRequest& request) {
              .queue = {},
              .decode = request.decode,
              .compute = {},
+             .encode = request.encode,
              .executions = {}};
-  const bool by_itself = counter.steps_.size() == 1 && counter.steps_.front() == &counter.own_;
+  const bool by_itself = counter.steps_.size() == 1 && counter.steps_.front() == counter.own_;
   for (const StepTiming& step : request.steps) {
-    whole.queue += step.queue + step.batch;
-    const absl::Duration compute = step.compute + step.overlapped;
+    whole.queue += step.spent.queue + step.spent.batch;
+    const absl::Duration compute = step.spent.compute + step.spent.overlapped;
     whole.compute += compute;
     if (by_itself) {
       whole.executions = step.executions;
-    } else if (TargetStatistics* const runner = counter.steps_[step.step]; runner != nullptr) {
-      Add(*runner, request.end,
+    } else if (const auto runner = counter.steps_[step.step]; runner.has_value()) {
+      Sum(totals_[*runner], request.end,
           {.ok = step.done,
            .rows = request.rows,
            .total = step.end - step.start,
-           .queue = step.queue + step.batch,
+           .queue = step.spent.queue + step.spent.batch,
            .decode = {},
            .compute = compute,
+           .encode = {},
            .executions = step.executions});
     }
   }
   const Executions once{.rows = request.rows, .count = 1, .compute = whole.compute};
   if (!by_itself && request.ok) whole.executions = {&once, 1};
-  Add(counter.own_, request.end, whole);
-}
-
-void Statistics::CountReply(Counter& counter, absl::Duration encode) {
-  const absl::MutexLock lock(&mutex_);
-  counter.own_.success.time += encode;
-  counter.own_.compute_output.time += encode;
+  Sum(totals_[counter.own_], request.end, whole);
 }
 
 }  // namespace tiffin::gateway

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "gateway/graph/execution.h"
@@ -58,37 +59,39 @@ struct EndedRequest {
   int64_t rows = 1;
   bool ok = false;
   absl::Time end;
-  absl::Duration total;   // From its arrival to its end.
+  absl::Duration total;   // From its arrival until its reply is made.
   absl::Duration decode;  // From its arrival to its start.
+  absl::Duration encode;  // Making the reply.
   std::span<const StepTiming> steps;
 };
 
 // The statistics of every target of a server, whichever loop a request was on. Thread-safe: one
-// lock is held for a few hundred nanoseconds, twice for each request.
+// lock is held for a few hundred nanoseconds, once for each request.
 class Statistics {
  public:
-  // What a target's requests are counted by. Its address stays.
+  // What a target's requests are counted by. Immutable; its address stays.
   class Counter {
    private:
     friend class Statistics;
-    TargetStatistics own_;
-    // Of the runners' methods that its steps call; null for functions.
-    std::vector<TargetStatistics*> steps_;
+    size_t own_ = 0;  // Index into totals_.
+    // Likewise, of the runners' methods that its steps call; none for functions.
+    std::vector<std::optional<size_t>> steps_;
   };
 
   // All of it outlives this.
   Statistics(std::span<const PlannedService> services, std::span<const RunnerEntry> runners);
 
-  Counter& at(InferTarget target);
+  const Counter& at(InferTarget target) const;
   TargetStatistics of(InferTarget target) const;
 
-  void Count(Counter& counter, const EndedRequest& request);
-  // Once the reply of one that succeeded is made, which took `encode`.
-  void CountReply(Counter& counter, absl::Duration encode);
+  void Count(const Counter& counter, const EndedRequest& request);
 
  private:
+  Counter& Add(const void* target);
+
   std::unordered_map<const void*, Counter> counters_;  // By the target's address; fixed.
-  mutable absl::Mutex mutex_;                          // Guards what is in the counters.
+  mutable absl::Mutex mutex_;
+  std::vector<TargetStatistics> totals_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tiffin::gateway

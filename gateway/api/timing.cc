@@ -21,16 +21,17 @@ int64_t Us(absl::Duration duration) { return absl::ToInt64Microseconds(duration)
 std::string StepJson(const StepTiming& step, absl::Duration parse) {
   const int64_t start = Us(parse + step.start);
   const int64_t end = Us(parse + step.end);
-  const int64_t told = Us(step.queue) + Us(step.batch) + Us(step.compute) + Us(step.retry);
+  const int64_t told =
+      Us(step.spent.queue) + Us(step.spent.batch) + Us(step.spent.compute) + Us(step.spent.retry);
   std::string json = StrCat(
       "{\"name\": \"", step.name, "\", \"runner\": \"", step.runner, "\", \"start_us\": ", start,
-      ", \"end_us\": ", end, ", \"queue_us\": ", Us(step.queue), ", \"batch_us\": ", Us(step.batch),
-      ", \"compute_us\": ", Us(step.compute),
+      ", \"end_us\": ", end, ", \"queue_us\": ", Us(step.spent.queue),
+      ", \"batch_us\": ", Us(step.spent.batch), ", \"compute_us\": ", Us(step.spent.compute),
       ", \"transport_us\": ", step.runner.empty() ? 0 : std::max<int64_t>(0, end - start - told));
-  if (step.retries > 0) {
-    json += StrCat(", \"retries\": ", step.retries, ", \"retry_us\": ", Us(step.retry));
+  if (step.spent.retries > 0) {
+    json += StrCat(", \"retries\": ", step.spent.retries, ", \"retry_us\": ", Us(step.spent.retry));
   }
-  if (step.calls > 1) json += StrCat(", \"calls\": ", step.calls);
+  if (step.spent.calls > 1) json += StrCat(", \"calls\": ", step.spent.calls);
   json += "}";
   return json;
 }

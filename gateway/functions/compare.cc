@@ -72,10 +72,10 @@ class Compare : public StepFunction {
       add(fields);
       log::Record(log::Level::kInfo, "compare", fields);
     }
-    if (context.records != nullptr) {
+    if (context.record) {
       log::Fields fields = {{"event", "compare"}};
       add(fields);
-      context.records->push_back(StrCat("{", fields.json(), "}"));
+      context.record(StrCat("{", fields.json(), "}"));
     }
   }
 

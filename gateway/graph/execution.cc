@@ -155,9 +155,6 @@ absl::Status Execution::StartStep(size_t index) {
                                  .runner = call != nullptr ? std::string_view(call->runner) : "",
                                  .start = now,
                                  .end = now,
-                                 .queue = {},
-                                 .batch = {},
-                                 .compute = {},
                                  .step = index});
   absl::Status status = absl::OkStatus();
   if (start_ + now >= deadline_) {
@@ -213,16 +210,17 @@ absl::Status Execution::RunFunction(size_t index, const StepFunction& function) 
   for (const CallArgument& argument : plan.steps[index].arguments) {
     inputs.push_back(Take(std::get<ValueSource>(argument)));
   }
-  std::vector<std::string>* const records = options_.monitored ? &monitored_.records : nullptr;
-  ASSIGN_OR_RETURN(Value output,
-                   function.Run(inputs, FunctionContext{.service = plan.service,
-                                                        .api = plan.name,
-                                                        .request_id = options_.request_id,
-                                                        .trace = options_.trace,
-                                                        .records = records}));
+  FunctionContext context{.service = plan.service,
+                          .api = plan.name,
+                          .request_id = options_.request_id,
+                          .trace = options_.trace};
+  if (options_.monitored) {
+    context.record = [this](std::string json) { monitored_.records.push_back(std::move(json)); };
+  }
+  ASSIGN_OR_RETURN(Value output, function.Run(inputs, context));
   StepTiming& timing = timeline_.back();
   timing.end = elapsed();
-  timing.compute = timing.end - timing.start;
+  timing.spent.compute = timing.end - timing.start;
   timing.done = true;
   std::vector<Value> outputs;
   outputs.push_back(std::move(output));
@@ -235,13 +233,7 @@ void Execution::OnResult(size_t index, absl::StatusOr<CallResult> result) {
   timing.end = elapsed();
   absl::Status status = result.status();
   if (result.ok()) {
-    timing.queue = result->timings.queue;
-    timing.batch = result->timings.batch;
-    timing.compute = result->timings.compute;
-    timing.retry = result->timings.retry;
-    timing.overlapped = result->timings.overlapped;
-    timing.retries = result->timings.retries;
-    timing.calls = result->timings.calls;
+    timing.spent = result->timings;
     timing.executions = std::move(result->executions);
     status = EndStep(index, std::move(result->outputs));
     timing.done = status.ok();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,17 +30,15 @@ struct StepTiming {
   std::string_view runner;  // Empty for a function.
   absl::Duration start;
   absl::Duration end;
-  absl::Duration queue;
-  absl::Duration batch;
-  absl::Duration compute;
-  size_t step = 0;    // Index into the plan's steps.
-  bool done = false;  // It ended well.
+  CallTimings spent = {};  // A function only computes.
+  size_t step = 0;         // Index into the plan's steps.
+  bool done = false;       // It ended well.
   ExecutionList executions = {};
-  // As in CallTimings.
-  absl::Duration retry = {};
-  absl::Duration overlapped = {};
-  int retries = 0;
-  int64_t calls = 1;
+
+  // What no other part claims: of a call, the way to the worker and back.
+  absl::Duration transport() const {
+    return std::max(absl::ZeroDuration(), end - start - spent.total());
+  }
 };
 
 struct ExecutionOptions {

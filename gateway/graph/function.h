@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,8 +32,8 @@ struct FunctionContext {
   std::string_view api;
   std::string_view request_id;
   TraceContext trace = {};
-  // For what the function has to say to the data log, as JSON objects. Null where there is none.
-  std::vector<std::string>* records = nullptr;
+  // Takes what the function has to say to the data log, a JSON object. Empty where there is none.
+  std::function<void(std::string json)> record = {};
 };
 
 // A function bound to its arguments in one step. Runs on the loop's thread and must not block.

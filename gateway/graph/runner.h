@@ -33,13 +33,16 @@ struct Call {
 // there and back. Of what was made as several calls: of those that lie behind one another, back
 // from the one that ended last.
 struct CallTimings {
-  absl::Duration queue;  // Waiting for the model, and for a replica to come back.
-  absl::Duration batch;
-  absl::Duration compute;
+  absl::Duration queue = {};  // Waiting for the model, and for a replica to come back.
+  absl::Duration batch = {};
+  absl::Duration compute = {};
   absl::Duration retry = {};       // Attempts that failed, until the last one was sent.
   absl::Duration overlapped = {};  // Computing beyond that, of calls beside those.
   int retries = 0;
   int64_t calls = 1;  // How many it was made as.
+
+  // Of those that came one after the other.
+  absl::Duration total() const { return queue + batch + compute + retry; }
 };
 
 // Executions of a model, all with the same number of rows. Calls that ran together share one, which

@@ -51,8 +51,8 @@ void ServingRequest::Refuse(absl::Status status, InferDone done) {
 
 void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs,
                          InferDone tell) {
-  CountEnd(outputs.status().code());
   if (!outputs.ok()) {
+    CountEnd(outputs.status().code());
     std::move(tell)(outputs.status());
     return;
   }
@@ -62,13 +62,11 @@ void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> ou
     reply.steps = execution_->timeline();
     reply.critical_path = CriticalPath(execution_->plan(), reply.steps);
   }
-  const Clock& clock = host_.loop().clock();
-  Statistics& statistics = *statistics_;
-  Statistics::Counter& counter = *counter_;
-  const absl::Time told = clock.Now();
-  std::move(tell)(std::move(reply));  // It makes the message, and destroys this.
-  statistics.CountReply(counter, clock.Now() - told);
+  told_ = host_.loop().clock().Now();
+  std::move(tell)(std::move(reply));
 }
+
+void ServingRequest::OnEncoded(const absl::Status& status) { CountEnd(status.code()); }
 
 // A client whose deadline passes cancels. Its clock began a little before ours, and gRPC rounds
 // what it sends of the deadline up, by a hundredth at most.
@@ -84,7 +82,8 @@ void ServingRequest::CountEnd(absl::StatusCode code) {
   ended_ = true;
   counted_ = metrics::Held();
   const absl::Time now = host_.loop().clock().Now();
-  const absl::Duration ran = execution_->elapsed();
+  const absl::Duration encode = told_.has_value() ? now - *told_ : absl::ZeroDuration();
+  const absl::Duration ran = execution_->elapsed() + encode;
   const absl::Duration total =
       received_ == absl::InfinitePast() ? ran : std::max(ran, now - received_);
   statistics_->Count(*counter_, {.rows = rows_,
@@ -92,6 +91,7 @@ void ServingRequest::CountEnd(absl::StatusCode code) {
                                  .end = now,
                                  .total = total,
                                  .decode = total - ran,
+                                 .encode = encode,
                                  .steps = execution_->timeline()});
   CountEnded(*metrics_, code, total, execution_->timeline());
 }

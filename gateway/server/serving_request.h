@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,7 +39,7 @@ class ServingRequest : public PendingInfer {
   // What it is counted by. Outlives it.
   struct Counting {
     Statistics& statistics;
-    Statistics::Counter& counter;
+    const Statistics::Counter& counter;
     metrics::TargetMetrics& metrics;
   };
   // One of these two, once.
@@ -46,9 +47,12 @@ class ServingRequest : public PendingInfer {
            InferOptions options, InferDone done);
   void Refuse(absl::Status status, InferDone done);
 
+  void OnEncoded(const absl::Status& status) override;
+
  private:
   // The last thing: `tell` may destroy this.
   void End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs, InferDone tell);
+  // Once, whichever way it ends.
   void CountEnd(absl::StatusCode code);
   absl::StatusCode CodeOfCancelled() const;
 
@@ -56,10 +60,11 @@ class ServingRequest : public PendingInfer {
   int64_t rows_ = 1;
   absl::Time received_;
   absl::Time deadline_;
-  Statistics* statistics_ = nullptr;        // From Run on.
-  Statistics::Counter* counter_ = nullptr;  // Likewise.
+  Statistics* statistics_ = nullptr;              // From Run on.
+  const Statistics::Counter* counter_ = nullptr;  // Likewise.
   metrics::TargetMetrics* metrics_ = nullptr;
   metrics::Held counted_;
+  std::optional<absl::Time> told_;  // When the protocol was given the outputs.
   bool ended_ = false;
   std::unique_ptr<Execution> execution_;
   std::shared_ptr<bool> alive_;  // Shared with a deferred refusal.

@@ -18,12 +18,11 @@ metrics::Metrics::Name NameOfMethod(const RunnerEntry& entry) {
 }
 
 void CountCall(metrics::RunnerMetrics& runner, const StepTiming& step) {
-  const absl::Duration whole = step.end - step.start;
-  runner.duration.Observe(whole);
-  runner.queue.Observe(step.queue);
-  runner.batch_wait.Observe(step.batch);
-  runner.compute.Observe(step.compute);
-  runner.transport.Observe(whole - step.queue - step.batch - step.compute);
+  runner.duration.Observe(step.end - step.start);
+  runner.queue.Observe(step.spent.queue);
+  runner.batch_wait.Observe(step.spent.batch);
+  runner.compute.Observe(step.spent.compute);
+  runner.transport.Observe(step.transport());
 }
 
 }  // namespace

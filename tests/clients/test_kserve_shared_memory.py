@@ -432,10 +432,14 @@ def test_unregistering_while_a_request_runs(server, client, module_journal, modu
 def test_cutting_the_file_while_a_request_runs(server, client, module_journal, module_gate):
     with Region(128, client) as region:
         future = start_held(server, module_journal, module_gate, region)
+        before = client.get_inference_statistics("held").model_stats[0].inference_stats
         os.truncate(region.path, 70)
         module_gate.open()
         with refused(Code.INVALID_ARGUMENT, "output 'OUTPUT0'", "has become too short"):
             future.result()
+        after = client.get_inference_statistics("held").model_stats[0].inference_stats
+        assert after.success.count == before.success.count
+        assert after.fail.count == before.fail.count + 1
         assert os.path.getsize(region.path) == 70
         with refused(Code.INVALID_ARGUMENT, "output 'OUTPUT0'", "has become too short"):
             server.kserve.ModelInfer(held_request(region), timeout=ANSWER_S)

@@ -126,8 +126,9 @@ class InferStreams::Stream {
   }
 
   void Finish(Entry& entry, absl::StatusOr<InferReply> reply) {
-    entry.pending.reset();
     absl::StatusOr<grpc::ByteBuffer> message = Encode(entry, reply);
+    if (reply.ok()) entry.pending->OnEncoded(message.status());
+    entry.pending.reset();
     Log(entry, message.status());
     entry.reply = message.ok() ? *std::move(message) : ErrorReply(entry.id, message.status());
     Write();

@@ -121,6 +121,7 @@ std::unique_ptr<PendingInfer> FakeServing::Start(InferTarget target, std::vector
    public:
     explicit Pending(Started& request) : request_(request) {}
     ~Pending() override { request_.cancelled = true; }
+    void OnEncoded(const absl::Status& status) override { request_.encoded = status; }
 
    private:
     Started& request_;

@@ -110,6 +110,7 @@ class FakeServing : public Serving, public ValueAllocator {
     InferOptions options;
     InferDone done;
     bool cancelled = false;
+    std::optional<absl::Status> encoded = {};  // What was said of the reply.
   };
 
   std::span<const PlannedService> services() const override { return services_; }

@@ -168,6 +168,7 @@ TEST_F(InferCallTest, EncodingErrorsEndTheRpc) {
   calls_.Start(rpc_, std::move(request));
   serving_.started.back().done(InferReply{});
   EXPECT_EQ(*rpc_.status, absl::InternalError("bad output"));
+  EXPECT_EQ(serving_.started.back().encoded, absl::InternalError("bad output"));
 }
 
 TEST_F(InferCallTest, TimingComesOnlyWhenAskedFor) {
@@ -175,6 +176,7 @@ TEST_F(InferCallTest, TimingComesOnlyWhenAskedFor) {
   EXPECT_FALSE(serving_.started.back().options.want_timing);
   serving_.started.back().done(InferReply{});
   EXPECT_TRUE(rpc_.status->ok());
+  EXPECT_EQ(serving_.started.back().encoded, absl::OkStatus());
   EXPECT_FALSE(rpc_.trailing.contains("tiffin-timing"));
 }
 
@@ -190,9 +192,9 @@ TEST_F(InferCallTest, TimingCountsFromTheArrivalOfTheRequest) {
                                                      .runner = "model_a",
                                                      .start = absl::Microseconds(10),
                                                      .end = absl::Microseconds(90),
-                                                     .queue = absl::Microseconds(5),
-                                                     .batch = absl::Microseconds(6),
-                                                     .compute = absl::Microseconds(7)}},
+                                                     .spent = {.queue = absl::Microseconds(5),
+                                                               .batch = absl::Microseconds(6),
+                                                               .compute = absl::Microseconds(7)}}},
                                           .critical_path = {0}});
   EXPECT_EQ(nlohmann::json::parse(rpc_.trailing["tiffin-timing"]), nlohmann::json::parse(R"(
       {"total_us": 500, "parse_us": 100, "dispatch_us": 10, "gather_us": 310,

@@ -41,9 +41,7 @@ class StatisticsTest : public ::testing::Test {
             .runner = "",
             .start = kMs,
             .end = 10 * kMs,
-            .queue = 2 * kMs,
-            .batch = 1 * kMs,
-            .compute = 5 * kMs,
+            .spent = {.queue = 2 * kMs, .batch = 1 * kMs, .compute = 5 * kMs},
             .step = index,
             .done = true,
             .executions = std::move(executions)};
@@ -54,6 +52,7 @@ class StatisticsTest : public ::testing::Test {
             .end = absl::FromUnixSeconds(100),
             .total = 30 * kMs,
             .decode = 3 * kMs,
+            .encode = 2 * kMs,
             .steps = steps};
   }
 
@@ -65,12 +64,11 @@ TEST_F(StatisticsTest, ARequestCountsForItsApiAndForTheRunnersOfItsSteps) {
   const std::vector<StepTiming> steps = {Step(0, {{.rows = 8, .count = 1, .compute = 5 * kMs}}),
                                          Step(1), Step(2)};
   statistics_->Count(statistics_->at(api()), Ended(steps, true));
-  statistics_->CountReply(statistics_->at(api()), 2 * kMs);
 
   const TargetStatistics whole = statistics_->of(api());
   EXPECT_EQ(whole.last, absl::FromUnixSeconds(100));
   EXPECT_EQ(whole.success.count, 1U);
-  EXPECT_EQ(whole.success.time, 32 * kMs);
+  EXPECT_EQ(whole.success.time, 30 * kMs);
   EXPECT_EQ(whole.fail.count, 0U);
   EXPECT_EQ(whole.rows, 4U);
   EXPECT_EQ(whole.executions, 1U);
@@ -114,18 +112,17 @@ TEST_F(StatisticsTest, WhatFailedIsNotExecuted) {
 
 TEST_F(StatisticsTest, ARunnerCalledByItselfIsCountedOnce) {
   std::vector<StepTiming> steps = {Step(0, {{.rows = 4, .count = 1, .compute = 5 * kMs}})};
-  steps[0].overlapped = 2 * kMs;  // Of rows that went beside others.
+  steps[0].spent.overlapped = 2 * kMs;  // Of rows that went beside others.
   statistics_->Count(statistics_->at(runner(0)), Ended(steps, true));
-  statistics_->CountReply(statistics_->at(runner(0)), kMs);
   const TargetStatistics counted = statistics_->of(runner(0));
   EXPECT_EQ(counted.success.count, 1U);
-  EXPECT_EQ(counted.success.time, 31 * kMs);
+  EXPECT_EQ(counted.success.time, 30 * kMs);
   EXPECT_EQ(counted.executions, 1U);
   EXPECT_EQ(counted.rows, 4U);
   EXPECT_EQ(counted.queue.time, 3 * kMs);
   EXPECT_EQ(counted.compute_infer.time, 7 * kMs);
   EXPECT_EQ(counted.compute_input.time, 3 * kMs);
-  EXPECT_EQ(counted.compute_output.time, kMs);
+  EXPECT_EQ(counted.compute_output.time, 2 * kMs);
   EXPECT_EQ(statistics_->of(runner(1)).success.count, 0U);
 }
 
@@ -137,10 +134,9 @@ TEST_F(StatisticsTest, LoopsCountTogetherAndNothingIsLost) {
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      Statistics::Counter& counter = statistics_->at(api());
+      const Statistics::Counter& counter = statistics_->at(api());
       for (int request = 0; request < kRequests; ++request) {
         statistics_->Count(counter, Ended(steps, request % 5 != 0));
-        if (request % 5 != 0) statistics_->CountReply(counter, kMs);
         EXPECT_LE(statistics_->of(runner(0)).executions, uint64_t{kThreads} * kRequests);
       }
     });
@@ -150,7 +146,7 @@ TEST_F(StatisticsTest, LoopsCountTogetherAndNothingIsLost) {
   const TargetStatistics whole = statistics_->of(api());
   EXPECT_EQ(whole.success.count, kThreads * kRequests / 5 * 4U);
   EXPECT_EQ(whole.fail.count, kThreads * kRequests / 5U);
-  EXPECT_EQ(whole.compute_output.time, kThreads * kRequests / 5 * 4 * kMs);
+  EXPECT_EQ(whole.compute_output.time, kThreads * kRequests / 5 * 4 * 2 * kMs);
   EXPECT_EQ(statistics_->of(runner(0)).batches.at(8).count, uint64_t{kThreads} * kRequests);
 }
 

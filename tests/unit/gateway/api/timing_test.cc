@@ -19,9 +19,9 @@ StepTiming StepOf(std::string_view name, int64_t start_us, int64_t end_us) {
                     .runner = name,
                     .start = absl::Microseconds(start_us),
                     .end = absl::Microseconds(end_us),
-                    .queue = absl::Microseconds(1),
-                    .batch = absl::Microseconds(2),
-                    .compute = absl::Microseconds(3)};
+                    .spent = {.queue = absl::Microseconds(1),
+                              .batch = absl::Microseconds(2),
+                              .compute = absl::Microseconds(3)}};
 }
 
 // What the critical path explains.
@@ -45,17 +45,15 @@ TEST(TimingJsonTest, TheCriticalPathExplainsTheTotal) {
        .runner = "r",
        .start = absl::Nanoseconds(1'900),
        .end = absl::Nanoseconds(100'700),
-       .queue = absl::Nanoseconds(10'900),
-       .batch = absl::Nanoseconds(900),
-       .compute = absl::Nanoseconds(30'900)},
+       .spent = {.queue = absl::Nanoseconds(10'900),
+                 .batch = absl::Nanoseconds(900),
+                 .compute = absl::Nanoseconds(30'900)}},
       StepOf("beside", 2, 80),
       {.name = "f",
        .runner = "",
        .start = absl::Microseconds(105),
        .end = absl::Microseconds(115),
-       .queue = {},
-       .batch = {},
-       .compute = absl::Microseconds(10)},
+       .spent = {.compute = absl::Microseconds(10)}},
   };
   const std::vector<size_t> path = {0, 2};
   const auto json = nlohmann::json::parse(TimingJson({.total = absl::Nanoseconds(150'900),
@@ -80,9 +78,9 @@ TEST(TimingJsonTest, RequestsWithoutStepsAreParsingAndGathering) {
 
 TEST(TimingJsonTest, StepsThatWereRunAgainOrSplitSaySo) {
   StepTiming step = StepOf("a", 0, 1000);
-  step.retries = 1;
-  step.retry = absl::Microseconds(600);
-  step.calls = 4;
+  step.spent.retries = 1;
+  step.spent.retry = absl::Microseconds(600);
+  step.spent.calls = 4;
   const std::vector<StepTiming> steps = {step};
   const std::vector<size_t> path = {0};
   const auto json = nlohmann::json::parse(TimingJson({.total = absl::Microseconds(1100),

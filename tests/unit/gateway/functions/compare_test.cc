@@ -132,12 +132,9 @@ TEST_F(CompareTest, ItsRecordGoesToTheDataLogWhereThereIsOne) {
   const std::vector<Value> inputs = {Scores<float>({{0.25f, 0.75f}}),
                                      Scores<float>({{0.5f, 0.25f}})};
   std::vector<std::string> records;
-  ASSERT_TRUE(
-      (*function)
-          ->Run(inputs,
-                FunctionContext{
-                    .service = "demo", .api = "predict", .request_id = "r", .records = &records})
-          .ok());
+  FunctionContext context{.service = "demo", .api = "predict", .request_id = "r"};
+  context.record = [&](std::string json) { records.push_back(std::move(json)); };
+  ASSERT_TRUE((*function)->Run(inputs, context).ok());
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(nlohmann::json::parse(records[0]), nlohmann::json::parse(R"({"event": "compare",
       "names": ["a", "b"], "answers": [1, 0], "scores": [0.75, 0.5], "agree": false})"));

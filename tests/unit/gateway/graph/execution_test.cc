@@ -261,9 +261,9 @@ TEST_F(ExecutionTest, TimelineTellsWhenEachStepRan) {
   EXPECT_EQ(timeline[0].name, "pre");
   EXPECT_EQ(timeline[0].runner, "runner_pre");
   EXPECT_EQ(timeline[0].end, absl::Milliseconds(3));
-  EXPECT_EQ(timeline[0].queue, absl::Milliseconds(1));
-  EXPECT_EQ(timeline[0].batch, absl::Microseconds(500));
-  EXPECT_EQ(timeline[0].compute, absl::Milliseconds(2));
+  EXPECT_EQ(timeline[0].spent.queue, absl::Milliseconds(1));
+  EXPECT_EQ(timeline[0].spent.batch, absl::Microseconds(500));
+  EXPECT_EQ(timeline[0].spent.compute, absl::Milliseconds(2));
   EXPECT_EQ(timeline[1].name, "a");
   EXPECT_EQ(timeline[1].start, absl::Milliseconds(3));
   EXPECT_EQ(timeline[1].end, absl::Milliseconds(8));
