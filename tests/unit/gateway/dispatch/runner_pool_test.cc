@@ -482,6 +482,19 @@ TEST_P(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
   ClosePool();
 }
 
+TEST_P(RunnerPoolTest, APathWhereNobodyListensYetIsTriedAgainAMomentLater) {
+  MakePool(1, 100);
+  const std::string path = Path("soon");
+  Listen(0, path);
+  EXPECT_FALSE(Ready());  // Its session was lost in the turn before.
+  FakeWorker soon(path, BytesSignature());
+
+  Tick(absl::Milliseconds(1));
+
+  EXPECT_TRUE(loop_.Await([&] { return pool_->ready(); }));
+  ClosePool();
+}
+
 TEST_P(RunnerPoolTest, ThePoolMayGoWithCallsInEveryState) {
   MakePool(2, 100);
   FakeWorker& worker = AddWorker(0);
