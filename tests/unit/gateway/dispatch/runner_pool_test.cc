@@ -197,6 +197,28 @@ TEST_P(RunnerPoolTest, ACallWhoseDeadlineWouldPassInTheQueueIsRefusedAtOnce) {
   EXPECT_FALSE(IsDone(patient));
 }
 
+TEST_P(RunnerPoolTest, ATimeWithoutAReplicaIsNotTakenForASlowQueue) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  for (int i = 0; i < 8; ++i) {
+    Outcome& quick = Start("quick");
+    worker.Send(InlineResult(worker.NextExecute().call(), "done"));
+    EXPECT_TRUE(AwaitStatus(quick).ok());
+  }
+  Outcome& waits = Start("waits", {.retries = 1});
+  worker.NextExecute();
+  Die(0, worker, /*comes_back=*/true);
+  Tick(absl::Milliseconds(900));
+  FakeWorker& next = AddWorker(0);
+  next.Send(InlineResult(next.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(waits).ok());
+
+  Outcome& hasty = Start("hasty", {.timeout = absl::Milliseconds(50)});
+
+  next.Send(InlineResult(next.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(hasty).ok()) << AwaitStatus(hasty);
+}
+
 TEST_P(RunnerPoolTest, AnAbandonedCallKeepsItsReplicaBusyForThoseThatCome) {
   MakePool(2, 100);
   FakeWorker& busy = AddWorker(0);
