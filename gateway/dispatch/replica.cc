@@ -37,6 +37,8 @@ void Replica::Connect() {
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
+          .buried =
+              [this] { std::erase_if(lost_, [](const auto& lost) { return !lost->holds(); }); },
           .suspect = [this](const CallContent& content,
                             std::string_view cause) { events_.suspect(content, cause); },
       });
