@@ -9,6 +9,7 @@ import pytest
 import harness
 from harness import ANSWER_S, END_S, eventually
 from load import Load, unique
+from prometheus_text import await_value
 
 SERVICE = """
 service: faults
@@ -42,7 +43,8 @@ VARIANTS = {
 def serve(folder, gate, journal, request):
     def make(**kwargs):
         text = SERVICE.format(gate=gate.path, journal=journal.path)
-        return harness.Server(text, folder=folder, args=VARIANTS[request.param], **kwargs)
+        return harness.Server(text, folder=folder, **kwargs,
+                              args=[*VARIANTS[request.param], "--http-address", "127.0.0.1:0"])
 
     return make
 
@@ -92,6 +94,7 @@ def test_sigterm_under_load_completes_what_is_under_way(serve, gate, journal):
             asked = [unique((1024,)) for _ in range(8)]
             held = [server.infer_later("faults.keep", x=x) for x in asked]
             assert journal.next() is not None
+            await_value(server, len(held), "tiffin_requests_in_flight", api="keep")
             server.terminate()
             server.wait_for_line("draining: completing")
             probe = harness.run(harness.TIFFIN, "probe", server.address)
