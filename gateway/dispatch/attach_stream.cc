@@ -32,14 +32,16 @@ class AttachStream::Call {
   Call(const std::string& address, Loop& loop, OnFrames on_frames, OnEnded on_ended)
       : on_frames_(std::move(on_frames)),
         on_ended_(std::move(on_ended)),
-        stub_(MakeChannel(address)),
+        queue_(loop.queue()),
+        channel_(MakeChannel(address)),
+        stub_(channel_),
         writer_(session::FrameWriter::Initially::kStarting,
                 [this](const worker::v1::Frames& message) {
                   ++pending_;
                   stream_->Write(ToByteBuffer(message), &on_written_);
                   return session::FrameWriter::Progress::kStarted;
                 }) {
-    stream_ = stub_.PrepareCall(&context_, session::kAttachMethod, &loop.queue());
+    stream_ = stub_.PrepareCall(&context_, session::kAttachMethod, &queue_);
     pending_ = 1;
     stream_->StartCall(&on_started_);
   }
@@ -54,6 +56,12 @@ class AttachStream::Call {
   void Detach() {
     detached_ = true;
     Cancel();
+    // A channel that goes while it connects never closes its socket (gRPC 1.51): this one stays
+    // until it has connected, or has not, for which it has a limited time.
+    if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_CONNECTING) return;
+    ++pending_;
+    channel_->NotifyOnStateChange(GRPC_CHANNEL_CONNECTING, gpr_inf_future(GPR_CLOCK_MONOTONIC),
+                                  &queue_, &on_connected_);
   }
 
  private:
@@ -109,6 +117,8 @@ class AttachStream::Call {
     stream_->Finish(&status_, &on_finished_);
   }
 
+  void Connected(bool /*ok*/) {}
+
   void Finished(bool /*ok*/) {
     if (detached_) return;
     on_ended_({static_cast<absl::StatusCode>(status_.error_code()), status_.error_message()});
@@ -122,6 +132,9 @@ class AttachStream::Call {
 
   OnFrames on_frames_;
   OnEnded on_ended_;
+  grpc::CompletionQueue& queue_;
+  // Shared with gRPC's objects.
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
@@ -134,6 +147,7 @@ class AttachStream::Call {
   Op on_read_{*this, &Call::ReadDone};
   Op on_written_{*this, &Call::Written};
   Op on_finished_{*this, &Call::Finished};
+  Op on_connected_{*this, &Call::Connected};
 };
 
 AttachStream::AttachStream(const std::string& address, Loop& loop, OnFrames on_frames,

@@ -29,6 +29,12 @@ void QueueWait::Leave(size_t waiting, absl::Time now) {
   last_ = now;
 }
 
+void QueueWait::BeginAnew(absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
+  paces_ = {};
+  last_ = now;
+}
+
 absl::Duration QueueWait::Predict(size_t waiting, absl::Time now) const {
   const absl::MutexLock lock(&mutex_);
   const Pace& pace = paces_[LengthClass(waiting + 1, paces_.size())];

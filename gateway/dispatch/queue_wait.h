@@ -23,6 +23,10 @@ class QueueWait {
   // A call was worked off, of `waiting` with itself.
   void Leave(size_t waiting, absl::Time now);
 
+  // Nobody could be worked off for a while, for a reason that has passed: what is measured from now
+  // on counts, and nothing else.
+  void BeginAnew(absl::Time now);
+
   // Until one that joins `waiting` others now will have been worked off. Zero: nobody knows.
   absl::Duration Predict(size_t waiting, absl::Time now) const;
 

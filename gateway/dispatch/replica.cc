@@ -6,9 +6,17 @@
 namespace tiffin::gateway {
 namespace {
 
-constexpr absl::Duration kReconnectDelay = absl::Milliseconds(50);
+// Doubling: a path that appeared a moment ago listens a moment later.
+constexpr absl::Duration kFirstReconnectDelay = absl::Milliseconds(1);
+constexpr absl::Duration kLastReconnectDelay = absl::Milliseconds(50);
 // A worker that lets nobody attach for about a second is replaced.
-constexpr int kMaxFailedConnections = 20;
+constexpr int kMaxFailedConnections = 24;
+
+absl::Duration ReconnectDelay(int failed_connections) {
+  absl::Duration delay = kFirstReconnectDelay;
+  for (int i = 1; i < failed_connections && delay < kLastReconnectDelay; ++i) delay *= 2;
+  return std::min(delay, kLastReconnectDelay);
+}
 
 }  // namespace
 
@@ -29,6 +37,8 @@ void Replica::Connect() {
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
+          .buried =
+              [this] { std::erase_if(lost_, [](const auto& lost) { return !lost->holds(); }); },
           .suspect = [this](const CallContent& content,
                             std::string_view cause) { events_.suspect(content, cause); },
       });
@@ -60,10 +70,10 @@ void Replica::OnLost(const absl::Status& status) {
   Changed();
 }
 
-// The process lives as far as we know: a new session with it. A path that appeared a moment ago may
-// also not listen yet.
+// The process lives as far as we know: a new session with it.
 void Replica::Reconnect() {
-  reconnect_ = parts_.loop.At(parts_.loop.now() + kReconnectDelay, [this] {
+  const absl::Duration delay = ReconnectDelay(failed_connections_);
+  reconnect_ = parts_.loop.At(parts_.loop.now() + delay, [this] {
     if (!path_.empty() && session_ == nullptr) Connect();
   });
 }

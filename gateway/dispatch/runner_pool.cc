@@ -186,6 +186,8 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
         Replica::Events{
             .ready =
                 [this, i](const WorkerDescription& description) {
+                  // Before, none may have taken calls: that says nothing about a queue.
+                  shared_.queue_wait.BeginAnew(parts_.loop.now());
                   const bool fits = Accept(description);
                   events_.attached(i, fits);
                   return fits;

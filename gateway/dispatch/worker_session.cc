@@ -77,7 +77,13 @@ void WorkerSession::OpenSocket(const std::string& path) {
     const bool at_end = absl::IsUnavailable(status);
     Lose(at_end ? absl::UnavailableError("it closed the session") : status);
     // A worker keeps its end open as long as a call of the session executes, a dead one does not.
-    if (at_end) Bury();
+    if (!at_end) return;
+    Bury();
+    parts_.loop.Defer([self = self_] {
+      if (*self == nullptr) return;
+      auto buried = std::move((*self)->events_.buried);  // It may destroy the session.
+      buried();
+    });
   };
   descriptors_ = std::make_unique<session::DescriptorChannel>(*std::move(socket), parts_.watcher,
                                                               parts_.loop, std::move(events));

@@ -59,6 +59,9 @@ class WorkerSession {
     absl::AnyInvocable<void(WorkerDescription)> ready;
     // Never called from inside a call of the owner's, who destroys the session later than that.
     absl::AnyInvocable<void(absl::Status)> lost;
+    // Later than `lost`: the worker reads nothing of this session any more; holds() is false. Never
+    // called from inside a call of the owner's, who may destroy the session at once.
+    absl::AnyInvocable<void()> buried;
     // A call executed, with no other on trial beside it, when the worker ended by its own doing:
     // `cause` says how. Before the call fails, and also where nobody waits for it any more.
     absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;

@@ -10,6 +10,8 @@ namespace tiffin::gateway {
 namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
+// So late the whole gateway was asleep, or held up.
+constexpr absl::Duration kLate = absl::Milliseconds(500);
 
 }  // namespace
 
@@ -68,7 +70,7 @@ std::unique_ptr<RunnerPool> ServingLoop::MakePool(size_t runner) {
       });
 }
 
-void ServingLoop::Start() { Housekeep(); }
+void ServingLoop::Start() { Housekeep(loop_.now()); }
 
 void ServingLoop::OnListening(size_t runner, int replica, const std::string& path) {
   pools_[runner]->replica(replica).OnListening(path);
@@ -187,9 +189,14 @@ void ServingLoop::Close() {
   pools_.clear();
 }
 
-void ServingLoop::Housekeep() {
+void ServingLoop::Housekeep(absl::Time scheduled) {
   memory_.DropIdle();
-  housekeeping_ = loop_.At(loop_.now() + kHousekeepingInterval, [this] { Housekeep(); });
+  const absl::Time now = loop_.now();
+  if (now - scheduled > kLate) {
+    for (const auto& runner : shared_.shared_runners) runner->queue_wait.BeginAnew(now);
+  }
+  const absl::Time next = now + kHousekeepingInterval;
+  housekeeping_ = loop_.At(next, [this, next] { Housekeep(next); });
 }
 
 }  // namespace tiffin::gateway

@@ -120,7 +120,7 @@ class ServingLoop : public Serving, private RequestHost {
   void OnPoolChange(size_t runner);
   // Null: the service has no such runner.
   RunnerPool* Find(std::string_view service, std::string_view runner) const;
-  void Housekeep();
+  void Housekeep(absl::Time scheduled);
 
   Loop& loop_;
   const size_t index_;

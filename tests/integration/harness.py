@@ -223,10 +223,10 @@ class Server:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for_line(self, pattern, timeout=ANSWER_S):
-        """The first line that matches, of those said already too."""
+    def wait_for_line(self, pattern, timeout=ANSWER_S, since=0):
+        """The first line that matches, of those said already too, from line number `since` on."""
         deadline = time.monotonic() + timeout
-        seen = 0
+        seen = since
         with self._changed:
             while True:
                 for line in self.lines[seen:]:

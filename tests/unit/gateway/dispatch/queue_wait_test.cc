@@ -76,5 +76,18 @@ TEST_F(QueueWaitTest, ForgetsWhatIsLongAgo) {
   EXPECT_EQ(Predict(99), 200 * kTime);
 }
 
+TEST_F(QueueWaitTest, WhatKeptAllFromLeavingCountsForNothingOnceItHasPassed) {
+  wait_.Join(0, now_);
+  WorkOff(100, 20, kTime);
+  now_ += absl::Seconds(2);
+  WorkOff(100, 1, kTime);
+
+  wait_.BeginAnew(now_);
+
+  EXPECT_EQ(Predict(99), absl::ZeroDuration());
+  WorkOff(100, 20, kTime);
+  EXPECT_EQ(Predict(99), 100 * kTime);
+}
+
 }  // namespace
 }  // namespace tiffin::gateway

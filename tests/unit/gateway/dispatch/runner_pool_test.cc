@@ -197,6 +197,28 @@ TEST_P(RunnerPoolTest, ACallWhoseDeadlineWouldPassInTheQueueIsRefusedAtOnce) {
   EXPECT_FALSE(IsDone(patient));
 }
 
+TEST_P(RunnerPoolTest, ATimeWithoutAReplicaIsNotTakenForASlowQueue) {
+  MakePool(1, 100);
+  FakeWorker& worker = AddWorker(0);
+  for (int i = 0; i < 8; ++i) {
+    Outcome& quick = Start("quick");
+    worker.Send(InlineResult(worker.NextExecute().call(), "done"));
+    EXPECT_TRUE(AwaitStatus(quick).ok());
+  }
+  Outcome& waits = Start("waits", {.retries = 1});
+  worker.NextExecute();
+  Die(0, worker, /*comes_back=*/true);
+  Tick(absl::Milliseconds(900));
+  FakeWorker& next = AddWorker(0);
+  next.Send(InlineResult(next.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(waits).ok());
+
+  Outcome& hasty = Start("hasty", {.timeout = absl::Milliseconds(50)});
+
+  next.Send(InlineResult(next.NextExecute().call(), "done"));
+  EXPECT_TRUE(AwaitStatus(hasty).ok()) << AwaitStatus(hasty);
+}
+
 TEST_P(RunnerPoolTest, AnAbandonedCallKeepsItsReplicaBusyForThoseThatCome) {
   MakePool(2, 100);
   FakeWorker& busy = AddWorker(0);
@@ -479,6 +501,19 @@ TEST_P(RunnerPoolTest, APathWhereNobodyListensIsTriedAgain) {
     clock_.Advance(absl::Milliseconds(1));
     return pool_->ready();
   }));
+  ClosePool();
+}
+
+TEST_P(RunnerPoolTest, APathWhereNobodyListensYetIsTriedAgainAMomentLater) {
+  MakePool(1, 100);
+  const std::string path = Path("soon");
+  Listen(0, path);
+  EXPECT_FALSE(Ready());  // Its session was lost in the turn before.
+  FakeWorker soon(path, BytesSignature());
+
+  Tick(absl::Milliseconds(1));
+
+  EXPECT_TRUE(loop_.Await([&] { return pool_->ready(); }));
   ClosePool();
 }
 

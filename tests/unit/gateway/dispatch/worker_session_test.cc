@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -232,6 +234,23 @@ TEST_P(WorkerSessionTest, TheEndOfItsSocketLetsGoOfALostSession) {
   worker_->CloseSockets();
 
   EXPECT_TRUE(AwaitMemoryInUse(0));
+}
+
+TEST_P(WorkerSessionTest, NothingStaysOfALostSessionOnceItsSocketHasEnded) {
+  Outcome& reading = Start(kLarge);
+  worker_->NextExecute();
+  worker_->EndStream(absl::UnavailableError("broken"));
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(reading)));
+  Forget(reading);
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = open_files();
+
+  worker_->CloseSockets();
+
+  // Its own end of the socket, and ours.
+  EXPECT_TRUE(loop_.Await([&] { return open_files() <= before - 2; }));
 }
 
 TEST_P(WorkerSessionTest, TheEndOfTheSocketAloneEndsTheSession) {
