@@ -30,7 +30,7 @@ void Replica::Connect() {
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
           .lost = [this](const absl::Status& status) { OnLost(status); },
           .suspect = [this](const CallContent& content,
-                            std::string_view cause) { events_.suspect(content, cause); },
+                            const WorkerDeath& death) { events_.suspect(content, death); },
       });
 }
 

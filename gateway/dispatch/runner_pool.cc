@@ -193,7 +193,7 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
             .changed = [this] { OnChange(); },
             .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
             .suspect = [this](const CallContent& content,
-                              std::string_view cause) { OnSuspect(content, cause); },
+                              const WorkerDeath& death) { OnSuspect(content, death); },
         }));
   }
 }
@@ -246,14 +246,15 @@ void RunnerPool::Dispatch(PooledCall& call) {
   }
 }
 
-void RunnerPool::OnSuspect(const CallContent& content, std::string_view cause) {
-  const bool quarantined = shared_.quarantine.Convict(content) == Quarantine::Verdict::kQuarantined;
+void RunnerPool::OnSuspect(const CallContent& content, const WorkerDeath& death) {
+  const bool quarantined =
+      shared_.quarantine.Convict(content, death.life) == Quarantine::Verdict::kQuarantined;
   log::Write(log::Level::kError, quarantined ? "input_quarantined" : "input_suspect",
-             StrCat("runner '", options_.name, "': a worker died of ", cause,
+             StrCat("runner '", options_.name, "': a worker died of ", death.cause,
                     " while it executed an input of ", content.size(), " bytes: ",
                     quarantined ? "its second time, it is not run again for a while"
                                 : "it is suspect, and is run alone next time"),
-             {{"runner", options_.name}, {"cause", cause}, {"bytes", content.size()}});
+             {{"runner", options_.name}, {"cause", death.cause}, {"bytes", content.size()}});
 }
 
 void RunnerPool::EndTrial() {

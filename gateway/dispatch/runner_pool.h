@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -66,7 +65,7 @@ class RunnerPool : public Runner {
   std::optional<size_t> LeastLoaded() const;
   bool coming_back() const;
   void Dispatch(PooledCall& call);
-  void OnSuspect(const CallContent& content, std::string_view cause);
+  void OnSuspect(const CallContent& content, const WorkerDeath& death);
   // The trial is over, however it ended: the next one begins.
   void EndTrial();
 

@@ -37,6 +37,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
                              metrics::ReplicaMetrics& metrics, Events events)
     : parts_(parts),
       metrics_(metrics),
+      path_(path),
       events_(std::move(events)),
       id_(RandomId()),
       oom_kills_(parts.oom_kills()),
@@ -408,7 +409,7 @@ void WorkerSession::FailCalls(const absl::Status& status) {
   for (const auto& [id, record] : calls_) {
     if (interruptions.at(id) != Interruption::kSuspect) continue;
     events_.suspect({.method = *record.method, .rows = record.rows, .inputs = record.inputs},
-                    own_doing);
+                    {.life = path_, .cause = own_doing});
   }
   const std::string message =
       StrCat("its worker is gone: ",

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -59,9 +58,9 @@ class WorkerSession {
     absl::AnyInvocable<void(WorkerDescription)> ready;
     // Never called from inside a call of the owner's, who destroys the session later than that.
     absl::AnyInvocable<void(absl::Status)> lost;
-    // A call executed, with no other on trial beside it, when the worker ended by its own doing:
-    // `cause` says how. Before the call fails, and also where nobody waits for it any more.
-    absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
+    // A call executed, with no other on trial beside it, when the worker ended by its own doing;
+    // before the call fails, and also where nobody waits for it any more.
+    absl::AnyInvocable<void(const CallContent&, const WorkerDeath&)> suspect;
   };
   // kTrial: the worker executes the call with no other.
   enum class Company { kShared, kTrial };
@@ -141,6 +140,7 @@ class WorkerSession {
 
   DispatchParts& parts_;
   metrics::ReplicaMetrics& metrics_;
+  const std::string path_;
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;

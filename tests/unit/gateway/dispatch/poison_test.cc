@@ -132,6 +132,26 @@ TEST_P(PoisonTest, ASuccessClearsASuspect) {
   Abandon(again);
 }
 
+TEST_P(PoisonTest, TheSameContentTwiceInOneDeadWorkerIsNotRefusedUntried) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& one = Start("same", {.retries = 1});
+  Outcome& other = Start("same", {.retries = 1});
+  Execute(first);
+  Execute(first);
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+
+  const worker::v1::Execute trial = Execute(second);
+
+  EXPECT_TRUE(trial.alone());
+  second.worker->Send(InlineResult(trial.call(), "done"));
+  // Which cleared the other one too.
+  second.worker->Send(InlineResult(Execute(second).call(), "done"));
+  EXPECT_EQ(Await(one).value_or(""), "done");
+  EXPECT_EQ(Await(other).value_or(""), "done");
+}
+
 TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
   MakePool(2, 10);
   Life& first = AddLife(0);
