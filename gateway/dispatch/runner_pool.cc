@@ -103,7 +103,7 @@ class RunnerPool::PooledCall : public PendingCall {
   void OnResult(absl::StatusOr<CallResult> result) {
     if (WasRun(result.status())) {
       const auto others = static_cast<size_t>(pool_.shared_.load.calls());
-      pool_.shared_.queue_wait.Leave(others + 1, pool_.parts_.loop.now());
+      pool_.shared_.queue_wait.Leave(others + 1, started_, pool_.parts_.loop.now());
     }
     const bool was_trial = pool_.trial_ == this;
     if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
@@ -217,7 +217,6 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
                " lately, and has ", InWords(time_left),
                " until its deadline: send less at a time, or give it more time")));
   } else {
-    shared_.queue_wait.Join(before, now);
     Dispatch(*pending);
   }
   return pending;
