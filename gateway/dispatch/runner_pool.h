@@ -41,8 +41,8 @@ class RunnerPool : public Runner {
   ~RunnerPool() override;
 
   // A full queue gives RESOURCE_EXHAUSTED, and so does one that is so slow lately that the deadline
-  // would pass; no live replica, UNAVAILABLE, unless one that had served
-  // is being restarted: then the call waits for it, within its deadline.
+  // would pass; no live replica, UNAVAILABLE, unless one that had served is being restarted: then
+  // the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
   int64_t calls_at_once() const override { return shared_.load.limit(); }
 
