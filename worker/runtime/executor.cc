@@ -68,6 +68,7 @@ void Executor::SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop) {
 }
 
 void Executor::RunHere() {
+  thread_local const SignalStack signal_stack;
   if (!ExecutesHere()) {  // The turn brought several, and the first ones took long.
     queue_.Unhold();
     return;
