@@ -433,7 +433,6 @@ std::string WorkerSession::OwnDoing() const {
 
 absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {
   absl::flat_hash_map<uint64_t, Interruption> interruptions;
-  bool trial = false;
   for (const auto& [id, record] : calls_) {
     const bool executed = !page_.has_value() || page_->Lists({.session = id_, .call = id});
     Interruption& how = interruptions[id];
@@ -441,10 +440,10 @@ absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool ow
       how = own_doing || buried_ ? Interruption::kNeverRan : Interruption::kMayHaveRun;
     } else {
       how = own_doing && page_.has_value() ? Interruption::kSuspect : Interruption::kMayHaveRun;
-      trial = trial || record.company == Company::kTrial;
     }
   }
-  if (!trial) return interruptions;
+  // Also one that another loop sent.
+  if (!page_.has_value() || !page_->ListsTrial()) return interruptions;
   for (auto& [id, how] : interruptions) {
     if (how == Interruption::kSuspect && calls_.at(id).company != Company::kTrial) {
       how = Interruption::kBystander;

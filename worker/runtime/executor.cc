@@ -176,7 +176,10 @@ session::ExecutingPage::Listing Executor::List(Calls calls) {
   for (const auto& call : calls) {
     executing.push_back({.session = call->peer->session(), .call = call->id});
   }
-  return page_.List(executing);
+  // It shares no execution.
+  const bool trial = calls.front()->alone;
+  return page_.List(
+      executing, trial ? session::ExecutingPage::Trial::kYes : session::ExecutingPage::Trial::kNo);
 }
 
 void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {

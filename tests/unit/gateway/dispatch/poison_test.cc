@@ -19,6 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using worker::BytesSignature;
+using Trial = session::ExecutingPage::Trial;
 
 Signature NotRetrySafe() {
   Signature signature = BytesSignature();
@@ -58,7 +59,8 @@ class PoisonTest : public DispatchTest {
   // The worker executes the next call that it is given.
   worker::v1::Execute Execute(Life& life) {
     worker::v1::Execute execute = Next(life);
-    life.listings.push_back(life.page->List({{{.session = life.session, .call = execute.call()}}}));
+    const session::ExecutingCall call{.session = life.session, .call = execute.call()};
+    life.listings.push_back(life.page->List({{call}}, execute.alone() ? Trial::kYes : Trial::kNo));
     return execute;
   }
   worker::v1::Execute Next(Life& life) {
@@ -229,6 +231,22 @@ TEST_P(PoisonTest, WhatRunsBesideATrialIsNotBlamed) {
 
   EXPECT_FALSE(again.alone());
   third.worker->Send(InlineResult(again.call(), "done"));
+  EXPECT_EQ(Await(beside).value_or(""), "done");
+}
+
+TEST_P(PoisonTest, NeitherIsWhatRunsBesideATrialOfAnotherLoop) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& beside = Start("beside");
+  Execute(first);
+  first.listings.push_back(first.page->List({{{.session = 1, .call = 1}}}, Trial::kYes));
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+
+  const worker::v1::Execute again = Execute(second);
+
+  EXPECT_FALSE(again.alone());
+  second.worker->Send(InlineResult(again.call(), "done"));
   EXPECT_EQ(Await(beside).value_or(""), "done");
 }
 
