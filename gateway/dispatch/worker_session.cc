@@ -252,11 +252,13 @@ void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
   }
 }
 
-// What the worker sent on the socket before it ended the stream, or died, may not have been read
-// yet: its results count.
 void WorkerSession::OnStreamEnded(absl::Status status) {
-  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
+  ReceiveAll();
   Lose(std::move(status));
+}
+
+void WorkerSession::ReceiveAll() {
+  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
 }
 
 void WorkerSession::OnHello(const worker::v1::Hello& hello) {
@@ -458,6 +460,7 @@ void WorkerSession::Bury() {
 }
 
 void WorkerSession::ProcessDied() {
+  ReceiveAll();
   Lose(absl::UnavailableError("its process ended"));
   Bury();
 }

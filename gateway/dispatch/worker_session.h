@@ -113,6 +113,9 @@ class WorkerSession {
   void OnSocketFrames(worker::v1::Frames& frames);
   void OnCallFrame(worker::v1::Frame& frame);
   void OnStreamEnded(absl::Status status);
+  // What the worker sent on the socket before it ended the stream, or died, may not have been read
+  // yet: its results count.
+  void ReceiveAll();
   void OpenSocket(const std::string& path);
   // For frames that name calls or segments.
   session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
