@@ -14,12 +14,13 @@ namespace {
 struct Header {
   uint64_t fault;
   uint64_t unlisted;  // Calls that execute and had no slot.
+  uint64_t trials;    // Listings of calls on trial.
 };
 struct Slot {
   uint64_t session;  // 0: free. Written last, cleared first.
   uint64_t call;
 };
-static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) == 16);
+static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) == 24);
 static_assert(std::is_trivially_copyable_v<Slot> && sizeof(Slot) == 16);
 static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);
 
@@ -58,9 +59,10 @@ ExecutingPage::ExecutingPage(shm::OwnedSegment segment) : segment_(std::move(seg
   for (size_t i = 0; i < slots; ++i) free_slots_.push_back(static_cast<uint32_t>(slots - 1 - i));
 }
 
-ExecutingPage::Listing ExecutingPage::List(std::span<const ExecutingCall> calls) {
-  Listing listing(*this);
+ExecutingPage::Listing ExecutingPage::List(std::span<const ExecutingCall> calls, Trial trial) {
+  Listing listing(*this, trial);
   const absl::MutexLock lock(&mutex_);
+  if (trial == Trial::kYes) std::atomic_ref(HeaderOf(segment_.bytes()).trials).fetch_add(1);
   listed_ += calls.size();
   for (const ExecutingCall& call : calls) {
     if (free_slots_.empty()) {
@@ -80,6 +82,7 @@ ExecutingPage::Listing ExecutingPage::List(std::span<const ExecutingCall> calls)
 
 ExecutingPage::Listing::Listing(Listing&& other) noexcept
     : page_(std::exchange(other.page_, nullptr)),
+      trial_(other.trial_),
       slots_(std::move(other.slots_)),
       unlisted_(other.unlisted_) {}
 
@@ -93,6 +96,7 @@ ExecutingPage::Listing::~Listing() {
     Store(SlotOf(bytes, index).session, 0);
     page_->free_slots_.push_back(index);
   }
+  if (trial_ == Trial::kYes) std::atomic_ref(HeaderOf(bytes).trials).fetch_sub(1);
 }
 
 void ExecutingPage::RecordFault(uint32_t cause) { Store(HeaderOf(segment_.bytes()).fault, cause); }
@@ -112,6 +116,8 @@ absl::StatusOr<ExecutingPageView> ExecutingPageView::Create(std::span<const std:
 uint32_t ExecutingPageView::fault() const {
   return static_cast<uint32_t>(Load(bytes_, offsetof(Header, fault)));
 }
+
+bool ExecutingPageView::ListsTrial() const { return Load(bytes_, offsetof(Header, trials)) > 0; }
 
 bool ExecutingPageView::Lists(const ExecutingCall& call) const {
   if (Load(bytes_, offsetof(Header, unlisted)) > 0) return true;

@@ -35,6 +35,9 @@ class ExecutingPage {
   ExecutingPage(const ExecutingPage&) = delete;
   ExecutingPage& operator=(const ExecutingPage&) = delete;
 
+  // kYes: one that is suspect, and is run alone to see what comes of it.
+  enum class Trial { kNo, kYes };
+
   // Calls on the page; destruction takes them off. Must not outlive the page.
   class Listing {
    public:
@@ -44,13 +47,14 @@ class ExecutingPage {
 
    private:
     friend class ExecutingPage;
-    explicit Listing(ExecutingPage& page) : page_(&page) {}
+    Listing(ExecutingPage& page, Trial trial) : page_(&page), trial_(trial) {}
 
     ExecutingPage* page_;  // Null once moved from.
+    Trial trial_;
     absl::InlinedVector<uint32_t, 4> slots_;
     uint64_t unlisted_ = 0;
   };
-  [[nodiscard]] Listing List(std::span<const ExecutingCall> calls);
+  [[nodiscard]] Listing List(std::span<const ExecutingCall> calls, Trial trial = Trial::kNo);
 
   // The process is about to end by its own doing: `cause` is a signal's number, or kExited.
   void RecordFault(uint32_t cause);
@@ -79,6 +83,8 @@ class ExecutingPageView {
   uint32_t fault() const;
   // The call executes, or did when its worker died.
   bool Lists(const ExecutingCall& call) const;
+  // So does one on trial, of whichever session.
+  bool ListsTrial() const;
 
  private:
   explicit ExecutingPageView(std::span<const std::byte> bytes) : bytes_(bytes) {}

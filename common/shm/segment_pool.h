@@ -62,7 +62,8 @@ class SegmentPool {
   struct NewSegment {
     uint64_t index;
     uint64_t size;
-    int fd;  // The pool's; valid as long as the segment: until the next Allocate or DropIdle.
+    int fd;  // The pool's; valid as long as the segment: until the next Allocate, DropIdle or
+             // DropFree.
   };
   std::vector<NewSegment> TakeNewSegments();
   // Drops what has been idle long enough. Returns the indices of these, and of those that made room

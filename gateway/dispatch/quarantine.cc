@@ -56,7 +56,7 @@ Quarantine::Verdict Quarantine::Judge(const CallContent& content) {
   return entry->deaths >= kDeathsToQuarantine ? Verdict::kQuarantined : Verdict::kSuspect;
 }
 
-Quarantine::Verdict Quarantine::Convict(const CallContent& content) {
+Quarantine::Verdict Quarantine::Convict(const CallContent& content, std::string_view life) {
   const std::string digest = DigestOf(content);
   if (digest.empty()) return Verdict::kSuspect;
   const absl::MutexLock lock(&mutex_);
@@ -67,7 +67,7 @@ Quarantine::Verdict Quarantine::Convict(const CallContent& content) {
     entry = std::prev(entries_.end());
     empty_ = false;
   }
-  ++entry->deaths;
+  if (std::exchange(entry->last_life, life) != life) ++entry->deaths;
   entry->until = clock_.Now() + kKept;
   return entry->deaths >= kDeathsToQuarantine ? Verdict::kQuarantined : Verdict::kSuspect;
 }

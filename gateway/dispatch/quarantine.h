@@ -26,6 +26,12 @@ struct CallContent {
   uint64_t size() const;
 };
 
+// The end of a worker by its own doing.
+struct WorkerDeath {
+  std::string_view life;   // The path that it listened at: for all loops the same, and no other's.
+  std::string_view cause;  // "signal 11"
+};
+
 // The contents that ended a runner's workers: after the first time a suspect, which is run alone;
 // after the second it is not run any more. Both are forgotten some minutes after the last time.
 // Nothing is computed as long as there are none. Thread-safe.
@@ -41,8 +47,9 @@ class Quarantine {
 
   bool empty() const { return empty_; }
   Verdict Judge(const CallContent& content);
-  // It ended a worker once more.
-  Verdict Convict(const CallContent& content);
+  // It was executed when the worker of that life ended. However often that is told, by calls with
+  // the same content and by other loops, it is one death.
+  Verdict Convict(const CallContent& content, std::string_view life);
   // It was run, and no worker ended.
   void Acquit(const CallContent& content);
 
@@ -51,6 +58,7 @@ class Quarantine {
     uint64_t size = 0;
     std::string digest;
     int deaths = 0;
+    std::string last_life = {};  // The last of these deaths.
     absl::Time until = absl::InfinitePast();
   };
 

@@ -14,17 +14,12 @@ size_t LengthClass(size_t waiting, size_t classes) {
 
 }  // namespace
 
-void QueueWait::Join(size_t waiting, absl::Time now) {
-  const absl::MutexLock lock(&mutex_);
-  if (waiting == 0) last_ = now;
-}
-
-void QueueWait::Leave(size_t waiting, absl::Time now) {
+void QueueWait::Leave(size_t waiting, absl::Time joined, absl::Time now) {
   const absl::MutexLock lock(&mutex_);
   Pace& pace = paces_[LengthClass(waiting, paces_.size())];
   if (now - pace.measured > kBelieved) pace.measurements = 0;
   pace.measurements = std::min(pace.measurements + 1, kRemembered);
-  pace.gap += (now - last_ - pace.gap) / pace.measurements;
+  pace.gap += (now - std::max(last_, joined) - pace.gap) / pace.measurements;
   pace.measured = now;
   last_ = now;
 }

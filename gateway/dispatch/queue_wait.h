@@ -18,10 +18,9 @@ class QueueWait {
   static constexpr absl::Duration kBelieved = absl::Seconds(1);
   static constexpr int kLeastMeasurements = 8;
 
-  // A call joins `waiting` others, which execute or wait.
-  void Join(size_t waiting, absl::Time now);
-  // A call was worked off, of `waiting` with itself.
-  void Leave(size_t waiting, absl::Time now);
+  // A call was worked off, of `waiting` with itself. It began no earlier than it `joined`, however
+  // long ago the last one left: what passed before was nobody's work.
+  void Leave(size_t waiting, absl::Time joined, absl::Time now);
 
   // Nobody could be worked off for a while, for a reason that has passed: what is measured from now
   // on counts, and nothing else.
@@ -41,7 +40,7 @@ class QueueWait {
 
   mutable absl::Mutex mutex_;
   std::array<Pace, 32> paces_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_ ABSL_GUARDED_BY(mutex_);  // When a call left, or the first joined.
+  absl::Time last_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // When a call left.
 };
 
 }  // namespace tiffin::gateway

@@ -40,7 +40,7 @@ void Replica::Connect() {
           .buried =
               [this] { std::erase_if(lost_, [](const auto& lost) { return !lost->holds(); }); },
           .suspect = [this](const CallContent& content,
-                            std::string_view cause) { events_.suspect(content, cause); },
+                            const WorkerDeath& death) { events_.suspect(content, death); },
       });
 }
 

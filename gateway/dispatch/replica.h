@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -26,7 +25,7 @@ class Replica {
     // The worker lives but says nothing, or nonsense: its process should be replaced.
     absl::AnyInvocable<void(const absl::Status&)> hung;
     // As WorkerSession::Events::suspect.
-    absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
+    absl::AnyInvocable<void(const CallContent&, const WorkerDeath&)> suspect;
   };
 
   // `metrics` outlives it and all results.

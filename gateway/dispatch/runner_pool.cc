@@ -103,7 +103,7 @@ class RunnerPool::PooledCall : public PendingCall {
   void OnResult(absl::StatusOr<CallResult> result) {
     if (WasRun(result.status())) {
       const auto others = static_cast<size_t>(pool_.shared_.load.calls());
-      pool_.shared_.queue_wait.Leave(others + 1, pool_.parts_.loop.now());
+      pool_.shared_.queue_wait.Leave(others + 1, started_, pool_.parts_.loop.now());
     }
     const bool was_trial = pool_.trial_ == this;
     if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
@@ -195,7 +195,7 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
             .changed = [this] { OnChange(); },
             .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
             .suspect = [this](const CallContent& content,
-                              std::string_view cause) { OnSuspect(content, cause); },
+                              const WorkerDeath& death) { OnSuspect(content, death); },
         }));
   }
 }
@@ -219,7 +219,6 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
                " lately, and has ", InWords(time_left),
                " until its deadline: send less at a time, or give it more time")));
   } else {
-    shared_.queue_wait.Join(before, now);
     Dispatch(*pending);
   }
   return pending;
@@ -248,14 +247,15 @@ void RunnerPool::Dispatch(PooledCall& call) {
   }
 }
 
-void RunnerPool::OnSuspect(const CallContent& content, std::string_view cause) {
-  const bool quarantined = shared_.quarantine.Convict(content) == Quarantine::Verdict::kQuarantined;
+void RunnerPool::OnSuspect(const CallContent& content, const WorkerDeath& death) {
+  const bool quarantined =
+      shared_.quarantine.Convict(content, death.life) == Quarantine::Verdict::kQuarantined;
   log::Write(log::Level::kError, quarantined ? "input_quarantined" : "input_suspect",
-             StrCat("runner '", options_.name, "': a worker died of ", cause,
+             StrCat("runner '", options_.name, "': a worker died of ", death.cause,
                     " while it executed an input of ", content.size(), " bytes: ",
                     quarantined ? "its second time, it is not run again for a while"
                                 : "it is suspect, and is run alone next time"),
-             {{"runner", options_.name}, {"cause", cause}, {"bytes", content.size()}});
+             {{"runner", options_.name}, {"cause", death.cause}, {"bytes", content.size()}});
 }
 
 void RunnerPool::EndTrial() {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -42,8 +41,8 @@ class RunnerPool : public Runner {
   ~RunnerPool() override;
 
   // A full queue gives RESOURCE_EXHAUSTED, and so does one that is so slow lately that the deadline
-  // would pass; no live replica, UNAVAILABLE, unless one that had served
-  // is being restarted: then the call waits for it, within its deadline.
+  // would pass; no live replica, UNAVAILABLE, unless one that had served is being restarted: then
+  // the call waits for it, within its deadline.
   [[nodiscard]] std::unique_ptr<PendingCall> Start(Call call, CallDone done) override;
   int64_t calls_at_once() const override { return shared_.load.limit(); }
 
@@ -66,7 +65,7 @@ class RunnerPool : public Runner {
   std::optional<size_t> LeastLoaded() const;
   bool coming_back() const;
   void Dispatch(PooledCall& call);
-  void OnSuspect(const CallContent& content, std::string_view cause);
+  void OnSuspect(const CallContent& content, const WorkerDeath& death);
   // The trial is over, however it ended: the next one begins.
   void EndTrial();
 

@@ -37,6 +37,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
                              metrics::ReplicaMetrics& metrics, Events events)
     : parts_(parts),
       metrics_(metrics),
+      path_(path),
       events_(std::move(events)),
       id_(RandomId()),
       oom_kills_(parts.oom_kills()),
@@ -257,11 +258,13 @@ void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
   }
 }
 
-// What the worker sent on the socket before it ended the stream, or died, may not have been read
-// yet: its results count.
 void WorkerSession::OnStreamEnded(absl::Status status) {
-  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
+  ReceiveAll();
   Lose(std::move(status));
+}
+
+void WorkerSession::ReceiveAll() {
+  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
 }
 
 void WorkerSession::OnHello(const worker::v1::Hello& hello) {
@@ -414,7 +417,7 @@ void WorkerSession::FailCalls(const absl::Status& status) {
   for (const auto& [id, record] : calls_) {
     if (interruptions.at(id) != Interruption::kSuspect) continue;
     events_.suspect({.method = *record.method, .rows = record.rows, .inputs = record.inputs},
-                    own_doing);
+                    {.life = path_, .cause = own_doing});
   }
   const std::string message =
       StrCat("its worker is gone: ",
@@ -438,7 +441,6 @@ std::string WorkerSession::OwnDoing() const {
 
 absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {
   absl::flat_hash_map<uint64_t, Interruption> interruptions;
-  bool trial = false;
   for (const auto& [id, record] : calls_) {
     const bool executed = !page_.has_value() || page_->Lists({.session = id_, .call = id});
     Interruption& how = interruptions[id];
@@ -446,10 +448,10 @@ absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool ow
       how = own_doing || buried_ ? Interruption::kNeverRan : Interruption::kMayHaveRun;
     } else {
       how = own_doing && page_.has_value() ? Interruption::kSuspect : Interruption::kMayHaveRun;
-      trial = trial || record.company == Company::kTrial;
     }
   }
-  if (!trial) return interruptions;
+  // Also one that another loop sent.
+  if (!page_.has_value() || !page_->ListsTrial()) return interruptions;
   for (auto& [id, how] : interruptions) {
     if (how == Interruption::kSuspect && calls_.at(id).company != Company::kTrial) {
       how = Interruption::kBystander;
@@ -464,6 +466,7 @@ void WorkerSession::Bury() {
 }
 
 void WorkerSession::ProcessDied() {
+  ReceiveAll();
   Lose(absl::UnavailableError("its process ended"));
   Bury();
 }

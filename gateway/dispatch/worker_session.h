@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -62,9 +61,9 @@ class WorkerSession {
     // Later than `lost`: the worker reads nothing of this session any more; holds() is false. Never
     // called from inside a call of the owner's, who may destroy the session at once.
     absl::AnyInvocable<void()> buried;
-    // A call executed, with no other on trial beside it, when the worker ended by its own doing:
-    // `cause` says how. Before the call fails, and also where nobody waits for it any more.
-    absl::AnyInvocable<void(const CallContent&, std::string_view cause)> suspect;
+    // A call executed, with no other on trial beside it, when the worker ended by its own doing;
+    // before the call fails, and also where nobody waits for it any more.
+    absl::AnyInvocable<void(const CallContent&, const WorkerDeath&)> suspect;
   };
   // kTrial: the worker executes the call with no other.
   enum class Company { kShared, kTrial };
@@ -117,6 +116,9 @@ class WorkerSession {
   void OnSocketFrames(worker::v1::Frames& frames);
   void OnCallFrame(worker::v1::Frame& frame);
   void OnStreamEnded(absl::Status status);
+  // What the worker sent on the socket before it ended the stream, or died, may not have been read
+  // yet: its results count.
+  void ReceiveAll();
   void OpenSocket(const std::string& path);
   // For frames that name calls or segments.
   session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
@@ -144,6 +146,7 @@ class WorkerSession {
 
   DispatchParts& parts_;
   metrics::ReplicaMetrics& metrics_;
+  const std::string path_;
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;

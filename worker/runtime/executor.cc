@@ -1,6 +1,7 @@
 #include "worker/runtime/executor.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -68,6 +69,7 @@ void Executor::SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop) {
 }
 
 void Executor::RunHere() {
+  thread_local const SignalStack signal_stack;
   if (!ExecutesHere()) {  // The turn brought several, and the first ones took long.
     queue_.Unhold();
     return;
@@ -118,6 +120,10 @@ void Executor::ExecuteAll(Batch batch) {
   for (const auto& call : batch.expired) {
     EndCall(*call, absl::DeadlineExceededError("the deadline passed while the call was queued"));
   }
+  if (batch.calls.empty()) return;
+  // Before anything looks at what they bring, and until they are answered: one that is on no page
+  // when its worker ends counts as one that never began.
+  std::optional<session::ExecutingPage::Listing> listing(List(batch.calls));
   std::erase_if(batch.calls, [](const std::shared_ptr<QueuedCall>& call) {
     const absl::Status valid = ValidateInputs(*call);
     if (!valid.ok()) EndCall(*call, valid);
@@ -129,12 +135,14 @@ void Executor::ExecuteAll(Batch batch) {
   if (batch.calls.size() == 1 || absl::IsCancelled(ran)) {
     for (const auto& call : batch.calls) EndCall(*call, ran);
   } else {
+    listing.reset();
     ExecuteOneByOne(batch.calls, batch.waited);
   }
 }
 
 void Executor::ExecuteOneByOne(Calls calls, absl::Duration waited) {
   for (const std::shared_ptr<QueuedCall>& call : calls) {
+    const session::ExecutingPage::Listing listing = List(Calls(&call, 1));
     absl::Status ran = absl::CancelledError("nobody waits for the call any more");
     if (!IsAbandoned(*call)) ran = ExecuteTogether(Calls(&call, 1), waited);
     if (!ran.ok()) EndCall(*call, ran);
@@ -153,11 +161,7 @@ absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
                               .inputs = inputs.views(),
                               .rows = inputs.rows(),
                               .abandoned = abandoned};
-  absl::Status ran;
-  {
-    const session::ExecutingPage::Listing listing = List(calls);
-    ran = backend_.Run(invocation, outputs);
-  }
+  const absl::Status ran = backend_.Run(invocation, outputs);
   const absl::Time ended = clock_.Now();
   size_t bytes = 0;
   for (const auto& call : calls) bytes += InputBytes(*call);
@@ -175,7 +179,10 @@ session::ExecutingPage::Listing Executor::List(Calls calls) {
   for (const auto& call : calls) {
     executing.push_back({.session = call->peer->session(), .call = call->id});
   }
-  return page_.List(executing);
+  // It shares no execution.
+  const bool trial = calls.front()->alone;
+  return page_.List(
+      executing, trial ? session::ExecutingPage::Trial::kYes : session::ExecutingPage::Trial::kNo);
 }
 
 void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {

@@ -27,7 +27,8 @@ namespace tiffin::worker {
 // executions under way and joins.
 class Executor {
  public:
-  // All outlive the executor. Calls are listed on `page` while the backend runs them.
+  // All outlive the executor. Calls are listed on `page` from the first look at their
+  // inputs until they are answered.
   Executor(Backend& backend, CallQueue& queue, session::ExecutingPage& page, const Clock& clock);
   ~Executor();
 

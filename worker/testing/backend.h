@@ -20,8 +20,7 @@ namespace tiffin::worker {
 //   fail       Takes as long as `delay`, then fails with `code`; with `times: n` only the first n
 //              executions of the process do; with `content` only those with such an element.
 //   crash      Takes as long as `delay`, then ends its process (abort) when an input has an element
-//   equal to `content`, a number
-//              or, for BYTES, a text; without `content`, always.
+//              equal to `content`, a number or, for BYTES, a text; without `content`, always.
 //   produce    OUTPUT0 is fp32[bytes / 4]: element i is the input's first byte plus i mod 64.
 //   consume    INPUT0 is fp32 of `shape`; OUTPUT0 is fp32[64]: element j is the sum of the elements
 //              whose index is j mod 64.

@@ -62,6 +62,17 @@ TEST_F(ExecutingPageTest, WithMoreCallsThanItHasRoomForEveryOneCounts) {
   EXPECT_FALSE(view_->Lists({.session = 1, .call = 1}));
 }
 
+TEST_F(ExecutingPageTest, TellsOfATrialAsLongAsItLasts) {
+  const auto beside = page_->List({{{.session = 7, .call = 1}}});
+  EXPECT_FALSE(view_->ListsTrial());
+  {
+    const auto trial = page_->List({{{.session = 8, .call = 2}}}, ExecutingPage::Trial::kYes);
+    EXPECT_TRUE(view_->ListsTrial());
+    EXPECT_TRUE(view_->Lists({.session = 8, .call = 2}));
+  }
+  EXPECT_FALSE(view_->ListsTrial());
+}
+
 TEST_F(ExecutingPageTest, TellsWhatTheProcessDiedOf) {
   EXPECT_EQ(view_->fault(), 0U);
 

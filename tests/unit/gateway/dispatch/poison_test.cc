@@ -19,6 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using worker::BytesSignature;
+using Trial = session::ExecutingPage::Trial;
 
 Signature NotRetrySafe() {
   Signature signature = BytesSignature();
@@ -58,7 +59,8 @@ class PoisonTest : public DispatchTest {
   // The worker executes the next call that it is given.
   worker::v1::Execute Execute(Life& life) {
     worker::v1::Execute execute = Next(life);
-    life.listings.push_back(life.page->List({{{.session = life.session, .call = execute.call()}}}));
+    const session::ExecutingCall call{.session = life.session, .call = execute.call()};
+    life.listings.push_back(life.page->List({{call}}, execute.alone() ? Trial::kYes : Trial::kNo));
     return execute;
   }
   worker::v1::Execute Next(Life& life) {
@@ -132,11 +134,31 @@ TEST_P(PoisonTest, ASuccessClearsASuspect) {
   Abandon(again);
 }
 
+TEST_P(PoisonTest, TheSameContentTwiceInOneDeadWorkerIsNotRefusedUntried) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& one = Start("same", {.retries = 1});
+  Outcome& other = Start("same", {.retries = 1});
+  Execute(first);
+  Execute(first);
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+
+  const worker::v1::Execute trial = Execute(second);
+
+  EXPECT_TRUE(trial.alone());
+  second.worker->Send(InlineResult(trial.call(), "done"));
+  // Which cleared the other one too.
+  second.worker->Send(InlineResult(Execute(second).call(), "done"));
+  EXPECT_EQ(Await(one).value_or(""), "done");
+  EXPECT_EQ(Await(other).value_or(""), "done");
+}
+
 TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
   MakePool(2, 10);
   Life& first = AddLife(0);
-  Outcome& innocent = Start("innocent", {.retries = 1});
-  Outcome& poison = Start("poison", {.retries = 1});
+  Outcome& one = Start("one", {.retries = 1});
+  Outcome& another = Start("another", {.retries = 1});
   Execute(first);
   Execute(first);
   AddLife(1);
@@ -154,10 +176,12 @@ TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
   EXPECT_EQ(Await(fresh).value_or(""), "fresh");
   EXPECT_TRUE(back.worker->NothingMore() && other.worker->NothingMore());
   other.worker->Send(InlineResult(trial.call(), "done"));
-
-  const bool innocent_first =
-      loop_.Await([&] { return innocent.result.has_value() || poison.result.has_value(); });
-  EXPECT_TRUE(innocent_first);
+  // The other suspect's turn. Both replicas are idle, and the first of them is chosen.
+  const worker::v1::Execute last = Execute(back);
+  EXPECT_TRUE(last.alone());
+  back.worker->Send(InlineResult(last.call(), "done"));
+  EXPECT_EQ(Await(one).value_or(""), "done");
+  EXPECT_EQ(Await(another).value_or(""), "done");
 }
 
 TEST_P(PoisonTest, WhatWaitedIsRunAgainFreely) {
@@ -207,6 +231,22 @@ TEST_P(PoisonTest, WhatRunsBesideATrialIsNotBlamed) {
 
   EXPECT_FALSE(again.alone());
   third.worker->Send(InlineResult(again.call(), "done"));
+  EXPECT_EQ(Await(beside).value_or(""), "done");
+}
+
+TEST_P(PoisonTest, NeitherIsWhatRunsBesideATrialOfAnotherLoop) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& beside = Start("beside");
+  Execute(first);
+  first.listings.push_back(first.page->List({{{.session = 1, .call = 1}}}, Trial::kYes));
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+
+  const worker::v1::Execute again = Execute(second);
+
+  EXPECT_FALSE(again.alone());
+  second.worker->Send(InlineResult(again.call(), "done"));
   EXPECT_EQ(Await(beside).value_or(""), "done");
 }
 

@@ -27,17 +27,26 @@ TEST_F(QuarantineTest, IsForTheSecondDeathByTheSameContent) {
   EXPECT_TRUE(quarantine_.empty());
   EXPECT_EQ(quarantine_.Judge(ContentOf("bad")), Verdict::kClear);
 
-  EXPECT_EQ(quarantine_.Convict(ContentOf("bad")), Verdict::kSuspect);
+  EXPECT_EQ(quarantine_.Convict(ContentOf("bad"), "life 1"), Verdict::kSuspect);
   EXPECT_EQ(quarantine_.Judge(ContentOf("bad")), Verdict::kSuspect);
-  EXPECT_EQ(quarantine_.Convict(ContentOf("bad")), Verdict::kQuarantined);
+  EXPECT_EQ(quarantine_.Convict(ContentOf("bad"), "life 2"), Verdict::kQuarantined);
 
   EXPECT_EQ(quarantine_.Judge(ContentOf("bad")), Verdict::kQuarantined);
   EXPECT_FALSE(quarantine_.empty());
 }
 
+TEST_F(QuarantineTest, CountsADeathOnce) {
+  // By two calls with the same content, or on two loops.
+  EXPECT_EQ(quarantine_.Convict(ContentOf("same"), "life 1"), Verdict::kSuspect);
+  EXPECT_EQ(quarantine_.Convict(ContentOf("same"), "life 1"), Verdict::kSuspect);
+
+  EXPECT_EQ(quarantine_.Judge(ContentOf("same")), Verdict::kSuspect);
+  EXPECT_EQ(quarantine_.Convict(ContentOf("same"), "life 2"), Verdict::kQuarantined);
+}
+
 TEST_F(QuarantineTest, ConcernsNothingElse) {
-  quarantine_.Convict(ContentOf("bad"));
-  quarantine_.Convict(ContentOf("bad"));
+  quarantine_.Convict(ContentOf("bad"), "life 1");
+  quarantine_.Convict(ContentOf("bad"), "life 2");
 
   EXPECT_EQ(quarantine_.Judge(ContentOf("bat")), Verdict::kClear);
   EXPECT_EQ(quarantine_.Judge(ContentOf("badly")), Verdict::kClear);
@@ -51,18 +60,18 @@ TEST_F(QuarantineTest, ConcernsNothingElse) {
 }
 
 TEST_F(QuarantineTest, ASuccessClears) {
-  quarantine_.Convict(ContentOf("unlucky"));
+  quarantine_.Convict(ContentOf("unlucky"), "life 1");
 
   quarantine_.Acquit(ContentOf("unlucky"));
 
   EXPECT_TRUE(quarantine_.empty());
-  EXPECT_EQ(quarantine_.Convict(ContentOf("unlucky")), Verdict::kSuspect);
+  EXPECT_EQ(quarantine_.Convict(ContentOf("unlucky"), "life 2"), Verdict::kSuspect);
 }
 
 TEST_F(QuarantineTest, EndsSomeMinutesAfterTheLastDeath) {
-  quarantine_.Convict(ContentOf("bad"));
+  quarantine_.Convict(ContentOf("bad"), "life 1");
   clock_.Advance(Quarantine::kKept - absl::Seconds(1));
-  quarantine_.Convict(ContentOf("bad"));
+  quarantine_.Convict(ContentOf("bad"), "life 2");
   clock_.Advance(Quarantine::kKept - absl::Seconds(1));
   EXPECT_EQ(quarantine_.Judge(ContentOf("bad")), Verdict::kQuarantined);
 
@@ -74,7 +83,7 @@ TEST_F(QuarantineTest, EndsSomeMinutesAfterTheLastDeath) {
 
 TEST_F(QuarantineTest, KeepsTheLastContentsOnly) {
   for (size_t i = 0; i <= Quarantine::kMaxContents; ++i) {
-    quarantine_.Convict(ContentOf(std::to_string(100000 + i)));
+    quarantine_.Convict(ContentOf(std::to_string(100000 + i)), "life");
   }
 
   EXPECT_EQ(quarantine_.Judge(ContentOf("100000")), Verdict::kClear);

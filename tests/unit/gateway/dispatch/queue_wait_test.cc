@@ -9,11 +9,13 @@ constexpr absl::Duration kTime = absl::Milliseconds(10);
 
 class QueueWaitTest : public ::testing::Test {
  protected:
-  // `count` calls leave, a time `gap` apart, while there are always `waiting`.
+  // `count` calls, which have come by now, leave, a time `gap` apart, while there are always
+  // `waiting`.
   void WorkOff(size_t waiting, int count, absl::Duration gap) {
+    const absl::Time joined = now_;
     for (int i = 0; i < count; ++i) {
       now_ += gap;
-      wait_.Leave(waiting, now_);
+      wait_.Leave(waiting, joined, now_);
     }
   }
   absl::Duration Predict(size_t waiting) const { return wait_.Predict(waiting, now_); }
@@ -23,14 +25,12 @@ class QueueWaitTest : public ::testing::Test {
 };
 
 TEST_F(QueueWaitTest, KnowsNothingAtFirst) {
-  wait_.Join(0, now_);
   WorkOff(100, QueueWait::kLeastMeasurements - 1, kTime);
 
   EXPECT_EQ(Predict(99), absl::ZeroDuration());
 }
 
 TEST_F(QueueWaitTest, IsTheLengthTimesTheGap) {
-  wait_.Join(0, now_);
   WorkOff(100, 20, kTime);
 
   EXPECT_EQ(Predict(99), 100 * kTime);
@@ -38,7 +38,6 @@ TEST_F(QueueWaitTest, IsTheLengthTimesTheGap) {
 }
 
 TEST_F(QueueWaitTest, ConcludesNothingFromOneLengthAboutAnother) {
-  wait_.Join(0, now_);
   WorkOff(1, 20, kTime);
 
   EXPECT_EQ(Predict(0), kTime);
@@ -46,7 +45,6 @@ TEST_F(QueueWaitTest, ConcludesNothingFromOneLengthAboutAnother) {
 }
 
 TEST_F(QueueWaitTest, CallsThatLeaveTogetherShareAGap) {
-  wait_.Join(0, now_);
   for (int batch = 0; batch < 10; ++batch) {
     WorkOff(64, 1, 8 * kTime);
     WorkOff(64, 7, absl::ZeroDuration());
@@ -56,28 +54,32 @@ TEST_F(QueueWaitTest, CallsThatLeaveTogetherShareAGap) {
 }
 
 TEST_F(QueueWaitTest, IdleTimeCountsForNothing) {
-  wait_.Join(0, now_);
   WorkOff(1, 20, kTime);
   now_ += absl::Milliseconds(500);
-  wait_.Join(0, now_);
   WorkOff(1, 1, kTime);
 
   EXPECT_EQ(Predict(0), kTime);
 }
 
+TEST_F(QueueWaitTest, NeitherDoesItWhileALongCallIsThere) {
+  for (int i = 0; i < 20; ++i) {
+    WorkOff(2, 1, kTime);
+    now_ += absl::Milliseconds(200);
+  }
+
+  EXPECT_EQ(Predict(1), 2 * kTime);
+}
+
 TEST_F(QueueWaitTest, ForgetsWhatIsLongAgo) {
-  wait_.Join(0, now_);
   WorkOff(100, 20, kTime);
   now_ += QueueWait::kBelieved + kTime;
   EXPECT_EQ(Predict(99), absl::ZeroDuration());
 
-  wait_.Join(0, now_);
   WorkOff(100, 20, 2 * kTime);
   EXPECT_EQ(Predict(99), 200 * kTime);
 }
 
 TEST_F(QueueWaitTest, WhatKeptAllFromLeavingCountsForNothingOnceItHasPassed) {
-  wait_.Join(0, now_);
   WorkOff(100, 20, kTime);
   now_ += absl::Seconds(2);
   WorkOff(100, 1, kTime);

@@ -277,6 +277,19 @@ TEST_P(WorkerSessionTest, ALostSessionsTensorsStayReadable) {
   Forget(made);
 }
 
+TEST_P(WorkerSessionTest, AResultThatCameBeforeTheNewsOfADeathIsDelivered) {
+  if (GetParam() != WorkerTransport::kExpress) return;  // What gRPC has read can't be asked for.
+  Outcome& answered = Start("answered");
+  const uint64_t call = worker_->NextExecute().call();
+
+  loop_.Do([&] {  // In one turn, so that nobody else reads the socket in between.
+    worker_->Send(InlineResult(call, "done"));
+    pool_->replica(0).OnExited(/*comes_back=*/true);
+  });
+
+  EXPECT_EQ(Await(answered).value_or(""), "done");
+}
+
 TEST_P(WorkerSessionTest, AResultThatCameBeforeTheLossIsDelivered) {
   Outcome& answered = Start("answered");
   Outcome& lost = Start("lost");

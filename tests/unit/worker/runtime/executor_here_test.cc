@@ -1,4 +1,6 @@
 // Executions in the thread that brings the calls.
+#include <signal.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,6 +84,23 @@ TEST_F(SubmitHereTest, ShortExecutionsRunInTheThreadThatBringsTheCall) {
   EXPECT_FALSE(LastWasHere());
 
   SubmitUntilHere();
+}
+
+// Else a stack that is used up ends the process before that can be recorded.
+TEST_F(SubmitHereTest, ThisThreadHasASignalStackToo) {
+  TakesOnce(absl::ZeroDuration());
+  std::vector<bool> has_stack;
+  backend_.Behave([&](const Invocation& invocation, Outputs& outputs) {
+    threads_.push_back(std::this_thread::get_id());
+    stack_t stack{};
+    sigaltstack(nullptr, &stack);
+    has_stack.push_back((stack.ss_flags & SS_DISABLE) == 0);
+    return Identity(invocation, outputs);
+  });
+
+  SubmitUntilHere();
+
+  EXPECT_TRUE(has_stack.back());
 }
 
 TEST_F(SubmitHereTest, TheFirstExecutionIsForTheModelsThread) {

@@ -242,6 +242,32 @@ TEST_F(ExecutorTest, BrokenFramingIsRefusedBeforeTheBackendSeesIt) {
   EXPECT_TRUE(backend_.executions().empty());
 }
 
+TEST_F(ExecutorTest, ACallIsListedUntilItsAnswerIsSent) {
+  Queue(1, "x");
+  EXPECT_EQ(NextResult().code(), 0U);
+  EXPECT_TRUE(peer_.listed_when_sent());
+
+  backend_.Behave([](const Invocation&, Outputs&) { return absl::InternalError("broken"); });
+  Queue(2, "y");
+  EXPECT_NE(NextResult().code(), 0U);
+  EXPECT_TRUE(peer_.listed_when_sent());
+
+  executor_.reset();
+  EXPECT_FALSE(peer_.page().executing());
+}
+
+TEST_F(ExecutorTest, ACallIsListedBeforeItsInputsAreLookedAt) {
+  MethodSignature text = backend_.signature().at("run");
+  text.inputs.front() = {"text", SingleType(ValueKind::kText)};
+  auto call = peer_.MakeCall(1, text, std::string("\xff\xff\0\0tiffin", 10));
+  call->inputs.front().shape = {1};
+
+  queue_.Push(call);
+
+  EXPECT_NE(NextResult().code(), 0U);
+  EXPECT_TRUE(peer_.listed_when_sent());
+}
+
 TEST_F(ExecutorTest, DestructionFinishesTheExecutionUnderWay) {
   Occupy();
   gate_->Open();

@@ -23,6 +23,7 @@ class TestPeer {
       : peer_(std::make_shared<Peer>(/*session=*/7, limits, clock_,
                                      [this](const v1::Frames& message) {
                                        absl::MutexLock lock(&mutex_);
+                                       listed_ = page_->executing();
                                        message_ = message;
                                        has_message_ = true;
                                        return session::FrameWriter::Progress::kStarted;
@@ -47,6 +48,11 @@ class TestPeer {
     v1::Frame frame = std::move(frames_.front());
     frames_.pop_front();
     return frame;
+  }
+  // Calls were listed on the page when the last message was sent.
+  bool listed_when_sent() {
+    absl::MutexLock lock(&mutex_);
+    return listed_;
   }
   // True if no frame waits.
   [[nodiscard]] bool Silent() {
@@ -89,6 +95,7 @@ class TestPeer {
   absl::Mutex mutex_;
   v1::Frames message_ ABSL_GUARDED_BY(mutex_);
   bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
+  bool listed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<v1::Frame> frames_;  // In the test's thread.
   const std::shared_ptr<Peer> peer_;
 };
