@@ -32,11 +32,17 @@ std::string ElementJson(std::string_view element, ValueKind kind, bool payloads)
   switch (kind) {
     case ValueKind::kText:
       return JsonText(BoundedUtf8(element, kMaxRecordedText));
-    case ValueKind::kJson:
+    case ValueKind::kJson: {
       // Whole, or as the text that its beginning is.
-      return element.size() <= kMaxRecordedText && nlohmann::json::accept(element)
-                 ? std::string(element)
-                 : JsonText(BoundedUtf8(element, kMaxRecordedText));
+      if (element.size() > kMaxRecordedText || !nlohmann::json::accept(element)) {
+        return JsonText(BoundedUtf8(element, kMaxRecordedText));
+      }
+      // On one line: what would end it can only be space between JSON's parts.
+      std::string json(element);
+      std::replace_if(
+          json.begin(), json.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+      return json;
+    }
     default:
       return DigestJson(element, payloads);
   }
