@@ -152,15 +152,21 @@ bool DataLog::Samples(const PlannedMonitor& monitor) {
 }
 
 void DataLog::Add(Execution& execution) {
-  DataRecord record = RecordOf(execution);
-  const uint64_t size = record.size();
-  const absl::MutexLock lock(&mutex_);
-  if (waiting_.size() >= limits_.records || waiting_bytes_ + size > limits_.bytes) {
-    ++dropped_;
-    return;
+  Execution::Monitored monitored = execution.TakeMonitored();
+  const uint64_t bytes = RecordSize(monitored);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (taken_records_ >= limits_.records || taken_bytes_ + bytes > limits_.bytes) {
+      ++dropped_;
+      return;
+    }
+    ++taken_records_;
+    taken_bytes_ += bytes;
   }
-  waiting_bytes_ += size;
-  waiting_.push_back(std::move(record));
+  // What has its place is copied, and nothing else: values are large.
+  Waiting waiting{.record = RecordOf(execution, std::move(monitored)), .bytes = bytes};
+  const absl::MutexLock lock(&mutex_);
+  waiting_.push_back(std::move(waiting));
 }
 
 void DataLog::Run() {
@@ -168,20 +174,21 @@ void DataLog::Run() {
     return !waiting_.empty() || write_until_ != absl::InfiniteFuture();
   };
   while (true) {
-    DataRecord record;
+    Waiting next;
     absl::Time until;
     {
       const absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&has_work));
       if (waiting_.empty()) break;
       // One at a time: those that wait count, and can be dropped.
-      record = std::move(waiting_.front());
+      next = std::move(waiting_.front());
       waiting_.pop_front();
-      waiting_bytes_ -= record.size();
+      --taken_records_;
+      taken_bytes_ -= next.bytes;
       until = write_until_;
     }
     if (absl::Now() < until) {
-      Write(record);
+      Write(next.record);
     } else {
       ++dropped_;
     }

@@ -1,12 +1,15 @@
 #include "gateway/monitor/data_log.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -123,6 +126,31 @@ TEST_F(DataLogTest, WhatIsTooMuchIsDroppedAndTold) {
   log.reset();
   EXPECT_THAT(LinesOf(Path()), IsEmpty());
   EXPECT_THAT(captured.text(), HasSubstr("10 records of monitors were dropped"));
+}
+
+// Who reads these bytes dies.
+class UntouchableBuffer : public Buffer {
+ public:
+  UntouchableBuffer() { EXPECT_NE(page_, MAP_FAILED); }
+  ~UntouchableBuffer() override { munmap(page_, kSize); }
+  absl::StatusOr<std::span<const std::byte>> Bytes() const override {
+    return std::span(static_cast<const std::byte*>(page_), kSize);
+  }
+  uint64_t size() const override { return kSize; }
+
+ private:
+  static constexpr size_t kSize = 4096;
+  void* const page_ = mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+};
+
+TEST_F(DataLogTest, WhatIsDroppedIsNotCopied) {
+  auto log = Open({.records = 1024, .bytes = 1});
+  monitored = true;
+  Start({Value{
+      .dtype = DataType::kInt64, .shape = {1}, .buffer = std::make_shared<UntouchableBuffer>()}});
+  RunPosted();
+  log->Add(*execution);
+  EXPECT_EQ(log->dropped(), 1U);
 }
 
 // A limit of this process', while it lives: as if the disk, or something else, were full.
