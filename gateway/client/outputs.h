@@ -16,7 +16,7 @@ namespace tiffin::gateway::client {
 struct Output {
   Port port;
   TensorView value;
-  std::vector<std::string_view> rows;  // Of what is no tensor.
+  std::vector<std::string_view> rows;  // Of BYTES.
 };
 
 // In the model's order, checked against its types. INTERNAL if the reply is not what it should be.
