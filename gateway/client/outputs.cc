@@ -188,7 +188,7 @@ absl::StatusOr<std::string> OutputFile(const Output& output, std::string_view fi
     }
     return written;
   }
-  if (output.rows.size() == 1) {
+  if (output.port.spec.type.shape.empty() && output.rows.size() == 1) {
     return std::string(output.rows.front());
   }
   ASSIGN_OR_RETURN(const json value, OutputJson(output));

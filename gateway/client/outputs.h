@@ -16,7 +16,7 @@ namespace tiffin::gateway::client {
 struct Output {
   Port port;
   TensorView value;
-  std::vector<std::string_view> rows;  // Of what is no tensor.
+  std::vector<std::string_view> rows;  // Of BYTES.
 };
 
 // In the model's order, checked against its types. INTERNAL if the reply is not what it should be.
@@ -31,8 +31,8 @@ std::string OutputText(const Output& output);
 // rows where there may be several. UNIMPLEMENTED for FP16 and BF16, which JSON has not.
 absl::StatusOr<nlohmann::json> OutputJson(const Output& output);
 
-// What a file of it holds: a single row's bytes as they are; a tensor as .npy where the file's name
-// ends so, else as JSON.
+// What a file of it holds: the bytes of a single value as they are, also of a BYTES tensor without
+// dimensions; any other tensor as .npy where the file's name ends so, else as JSON.
 absl::StatusOr<std::string> OutputFile(const Output& output, std::string_view file);
 
 }  // namespace tiffin::gateway::client

@@ -76,15 +76,16 @@ absl::StatusOr<Timeline> ParseTimeline(std::string_view text) {
   }
   Timeline timeline;
   timeline.total_us = Number(object, "total_us");
-  timeline.server = PartsOf(object, {"parse", "gather"});
+  timeline.server = PartsOf(object, {"parse", "dispatch", "gather"});
   timeline.truncated = object.contains("truncated");
   for (const json& step : *steps) {
     if (!step.is_object()) continue;
-    timeline.steps.push_back({.name = Text(step, "name"),
-                              .runner = Text(step, "runner"),
-                              .start_us = Number(step, "start_us"),
-                              .end_us = Number(step, "end_us"),
-                              .parts = PartsOf(step, {"queue", "batch", "transport", "compute"})});
+    timeline.steps.push_back(
+        {.name = Text(step, "name"),
+         .runner = Text(step, "runner"),
+         .start_us = Number(step, "start_us"),
+         .end_us = Number(step, "end_us"),
+         .parts = PartsOf(step, {"queue", "batch", "compute", "transport", "retry"})});
   }
   const auto path = object.find("critical_path");
   if (path != object.end() && path->is_array()) {

@@ -103,15 +103,26 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>&
   std::vector<std::string> files;
   for (const std::string& name : names) {
     std::error_code code;
-    if (!fs::is_directory(name, code)) {
+    // Of anything else it is not known whether it ends, nor when.
+    if (fs::is_regular_file(name, code)) {
       files.push_back(name);
       continue;
+    }
+    if (!fs::is_directory(name, code)) {
+      return absl::InvalidArgumentError(StrCat("--each ", name, ": ",
+                                               code ? StrCat("can't read it (", code.message(), ")")
+                                                    : std::string("is neither a file nor a folder"),
+                                               "; name files, or folders of files"));
     }
     const size_t first = files.size();
     for (fs::directory_iterator entry(name, code); !code && entry != fs::directory_iterator();
          entry.increment(code)) {
       const bool is_hidden = entry->path().filename().string().starts_with(".");
       if (entry->is_regular_file(code) && !is_hidden) files.push_back(entry->path().string());
+    }
+    if (code) {
+      return absl::InvalidArgumentError(
+          StrCat("--each ", name, ": can't read the folder (", code.message(), ")"));
     }
     if (files.size() == first) {
       return absl::InvalidArgumentError(StrCat("--each ", name, ": there are no files in it"));
@@ -131,9 +142,38 @@ absl::StatusOr<std::map<std::string, std::string>> OutputFilesOf(const CallComma
       return absl::InvalidArgumentError(StrCat("--output ", text, ": there is no such output",
                                                model.Hint(pair.first, model.outputs)));
     }
-    files.insert(pair);
+    if (!files.insert(pair).second) {
+      return absl::InvalidArgumentError(
+          StrCat("--output ", text, ": '", pair.first, "' has a file already; name one"));
+    }
   }
   return files;
+}
+
+// Of one call. A line each where there may be many.
+void PrintObject(Json json, const std::string& request_id, const std::string& file) {
+  json["request_id"] = request_id.empty() ? Json() : Json(request_id);
+  if (file.empty()) {
+    PrintJson(json);
+    return;
+  }
+  json["file"] = file;
+  Print(StrCat(json.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
+                         Json::error_handler_t::replace),
+               "\n"));
+}
+
+// What went wrong with a call, or before there was one: on stderr, and as JSON where that is
+// wanted.
+void ShowError(const CallCommand& command, const absl::Status& status,
+               const client::InferResult& result, const std::string& file) {
+  const std::string code = absl::StatusCodeToString(status.code());
+  const std::string line =
+      StrCat("tiffin: ", file.empty() ? "" : StrCat(file, ": "), code, ": ", Message(status),
+             result.request_id.empty() ? "" : StrCat(" (request ", result.request_id, ")"), "\n");
+  std::fputs(IsTerminal(STDERR_FILENO) ? WithoutControls(line).c_str() : line.c_str(), stderr);
+  if (!command.json) return;
+  PrintObject({{"error", {{"code", code}, {"message", Message(status)}}}}, result.request_id, file);
 }
 
 // One or many calls of a model, with what is printed of each.
@@ -150,12 +190,15 @@ class Caller {
   // `file`: the one of --each; empty without. The result is an exit code.
   int Call(const std::vector<Argument>& arguments, const std::string& file) {
     const auto request = client::MakeRequest(model_, arguments);
-    if (!request.ok()) return ReportError(request.status());
+    if (!request.ok()) {
+      ShowError(command_, request.status(), {}, file);
+      return ExitCodeOf(request.status());
+    }
     const client::InferResult result = connection_.Infer(*request, options_);
     absl::Status shown = result.status;
     if (shown.ok()) shown = Show(result, file);
     if (shown.ok()) return kExitDone;
-    ShowError(shown, result, file);
+    ShowError(command_, shown, result, file);
     return kExitFailed;
   }
 
@@ -184,7 +227,7 @@ class Caller {
       json["timing"] = Json::parse(result.timing, /*cb=*/nullptr, /*allow_exceptions=*/false);
       if (json["timing"].is_discarded()) json["timing"] = nullptr;
     }
-    PrintObject(std::move(json), result, file);
+    PrintObject(std::move(json), result.request_id, file);
     return absl::OkStatus();
   }
 
@@ -216,45 +259,12 @@ class Caller {
     return absl::OkStatus();
   }
 
-  void ShowError(const absl::Status& status, const client::InferResult& result,
-                 const std::string& file) {
-    const std::string code = absl::StatusCodeToString(status.code());
-    const std::string line =
-        StrCat("tiffin: ", file.empty() ? "" : StrCat(file, ": "), code, ": ", Message(status),
-               result.request_id.empty() ? "" : StrCat(" (request ", result.request_id, ")"), "\n");
-    std::fputs(line.c_str(), stderr);
-    if (!command_.json) return;
-    PrintObject({{"error", {{"code", code}, {"message", Message(status)}}}}, result, file);
-  }
-
-  // A line each where there may be many.
-  void PrintObject(Json json, const client::InferResult& result, const std::string& file) {
-    json["request_id"] = result.request_id.empty() ? Json() : Json(result.request_id);
-    if (file.empty()) {
-      PrintJson(json);
-      return;
-    }
-    json["file"] = file;
-    Print(StrCat(json.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                           Json::error_handler_t::replace),
-                 "\n"));
-  }
-
   const CallCommand& command_;
   client::Connection& connection_;
   const client::CallOptions options_;
   const client::Model model_;
   const std::map<std::string, std::string> files_;  // Of outputs.
 };
-
-// With what the server says when it is asked for the model.
-absl::StatusOr<client::Model> Describe(const CallCommand& command, client::Connection& connection,
-                                       const client::CallOptions& options) {
-  absl::StatusOr<client::Model> model = connection.Describe(command.target, options);
-  if (model.ok()) return model;
-  return absl::Status(model.status().code(), StrCat(absl::StatusCodeToString(model.status().code()),
-                                                    ": ", Message(model.status())));
-}
 
 int CallAll(const CallCommand& command, const std::vector<Argument>& arguments,
             const std::vector<std::string>& files, client::Interrupts& interrupts) {
@@ -263,9 +273,9 @@ int CallAll(const CallCommand& command, const std::vector<Argument>& arguments,
   absl::StatusOr<client::Connection> connection =
       client::Connection::Create(command.address, interrupts);
   if (!connection.ok()) return ReportError(connection.status());
-  absl::StatusOr<client::Model> model = Describe(command, *connection, *options);
+  absl::StatusOr<client::Model> model = connection->Describe(command.target, *options);
   if (!model.ok()) {
-    ReportError(model.status());
+    ShowError(command, model.status(), {}, "");
     return kExitFailed;
   }
   absl::StatusOr<std::map<std::string, std::string>> output_files = OutputFilesOf(command, *model);
@@ -277,11 +287,13 @@ int CallAll(const CallCommand& command, const std::vector<Argument>& arguments,
   for (const std::string& file : files) {
     std::vector<Argument> with_file = arguments;
     absl::StatusOr<Argument> argument = client::ReadArgument(StrCat("@", file));
-    if (!argument.ok()) return ReportError(argument.status());
+    if (!argument.ok()) {
+      ShowError(command, argument.status(), {}, file);
+      exit_code = std::max(exit_code, ExitCodeOf(argument.status()));
+      continue;
+    }
     with_file.push_back(*std::move(argument));
-    const int called = caller.Call(with_file, file);
-    if (called == kExitUsage) return called;
-    exit_code = std::max(exit_code, called);
+    exit_code = std::max(exit_code, caller.Call(with_file, file));
     if (interrupts.signal() != 0 || connection->unreachable()) break;
   }
   return exit_code;
@@ -291,7 +303,7 @@ int Call(const CallCommand& command) {
   // Before the signals are watched: who waits for stdin can be interrupted as always.
   std::vector<Argument> arguments;
   for (const std::string& text : command.inputs) {
-    absl::StatusOr<Argument> argument = client::ReadArgument(WithoutGuard(text));
+    absl::StatusOr<Argument> argument = client::ReadArgument(text);
     if (!argument.ok()) return ReportError(argument.status());
     arguments.push_back(*std::move(argument));
   }

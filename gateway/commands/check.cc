@@ -78,13 +78,16 @@ int Check(const CheckOptions& options) {
   if (const auto typed = typed::Descriptors::Create(*services); !typed.ok()) {
     return Fail(options, typed.status());
   }
+  // First: what could not be written is an error, in the JSON too.
+  if (const absl::Status written = WriteFiles(options, *services); !written.ok()) {
+    return Fail(options, written);
+  }
   if (options.json) {
     PrintJson(PlanJson(*plan, *services));
   } else {
     PrintPlan(*plan, *services);
   }
-  const absl::Status written = WriteFiles(options, *services);
-  return written.ok() ? kExitDone : ReportError(written);
+  return kExitDone;
 }
 
 }  // namespace
@@ -100,7 +103,7 @@ void AddCheck(CLI::App& app, Command& chosen) {
                     "Draw each API's graph into this folder, as SERVICE.API.svg (needs Graphviz)");
   check->add_flag("--json", options->json,
                   "Print the plan, or the errors, as one JSON object: ok, errors, services, "
-                  "resources");
+                  "resources, note");
   Teach(*check,
         {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
          "tiffin check deploy/examples/*/service.yaml --store build/models --cpus 4 --json",

@@ -16,6 +16,7 @@ namespace tiffin::gateway {
 
 namespace {
 
+// Begins an argument in brackets, such as a JSON list, which CLI11 would take apart.
 constexpr char kGuard = '\x1f';
 
 // In the order that CLI11 wants: the last first.
@@ -29,11 +30,18 @@ std::vector<std::string> GuardedArguments(int argc, const char* const* argv) {
   return arguments;
 }
 
-}  // namespace
-
-std::string WithoutGuard(const std::string& argument) {
-  return argument.starts_with(kGuard) ? argument.substr(1) : argument;
+// Has all values of `app`'s commands come without the guard.
+void StripGuards(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_expected_max() == 0) continue;  // A flag.
+    option->transform([](const std::string& value) {
+      return value.starts_with(kGuard) ? value.substr(1) : value;
+    });
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) StripGuards(*command);
 }
+
+}  // namespace
 
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands) {
   CLI::App app("Tiffin serves many models as one service.", "tiffin");
@@ -41,6 +49,7 @@ int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddC
   app.require_subcommand(1);
   Command chosen;
   for (const AddCommand add : commands) add(app, chosen);
+  StripGuards(app);
   Teach(app, {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
               "tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",
               "tiffin call inference_graph_demo.predict @build/images/digits/digit_7.png"});

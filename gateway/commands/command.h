@@ -37,10 +37,6 @@ void AddTune(CLI::App& app, Command& chosen);
 // The whole of main(): parses the arguments and runs the command that they name.
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands);
 
-// A positional argument as it was written: RunCommandLine guards what stands in brackets, such as a
-// JSON list, which CLI11 would take apart.
-std::string WithoutGuard(const std::string& argument);
-
 // Of a command that failed.
 int ExitCodeOf(const absl::Status& status);
 // Prints why a command failed on stderr; the exit code for it.

@@ -1,6 +1,8 @@
 #include "gateway/monitor/data_log.h"
 
 #include <algorithm>
+#include <fstream>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +31,17 @@ absl::Status CheckFolder(const fs::path& folder) {
                                            " is no folder, and can't be made one; name another"));
 }
 
+// A line that was cut, by a full disk or by the end of its writer, must not be the beginning of the
+// next one. Throws what the sink throws.
+void EndLastLine(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::ate | std::ios::binary);
+  if (!file || file.tellg() <= 0) return;  // The sink tells what is wrong, if something is.
+  file.seekg(-1, std::ios::end);
+  if (file.get() == '\n') return;
+  file.seekp(0, std::ios::end);
+  if (!file.put('\n').flush()) spdlog::throw_spdlog_ex(StrCat("can't write to ", path));
+}
+
 }  // namespace
 
 // A file that is written, and rotated when it is full. Throws nothing.
@@ -54,15 +67,12 @@ class DataLog::File {
 
   // False: it was not written. What is wrong is told once, and also when it is over.
   bool Write(const std::string& line) {
-    try {
-      // What was written of a line before it failed must not be the beginning of this one.
-      sink_.log({"", spdlog::level::info, failed_ ? StrCat("\n", line) : line});
-      sink_.flush();
-    } catch (const spdlog::spdlog_ex& failure) {
+    const std::optional<std::string> failure = TryWrite(line);
+    if (failure.has_value()) {
       if (!std::exchange(failed_, true)) {
         log::Write(log::Level::kError, "monitor_failed",
-                   StrCat("monitor ", path_, " can't be written: ", failure.what()),
-                   {{"file", path_}, {"error", failure.what()}});
+                   StrCat("monitor ", path_, " can't be written: ", *failure),
+                   {{"file", path_}, {"error", *failure}});
       }
       return false;
     }
@@ -75,13 +85,32 @@ class DataLog::File {
 
  private:
   File(const fs::path& path, const config::MonitorConfig& config)
-      : path_(path.native()),
-        sink_(path_, config.rotate_size, static_cast<size_t>(config.rotate_keep)) {
-    sink_.set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));
+      : path_(path.native()), config_(config) {
+    OpenSink();
+  }
+
+  void OpenSink() {
+    EndLastLine(path_);
+    sink_.emplace(path_, config_.rotate_size, static_cast<size_t>(config_.rotate_keep));
+    sink_->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));
+  }
+
+  // What went wrong, if it was not written.
+  std::optional<std::string> TryWrite(const std::string& line) {
+    try {
+      if (!sink_.has_value()) OpenSink();
+      sink_->log({"", spdlog::level::info, line});
+      sink_->flush();
+      return std::nullopt;
+    } catch (const spdlog::spdlog_ex& failure) {
+      sink_.reset();  // It may have lost its file, which it would write to all the same.
+      return failure.what();
+    }
   }
 
   const std::string path_;
-  spdlog::sinks::rotating_file_sink_st sink_;
+  const config::MonitorConfig config_;
+  std::optional<spdlog::sinks::rotating_file_sink_st> sink_;  // None after a failure.
   bool failed_ = false;
 };
 
@@ -123,15 +152,21 @@ bool DataLog::Samples(const PlannedMonitor& monitor) {
 }
 
 void DataLog::Add(Execution& execution) {
-  DataRecord record = RecordOf(execution);
-  const uint64_t size = record.size();
-  const absl::MutexLock lock(&mutex_);
-  if (waiting_.size() >= limits_.records || waiting_bytes_ + size > limits_.bytes) {
-    ++dropped_;
-    return;
+  Execution::Monitored monitored = execution.TakeMonitored();
+  const uint64_t bytes = RecordSize(monitored);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (taken_records_ >= limits_.records || taken_bytes_ + bytes > limits_.bytes) {
+      ++dropped_;
+      return;
+    }
+    ++taken_records_;
+    taken_bytes_ += bytes;
   }
-  waiting_bytes_ += size;
-  waiting_.push_back(std::move(record));
+  // What has its place is copied, and nothing else: values are large.
+  Waiting waiting{.record = RecordOf(execution, std::move(monitored)), .bytes = bytes};
+  const absl::MutexLock lock(&mutex_);
+  waiting_.push_back(std::move(waiting));
 }
 
 void DataLog::Run() {
@@ -139,20 +174,21 @@ void DataLog::Run() {
     return !waiting_.empty() || write_until_ != absl::InfiniteFuture();
   };
   while (true) {
-    DataRecord record;
+    Waiting next;
     absl::Time until;
     {
       const absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&has_work));
       if (waiting_.empty()) break;
       // One at a time: those that wait count, and can be dropped.
-      record = std::move(waiting_.front());
+      next = std::move(waiting_.front());
       waiting_.pop_front();
-      waiting_bytes_ -= record.size();
+      --taken_records_;
+      taken_bytes_ -= next.bytes;
       until = write_until_;
     }
     if (absl::Now() < until) {
-      Write(record);
+      Write(next.record);
     } else {
       ++dropped_;
     }

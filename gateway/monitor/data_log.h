@@ -49,6 +49,10 @@ class DataLog {
 
  private:
   class File;
+  struct Waiting {
+    DataRecord record;
+    uint64_t bytes = 0;
+  };
 
   explicit DataLog(DataLogLimits limits);
   void Run();
@@ -61,8 +65,10 @@ class DataLog {
 
   absl::Mutex mutex_;
   absl::BitGen random_ ABSL_GUARDED_BY(mutex_);
-  std::deque<DataRecord> waiting_ ABSL_GUARDED_BY(mutex_);
-  uint64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Of those that wait, and those that are about to.
+  uint64_t taken_records_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t taken_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time write_until_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // By absl::Now().
 
   // The writer's own.

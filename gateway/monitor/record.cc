@@ -32,11 +32,17 @@ std::string ElementJson(std::string_view element, ValueKind kind, bool payloads)
   switch (kind) {
     case ValueKind::kText:
       return JsonText(BoundedUtf8(element, kMaxRecordedText));
-    case ValueKind::kJson:
+    case ValueKind::kJson: {
       // Whole, or as the text that its beginning is.
-      return element.size() <= kMaxRecordedText && nlohmann::json::accept(element)
-                 ? std::string(element)
-                 : JsonText(BoundedUtf8(element, kMaxRecordedText));
+      if (element.size() > kMaxRecordedText || !nlohmann::json::accept(element)) {
+        return JsonText(BoundedUtf8(element, kMaxRecordedText));
+      }
+      // On one line: what would end it can only be space between JSON's parts.
+      std::string json(element);
+      std::replace_if(
+          json.begin(), json.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+      return json;
+    }
     default:
       return DigestJson(element, payloads);
   }
@@ -80,35 +86,30 @@ std::string ValueJson(const DataRecord::Value& value, const DataRecord& record) 
                                          : NumbersJson(value, record.has_rows);
 }
 
-DataRecord::Value Copy(const PlannedMonitor::Value& planned, const Value& value) {
-  DataRecord::Value copy{.name = planned.name,
-                         .type = planned.type,
-                         .dtype = value.dtype,
-                         .shape = value.shape,
-                         .bytes = {}};
+// What is kept of a value, where it lies.
+std::string_view KeptBytes(const Value& value) {
   const absl::StatusOr<TensorView> view = value.View();
-  if (!view.ok()) return copy;
-  std::string_view bytes = AsStringView(view->bytes);
-  if (value.dtype != DataType::kBytes) {
-    bytes = bytes.substr(0, kMaxRecordedElements * ElementSize(value.dtype));
-  }
-  copy.bytes = bytes;
-  return copy;
+  if (!view.ok()) return "";
+  const std::string_view bytes = AsStringView(view->bytes);
+  return value.dtype == DataType::kBytes
+             ? bytes
+             : bytes.substr(0, kMaxRecordedElements * ElementSize(value.dtype));
 }
 
 }  // namespace
 
-uint64_t DataRecord::size() const {
+uint64_t RecordSize(const Execution::Monitored& monitored) {
   uint64_t size = sizeof(DataRecord);
-  for (const Value& value : values) size += sizeof(Value) + value.bytes.size();
-  for (const std::string& record : records) size += record.size();
+  for (const Value& value : monitored.values) {
+    size += sizeof(DataRecord::Value) + KeptBytes(value).size();
+  }
+  for (const std::string& record : monitored.records) size += record.size();
   return size;
 }
 
-DataRecord RecordOf(Execution& execution) {
+DataRecord RecordOf(const Execution& execution, Execution::Monitored monitored) {
   const PlannedApi& api = execution.plan();
   const PlannedMonitor& monitor = *api.monitor;
-  Execution::Monitored monitored = execution.TakeMonitored();
   DataRecord record{.time = absl::Now(),
                     .file = monitor.config.file,
                     .service = api.service,
@@ -120,7 +121,12 @@ DataRecord RecordOf(Execution& execution) {
                     .values = {},
                     .records = std::move(monitored.records)};
   for (size_t i = 0; i < monitored.values.size(); ++i) {
-    record.values.push_back(Copy(monitor.values[i], monitored.values[i]));
+    const Value& value = monitored.values[i];
+    record.values.push_back({.name = monitor.values[i].name,
+                             .type = monitor.values[i].type,
+                             .dtype = value.dtype,
+                             .shape = value.shape,
+                             .bytes = std::string(KeptBytes(value))});
   }
   return record;
 }

@@ -37,12 +37,13 @@ struct DataRecord {
   bool payloads = false;
   std::vector<Value> values;
   std::vector<std::string> records;  // Of functions: JSON objects.
-
-  uint64_t size() const;
 };
 
-// Of a request that is monitored and has ended well. On the loop's thread.
-DataRecord RecordOf(Execution& execution);
+// The bytes that a record of these takes. Copies nothing.
+uint64_t RecordSize(const Execution::Monitored& monitored);
+
+// Of a request that has ended well, and what was taken from it. On the loop's thread.
+DataRecord RecordOf(const Execution& execution, Execution::Monitored monitored);
 
 // One line of JSON, without its end.
 std::string ToJson(const DataRecord& record);

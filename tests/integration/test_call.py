@@ -193,6 +193,43 @@ def test_each_goes_on_after_a_file_that_fails(both):
     assert re.search(r"README.md: INVALID_ARGUMENT: .*not an image", made.stderr)
 
 
+def test_each_goes_on_after_a_file_that_is_no_such_input(both, folder):
+    (folder / "a").write_bytes(b"\xff")
+    (folder / "b").write_text("What a lovely dinner!")
+    made = call(both, SENTIMENT, "--json", "--each", folder)
+    assert made.returncode == 2
+    assert f"tiffin: {folder / 'a'}: INVALID_ARGUMENT: " in made.stderr
+    bad, good = [json.loads(line) for line in made.stdout.splitlines()]
+    assert bad["file"] == str(folder / "a")
+    assert bad["error"]["code"] == "INVALID_ARGUMENT"
+    assert good["outputs"]["label"] == ["POSITIVE"]
+
+
+@pytest.mark.parametrize("args, code", [
+    (["inference_graph_demo.predikt", "x"], "NOT_FOUND"),
+    ([PREDICT], "INVALID_ARGUMENT"),
+    ([PREDICT, "x", "--address", "unix:/nowhere"], "UNAVAILABLE"),
+])
+def test_json_of_what_was_never_called_is_an_error_too(both, args, code):
+    made = call(both, *args, "--json")
+    error = json.loads(made.stdout)
+    assert error["error"]["code"] == code
+    assert error["error"]["message"] in made.stderr
+    assert error["request_id"] is None
+
+
+def test_each_takes_nothing_that_may_not_end(both, folder):
+    os.mkfifo(folder / "fifo")
+    for name in ("-", str(folder / "fifo"), "/dev/zero"):
+        assert f"--each {name}: " in mistake(both, PREDICT, "--each", name)
+
+
+def test_an_argument_in_brackets_is_taken_as_it_is(both):
+    made = answer(both, PREDICT, f"@{SEVEN}", "--json", "--request-id", "[7]")
+    assert json.loads(made)["request_id"] == "[7]"
+    assert "--each [none]: can't read it" in mistake(both, PREDICT, "--each", "[none]")
+
+
 MISTAKES = {
     "missing": ([PREDICT], "input 'input_image' is missing; it is image: write input_image=@FILE"),
     "misspelt": ([PREDICT, f"input_imge=@{SEVEN}"], "did you mean 'input_image'?"),
@@ -207,6 +244,8 @@ MISTAKES = {
     "a timeout": ([PREDICT, f"@{SEVEN}", "--timeout", "soon"], "as in 500ms or 2s"),
     "metadata": ([PREDICT, f"@{SEVEN}", "--metadata", "X=1"], "lower-case"),
     "an output": ([PREDICT, f"@{SEVEN}", "--output", "verdikt=f"], "did you mean 'verdict'?"),
+    "an output twice": ([PREDICT, f"@{SEVEN}", "--output", "verdict=a", "--output", "verdict=b"],
+                        "'verdict' has a file already"),
     "an empty folder": ([PREDICT, "--each", "EMPTY"], "there are no files in it"),
 }
 

@@ -1,5 +1,6 @@
 """`tiffin check` on the example services: what it prints, and the files that it writes."""
 
+import json
 import xml.etree.ElementTree as xml
 
 import pytest
@@ -18,6 +19,15 @@ def test_it_prints_the_plan_and_the_resources():
     assert checked.returncode == 0, checked.stderr
     for word in ("in parallel", "model_a(features)", "compare(a, b)", "thread", "core"):
         assert word in checked.stdout
+
+
+def test_json_says_what_could_not_be_written(folder):
+    (folder / "file").write_text("")
+    checked = check(harness.DIGITS_SERVICE, "--json", "--proto", folder / "file")
+    assert checked.returncode == 1
+    said = json.loads(checked.stdout)
+    assert said["ok"] is False
+    assert "can't write" in said["errors"][0]["message"]
 
 
 def test_it_says_when_there_are_more_threads_than_cores(folder):

@@ -74,6 +74,13 @@ TEST(OutputsTest, BytesAreCountedAndWritten) {
   EXPECT_EQ(*OutputFile(reply.Get(), "f"), std::string("\0\1", 2));
 }
 
+TEST(OutputsTest, ATensorIsJsonInAFileHoweverManyElementsItHas) {
+  const ValueType type = TensorType(DataType::kBytes, {-1});
+  EXPECT_EQ(*OutputFile(Reply(type, false, {1}, Framed({"a"})).Get(), "f"), "[\"YQ==\"]\n");
+  EXPECT_EQ(*OutputFile(Reply(type, false, {2}, Framed({"a", "b"})).Get(), "f"),
+            "[\"YQ==\",\"Yg==\"]\n");
+}
+
 TEST(OutputsTest, WhatJsonHasNotIsWrittenAsNpy) {
   const Reply reply(TensorType(DataType::kFp16, {1}), false, {1}, std::string(2, '\0'));
   EXPECT_THAT(OutputText(reply.Get()), HasSubstr("fp16[1]; '--output out=FILE.npy' writes it"));

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "gateway/api/timing.h"
+
 namespace tiffin::gateway::client {
 namespace {
 
@@ -35,6 +39,37 @@ TEST(TimelineTest, WhatAServerTellsIsShown) {
   EXPECT_THAT(text, HasSubstr("    server: parse 3, gather 2\n"));
   EXPECT_THAT(text, HasSubstr("    critical path: a > b\n"));
   EXPECT_THAT(text, HasSubstr("more steps than metadata holds"));
+}
+
+int64_t SumOf(const Timeline::Parts& parts) {
+  int64_t sum = 0;
+  for (const auto& [name, us] : parts) sum += us;
+  return sum;
+}
+
+TEST(TimelineTest, ThePartsAddUpToTheWhole) {
+  const std::vector<StepTiming> steps = {{.name = "a",
+                                          .runner = "r",
+                                          .start = absl::Microseconds(5),
+                                          .end = absl::Microseconds(105),
+                                          .queue = absl::Microseconds(10),
+                                          .batch = absl::Microseconds(20),
+                                          .compute = absl::Microseconds(30),
+                                          .retry = absl::Microseconds(15),
+                                          .retries = 1}};
+  const std::vector<size_t> path = {0};
+  const auto timeline = ParseTimeline(TimingJson({.total = absl::Microseconds(200),
+                                                  .parse = absl::Microseconds(20),
+                                                  .steps = steps,
+                                                  .critical_path = path}));
+  ASSERT_TRUE(timeline.ok());
+  ASSERT_EQ(timeline->steps.size(), 1U);
+  const Timeline::Step& step = timeline->steps[0];
+  EXPECT_EQ(SumOf(step.parts), step.end_us - step.start_us);
+  EXPECT_EQ(SumOf(step.parts) + SumOf(timeline->server), timeline->total_us);
+  const std::string text = DrawTimeline(*timeline, "#");
+  EXPECT_THAT(text, HasSubstr("(queue 10, batch 20, compute 30, transport 25, retry 15)\n"));
+  EXPECT_THAT(text, HasSubstr("    server: parse 20, dispatch 5, gather 75\n"));
 }
 
 TEST(TimelineTest, TimesThatMakeNoSenseStayWithinTheBar) {

@@ -1,12 +1,17 @@
 #include "gateway/monitor/data_log.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -66,6 +71,10 @@ class DataLogTest : public ExecutionTest {
     ASSERT_TRUE(result.has_value() && result->ok());
     log.Add(*execution);
   }
+  // Until the writer has failed to write `count` records.
+  static void AwaitDropped(const DataLog& log, uint64_t count = 1) {
+    while (log.dropped() < count) std::this_thread::yield();
+  }
   fs::path Path(const std::string& name = "m.jsonl") { return fs::path(folder_.path()) / name; }
 
   TemporaryFolder folder_;
@@ -119,34 +128,112 @@ TEST_F(DataLogTest, WhatIsTooMuchIsDroppedAndTold) {
   EXPECT_THAT(captured.text(), HasSubstr("10 records of monitors were dropped"));
 }
 
-// No file may be larger than `bytes`, while it lives: as if the disk were full.
-class FileLimit {
+// Who reads these bytes dies.
+class UntouchableBuffer : public Buffer {
  public:
-  explicit FileLimit(rlim_t bytes) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
+  UntouchableBuffer() { EXPECT_NE(page_, MAP_FAILED); }
+  ~UntouchableBuffer() override { munmap(page_, kSize); }
+  absl::StatusOr<std::span<const std::byte>> Bytes() const override {
+    return std::span(static_cast<const std::byte*>(page_), kSize);
   }
-  ~FileLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
-  FileLimit(const FileLimit&) = delete;
-  FileLimit& operator=(const FileLimit&) = delete;
+  uint64_t size() const override { return kSize; }
 
  private:
+  static constexpr size_t kSize = 4096;
+  void* const page_ = mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+};
+
+TEST_F(DataLogTest, WhatIsDroppedIsNotCopied) {
+  auto log = Open({.records = 1024, .bytes = 1});
+  monitored = true;
+  Start({Value{
+      .dtype = DataType::kInt64, .shape = {1}, .buffer = std::make_shared<UntouchableBuffer>()}});
+  RunPosted();
+  log->Add(*execution);
+  EXPECT_EQ(log->dropped(), 1U);
+}
+
+// A limit of this process', while it lives: as if the disk, or something else, were full.
+class ResourceLimit {
+ public:
+  ResourceLimit(__rlimit_resource resource, rlim_t most) : resource_(resource) {
+    getrlimit(resource_, &before_);
+    const rlimit limit = {.rlim_cur = most, .rlim_max = before_.rlim_max};
+    setrlimit(resource_, &limit);
+  }
+  ~ResourceLimit() { setrlimit(resource_, &before_); }
+  ResourceLimit(const ResourceLimit&) = delete;
+  ResourceLimit& operator=(const ResourceLimit&) = delete;
+
+ private:
+  const __rlimit_resource resource_;
   rlimit before_{};
 };
 
 TEST_F(DataLogTest, AFullDiskCostsRecordsAndNothingElse) {
   const log::LogCapture captured;
   {
-    const FileLimit full(1000);
+    const ResourceLimit full(RLIMIT_FSIZE, 1000);
     auto log = Open();
     for (int64_t i = 0; i < 20; ++i) Run(*log, i);
     log.reset();
   }
   const size_t whole = LinesOf(Path()).size();
+  EXPECT_GT(whole, 0U);
   EXPECT_LT(whole, 20U);
   EXPECT_THAT(captured.text(), HasSubstr("m.jsonl can't be written"));
   EXPECT_THAT(captured.text(), HasSubstr("records of monitors were dropped"));
+}
+
+TEST_F(DataLogTest, AfterAFullDiskItGoesOnWithALineOfItsOwn) {
+  const log::LogCapture captured;
+  auto log = Open();
+  {
+    const ResourceLimit full(RLIMIT_FSIZE, 1000);
+    for (int64_t i = 0; i < 20; ++i) Run(*log, i);
+    AwaitDropped(*log);
+  }
+  Run(*log, 100);
+  log.reset();
+  EXPECT_THAT(captured.text(), HasSubstr("m.jsonl can be written again"));
+  const auto lines = LinesOf(Path());
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                          [](const std::string& line) { return !json::accept(line); }),
+            1);  // The one that was cut.
+  EXPECT_EQ(json::parse(lines.back())["values"]["in0"], 100);
+}
+
+TEST_F(DataLogTest, AFileThatCouldNotBeRotatedIsOpenedAgain) {
+  Run(*Open(), 0);
+  const size_t line = fs::file_size(Path());
+  config::MonitorConfig monitor;
+  monitor.file = "m.jsonl";
+  monitor.rotate_size = 2 * line + 5;
+  monitor.rotate_keep = 1;
+  SetMonitor(monitor);
+  const log::LogCapture captured;
+  auto log = Open();
+  {
+    const ResourceLimit no_more_files(RLIMIT_NOFILE, 0);
+    Run(*log, 1'000'000'000);  // Too long for the rest of the file, so that it is rotated.
+    AwaitDropped(*log);
+    Run(*log, 1);  // Short enough.
+    AwaitDropped(*log, 2);
+  }
+  Run(*log, 2);
+  log.reset();
+  EXPECT_THAT(captured.text(), HasSubstr("m.jsonl can be written again"));
+  const auto lines = LinesOf(Path());
+  ASSERT_THAT(lines, SizeIs(1));
+  EXPECT_EQ(json::parse(lines.front())["values"]["in0"], 2);
+}
+
+TEST_F(DataLogTest, ALineThatTheLastServerCutIsNotGoneOnWith) {
+  std::ofstream(Path()) << "{\"time\":";
+  Run(*Open(), 1);
+  const auto lines = LinesOf(Path());
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_TRUE(json::accept(lines.back()));
 }
 
 TEST_F(DataLogTest, AShareOfTheRequestsIsSampled) {

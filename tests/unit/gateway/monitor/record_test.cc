@@ -91,6 +91,13 @@ TEST(RecordTest, TextIsTextAndJsonIsJson) {
             kMaxRecordedText + 20);
 }
 
+TEST(RecordTest, NobodyCanBeginALineOfHisOwn) {
+  const std::string line =
+      ToJson(Record(Single(ValueKind::kJson, {"{\"a\":\n1,\r\n\"b\":\"\\n\"}"})));
+  EXPECT_EQ(line.find_first_of("\r\n"), std::string::npos);
+  EXPECT_EQ(json::parse(line)["values"]["v"], json::parse(R"({"a": 1, "b": "\n"})"));
+}
+
 TEST(RecordTest, ImagesAndBytesAreDigestsUnlessPayloadsAreWanted) {
   for (const ValueKind kind : {ValueKind::kImage, ValueKind::kBytes}) {
     DataRecord record = Record(Single(kind, {"abc"}));
