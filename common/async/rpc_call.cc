@@ -23,6 +23,11 @@ grpc::Status RpcCall::ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
+absl::Status RpcCall::NoRoom() {
+  return absl::ResourceExhaustedError(
+      "the server holds as many bytes of answers as it may, which clients don't take; try again");
+}
+
 RpcCall::RpcCall(RpcCallHost& host, grpc::ServerContext& context) : host_(host), context_(context) {
   host_.OnCreated();
 }
@@ -68,7 +73,10 @@ void RpcCall::Accepted(bool ok) {
   host_.OnAccepted(*this);
 }
 
-void RpcCall::Finished(bool /*ok*/) { OperationEnded(); }
+void RpcCall::Finished(bool /*ok*/) {
+  SendingEnded();
+  OperationEnded();
+}
 
 void RpcCall::Done(bool /*ok*/) {
   cancelled_ = context_.IsCancelled();

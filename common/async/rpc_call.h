@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
+#include "common/async/unsent_answers.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
@@ -22,6 +23,7 @@ class RpcCallHost {
   virtual ~RpcCallHost() = default;
   virtual Loop& loop() = 0;
   virtual grpc::ServerCompletionQueue& queue() = 0;
+  virtual UnsentAnswers& unsent() = 0;
   // A client's RPC has come in, and is to be handled. On the loop's thread.
   virtual void OnAccepted(Rpc& rpc) = 0;
   // An accepted one is finished. On the loop's thread.
@@ -62,6 +64,12 @@ class RpcCall : public Rpc {
   RpcCallHost& host() { return host_; }
   bool finished() const { return finished_; }
   void SetFinished() { finished_ = true; }
+  // Before gRPC is given a message to send. False: there is no room for it.
+  [[nodiscard]] bool SendingBegins(const grpc::ByteBuffer& message) {
+    return sending_.Begin(host_.unsent(), context_, message.Length());
+  }
+  void SendingEnded() { sending_.End(); }
+  static absl::Status NoRoom();
   // Of what will come back to the loop, and ends with OperationEnded.
   void OperationStarts() { ++pending_; }
   void OperationEnded();
@@ -89,6 +97,7 @@ class RpcCall : public Rpc {
   std::atomic<int> pending_ = 0;
   bool finished_ = false;
   bool cancelled_ = false;
+  UnsentAnswers::Sending sending_;
 };
 
 }  // namespace tiffin

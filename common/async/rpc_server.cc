@@ -1,5 +1,7 @@
 #include "common/async/rpc_server.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -8,9 +10,11 @@
 #include "absl/synchronization/mutex.h"
 #include "common/async/rpc_call.h"
 #include "common/async/streaming_call.h"
+#include "common/clock.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "grpc/grpc.h"
+#include "grpcpp/resource_quota.h"
 
 namespace tiffin {
 namespace {
@@ -19,13 +23,26 @@ namespace {
 constexpr size_t kRequestedCalls = 128;
 // Of each unary method, however many there are.
 constexpr size_t kLeastRequestedCalls = 8;
+// How much longer than it may be a header is read, so that its RPC can be told.
+constexpr uint32_t kHeaderSlack = 16;
+constexpr double kLeastCheapFrames = 1000;
+constexpr absl::Duration kTick = absl::Seconds(5);
+constexpr absl::Duration kClientsPings = absl::Seconds(10);
+
+// What a burst of messages leaves behind lies in pieces that the C library keeps for ever.
+void ReturnFreeMemory() {
+  constexpr size_t kWorthIt = 32 << 20;
+  const struct mallinfo2 heap = mallinfo2();
+  if (heap.fordblks > kWorthIt && heap.fordblks > heap.uordblks / 2) malloc_trim(0);
+}
 
 }  // namespace
 
 // One of the completion queues, and the RPCs that came by it.
 class RpcServer::Queue : public RpcCallHost {
  public:
-  explicit Queue(std::unique_ptr<grpc::ServerCompletionQueue> queue) : queue_(std::move(queue)) {}
+  Queue(std::unique_ptr<grpc::ServerCompletionQueue> queue, UnsentAnswers& unsent)
+      : queue_(std::move(queue)), unsent_(unsent) {}
 
   // Before the server starts.
   void SetUser(QueueUser user) {
@@ -52,6 +69,7 @@ class RpcServer::Queue : public RpcCallHost {
 
   Loop& loop() override { return *loop_; }
   grpc::ServerCompletionQueue& queue() override { return *queue_; }
+  UnsentAnswers& unsent() override { return unsent_; }
 
   void OnAccepted(Rpc& rpc) override {
     ++active_;
@@ -75,6 +93,7 @@ class RpcServer::Queue : public RpcCallHost {
 
  private:
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  UnsentAnswers& unsent_;
   Loop* loop_ = nullptr;  // Null until Open.
   std::vector<RpcService*> services_;
   int active_ = 0;
@@ -83,12 +102,15 @@ class RpcServer::Queue : public RpcCallHost {
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // Requested ones too.
 };
 
-RpcServer::RpcServer(size_t queues) {
+RpcServer::RpcServer(size_t queues, const RpcLimits& limits)
+    : limits_(limits),
+      unsent_({.bytes = limits.max_unsent_bytes, .time = limits.send}),
+      turned_away_([] {}) {
   // Never undone: gRPC's own end, with the last of its objects, joins a thread that may be inside
   // an epoll_wait of ten seconds, and nobody should wait for that.
   grpc_init();
   for (size_t i = 0; i < queues; ++i) {
-    queues_.push_back(std::make_unique<Queue>(builder_.AddCompletionQueue()));
+    queues_.push_back(std::make_unique<Queue>(builder_.AddCompletionQueue(), unsent_));
   }
 }
 
@@ -107,40 +129,70 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
 
 absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
                                             std::vector<QueueUser> users) {
-  constexpr std::string_view kUnix = "unix:";
   if (users.size() != queues_.size()) {
     return absl::InternalError(
         StrCat("a server of ", queues_.size(), " queues with ", users.size(), " users"));
   }
-  if (address.starts_with(kUnix)) {
-    ASSIGN_OR_RETURN(path_lock_, PathLock::Take(address.substr(kUnix.size())));
-  }
+  ASSIGN_OR_RETURN(listener_, Listener::Bind(address));
   std::vector<std::string> unary;
   for (const RpcService* service : users.front().services) {
     for (std::string& name : service->UnaryMethods()) unary.push_back(std::move(name));
   }
   unary_.emplace(std::move(unary));
   for (size_t i = 0; i < queues_.size(); ++i) queues_[i]->SetUser(std::move(users[i]));
-  int port = 0;
-  // gRPC shares a taken port silently unless told not to.
-  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder_.SetMaxReceiveMessageSize(kDefaultMaxMessageBytes);
-  builder_.SetMaxSendMessageSize(kDefaultMaxMessageBytes);
-  builder_.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  RETURN_IF_ERROR(Build());
+  for (const auto& queue : queues_) queue->RequestCalls(*unary_, generic_);
+  const auto streams = static_cast<double>(limits_.max_streams);
+  listener_->Start(
+      *acceptor_,
+      {.max_connections = limits_.max_connections,
+       .guard = {.header_bytes = static_cast<uint32_t>(limits_.max_metadata_bytes) * kHeaderSlack,
+                 .streams = limits_.max_streams,
+                 .cheap_frames = kLeastCheapFrames + 2 * streams},
+       .turned_away = std::move(turned_away_),
+       .tick =
+           [this] {
+             unsent_.CancelLate(Clock::Monotonic().Now());
+             ReturnFreeMemory();
+           },
+       .tick_interval = std::min(limits_.send / 4, kTick)});
+  return listener_->address();
+}
+
+absl::Status RpcServer::Build() {
+  const auto milliseconds = [](absl::Duration duration) {
+    return static_cast<int>(absl::ToInt64Milliseconds(duration));
+  };
+  builder_.SetMaxReceiveMessageSize(limits_.max_message_bytes);
+  builder_.SetMaxSendMessageSize(limits_.max_message_bytes);
+  builder_.SetResourceQuota(
+      grpc::ResourceQuota("clients").Resize(static_cast<size_t>(limits_.max_received_bytes)));
+  builder_.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits_.max_streams);
+  builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits_.max_metadata_bytes);
+  builder_.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              milliseconds(limits_.handshake));
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(limits_.keepalive));
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              milliseconds(limits_.keepalive_answer));
+  // Also of a connection without RPCs, again and again.
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder_.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Clients may ask likewise.
+  builder_.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              milliseconds(kClientsPings));
+  acceptor_ = builder_.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder_.RegisterService(&*unary_);
   builder_.RegisterAsyncGenericService(&generic_);
   server_ = builder_.BuildAndStart();
-  if (server_ == nullptr) {
-    return absl::UnavailableError(StrCat(
-        "can't listen on ", address, ": the port is taken or the address is not this machine's"));
-  }
-  for (const auto& queue : queues_) queue->RequestCalls(*unary_, generic_);
-  if (address.starts_with(kUnix)) return address;
-  return StrCat(address.substr(0, address.rfind(':') + 1), port);
+  if (server_ == nullptr) return absl::InternalError("gRPC made no server; its log says why");
+  return absl::OkStatus();
 }
 
 void RpcServer::Shutdown(absl::Duration grace) {
   if (server_ == nullptr) return;
+  listener_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
   // gRPC itself does not wait for calls whose connection is gone, and they may still have
   // operations to start, which a queue that is shut down does not take.

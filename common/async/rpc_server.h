@@ -4,21 +4,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/async/listener.h"
 #include "common/async/loop.h"
-#include "common/async/path_lock.h"
 #include "common/async/rpc.h"
+#include "common/async/rpc_limits.h"
 #include "common/async/unary_call.h"
+#include "common/async/unsent_answers.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 
 namespace tiffin {
-
-inline constexpr int kDefaultMaxMessageBytes = 256 << 20;
 
 // A gRPC server whose methods are found by name at run time, on completion queues that its owner's
 // Loops poll and share with everything else. An RPC belongs to one queue, and so to one loop, from
@@ -35,7 +37,7 @@ class RpcServer {
     std::vector<RpcService*> services;
   };
 
-  explicit RpcServer(size_t queues = 1);
+  explicit RpcServer(size_t queues = 1, const RpcLimits& limits = {});
   ~RpcServer();
 
   // For the owner's Loops.
@@ -55,18 +57,28 @@ class RpcServer {
   // are finished. Blocks: from any thread but the loops', which must still run.
   void Shutdown(absl::Duration grace);
 
+  // Called, from Open on and from a thread of the server's own, when a connection was closed
+  // because there are as many as there may be. Before Open.
+  void OnTurnedAway(absl::AnyInvocable<void()> callback) { turned_away_ = std::move(callback); }
+
   // RPCs of a queue taken and not finished. On its loop's thread.
   int active(size_t queue = 0) const;
 
  private:
   class Queue;
 
+  absl::Status Build();
+
+  const RpcLimits limits_;
+  UnsentAnswers unsent_;
+  absl::AnyInvocable<void()> turned_away_;
   std::optional<UnaryMethods> unary_;  // From Open on.
   grpc::AsyncGenericService generic_;  // For all other methods.
   grpc::ServerBuilder builder_;
   std::vector<std::unique_ptr<Queue>> queues_;
-  std::optional<PathLock> path_lock_;
+  std::unique_ptr<Listener::Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Listener> listener_;  // After what it gives connections to.
 };
 
 }  // namespace tiffin

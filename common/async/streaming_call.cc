@@ -32,10 +32,12 @@ void StreamingCall::Write(grpc::ByteBuffer message, absl::AnyInvocable<void(bool
   write_done_ = std::move(done);
   OperationStarts();
   writing_ = true;
+  if (!SendingBegins(message)) context_.TryCancel();  // Then the write fails.
   stream_.Write(message, &on_written_);
 }
 
 void StreamingCall::Written(bool ok) {
+  SendingEnded();
   writing_.exchange(false);  // Acquires what Write has left, in whatever thread.
   auto done = std::exchange(write_done_, nullptr);
   if (deferred_finish_.has_value()) {
@@ -53,6 +55,7 @@ void StreamingCall::Finish(absl::Status status, std::optional<grpc::ByteBuffer> 
     deferred_finish_.emplace(std::move(status), std::move(message));
     return;
   }
+  if (status.ok() && message.has_value() && !SendingBegins(*message)) status = NoRoom();
   OperationStarts();
   if (status.ok() && message.has_value()) {
     stream_.WriteAndFinish(*message, grpc::WriteOptions(), grpc::Status::OK, &on_finished_);

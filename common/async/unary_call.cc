@@ -47,6 +47,7 @@ void UnaryCall::Write(grpc::ByteBuffer /*message*/, absl::AnyInvocable<void(bool
 
 void UnaryCall::Finish(absl::Status status, std::optional<grpc::ByteBuffer> message) {
   SetFinished();
+  if (status.ok() && !SendingBegins(message.value())) status = NoRoom();
   OperationStarts();
   if (status.ok()) {
     responder_.Finish(message.value(), grpc::Status::OK, &on_finished_);

@@ -14,6 +14,7 @@
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
+#include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/monitor/data_log.h"
 #include "gateway/resources/allocation_text.h"
@@ -40,6 +41,7 @@ struct ServeOptions {
   log::Flags log;
   bool access_log = false;
   std::string monitor_dir;
+  WireFlags wire;
 };
 
 // Null where no API has a monitor.
@@ -67,12 +69,21 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
     RETURN_IF_ERROR(PlanGraphs(plan).status());
     return DiagnosticsOf(plan);
   }
+  ASSIGN_OR_RETURN(const WireLimits asked, LimitsOf(options.wire));
+  ASSIGN_OR_RETURN(const WireLimits limits, FitDescriptors(asked));
+  if (limits.rpc.max_connections != asked.rpc.max_connections) {
+    log::Write(log::Level::kWarning, "connections_cut",
+               StrCat("'ulimit -Hn' has room for ", limits.rpc.max_connections,
+                      " connections over gRPC and ", limits.http.max_connections, " over HTTP"));
+  }
   for (const std::string& line : AllocationText(plan.allocation)) {
     log::Write(log::Level::kInfo, "resources", line);
   }
   ServerOptions server;
   server.runtime_base = options.runtime_dir;
   server.loops = options.loops;
+  server.rpc_limits = limits.rpc;
+  server.http_limits = limits.http;
   server.client_shared_memory = options.client_shared_memory;
   server.serving.grpc_address = options.grpc_address;
   server.serving.http_address = options.http_address;
@@ -157,6 +168,7 @@ void AddServe(CLI::App& app, Command& chosen) {
   log::AddFlags(*serve, options->log);
   serve->add_option("--monitor-dir", options->monitor_dir,
                     "The folder of the files that monitors write");
+  AddWireFlags(*serve, options->wire);
   serve->add_flag("--access-log", options->access_log, "Log a line for each request");
   Group(*serve, "Addresses", {"--grpc-address", "--http-address"});
   Teach(*serve,

@@ -1,6 +1,7 @@
 #include "gateway/dispatch/worker_result.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/session/frames.h"
@@ -9,6 +10,14 @@
 
 namespace tiffin::gateway {
 namespace {
+
+// Beyond these a worker lies; statistics are spared.
+constexpr uint64_t kLongestUs = uint64_t{24} * 60 * 60 * 1'000'000;
+constexpr uint64_t kMostRows = std::numeric_limits<int32_t>::max();
+
+absl::Duration TakeTime(uint64_t microseconds) {
+  return absl::Microseconds(static_cast<int64_t>(std::min(microseconds, kLongestUs)));
+}
 
 absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
                                  const CallForm& call, const WorkerSegments& segments,
@@ -63,14 +72,15 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
   }
   CallResult taken;
   taken.timings = {
-      .queue = absl::Microseconds(static_cast<int64_t>(result.queue_us())),
-      .batch = absl::Microseconds(static_cast<int64_t>(result.batch_us())),
-      .compute = absl::Microseconds(static_cast<int64_t>(result.compute_us())),
+      .queue = TakeTime(result.queue_us()),
+      .batch = TakeTime(result.batch_us()),
+      .compute = TakeTime(result.compute_us()),
   };
   if (result.executed_rows() > 0) {
-    taken.executions.push_back({.rows = static_cast<int64_t>(result.executed_rows()),
-                                .count = 1,
-                                .compute = taken.timings.compute});
+    taken.executions.push_back(
+        {.rows = static_cast<int64_t>(std::min(result.executed_rows(), kMostRows)),
+         .count = 1,
+         .compute = taken.timings.compute});
   }
   for (int i = 0; i < result.outputs_size(); ++i) {
     const TensorSpec& spec = specs[static_cast<size_t>(i)];

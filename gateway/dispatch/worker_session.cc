@@ -15,6 +15,8 @@ namespace {
 // A release goes by itself after this, if no frame took it along.
 constexpr absl::Duration kReleaseDelay = absl::Milliseconds(5);
 constexpr uint64_t kReleaseBytes = uint64_t{1} << 20;
+// Of one session. An honest worker's are of 4 MiB at least, and most of 64.
+constexpr size_t kMaxSegments = 1024;
 // A watchdog that itself ran this late judges nobody.
 constexpr absl::Duration kLate = absl::Milliseconds(500);
 
@@ -304,6 +306,11 @@ void WorkerSession::OnResult(worker::v1::Result result) {
         return tensor.segment() != 0 && !segments_.contains(tensor.segment());
       });
   if (waits) {
+    // One for each call: a worker that answers one again and again doesn't fill our memory.
+    if (std::exchange(record->second.parked, true)) {
+      Lose(absl::InternalError(StrCat("the worker answered call ", result.call(), " twice")));
+      return;
+    }
     parked_.push_back(std::move(result));
     return;
   }
@@ -347,12 +354,21 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
     TakePage(*std::move(segment));
     return;
   }
+  // Each is a descriptor of this process.
+  if (segments_.size() >= kMaxSegments) {
+    Lose(absl::InternalError(StrCat("the worker announced more than ", kMaxSegments, " segments")));
+    return;
+  }
   segments_[received.announcement.segment] =
       std::make_shared<WorkerSegment>(*std::move(segment), parts_.names, metrics_.segment_bytes);
   std::vector<worker::v1::Result> parked;
   parked.swap(parked_);
   for (worker::v1::Result& result : parked) {
-    if (state_ != State::kLost) OnResult(std::move(result));
+    if (state_ == State::kLost) return;
+    if (const auto record = calls_.find(result.call()); record != calls_.end()) {
+      record->second.parked = false;
+    }
+    OnResult(std::move(result));
   }
 }
 

@@ -107,6 +107,7 @@ class WorkerSession {
     RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
     metrics::Held counted = {};
+    bool parked = false;  // Its result is among parked_.
   };
 
   void Flush();

@@ -15,6 +15,7 @@
 #include "common/async/loop.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -122,6 +123,29 @@ class Lifecycle {
   absl::Notification ended_;
 };
 
+// Says, now and then, that connections are turned away. On the listener's thread.
+class TurnedAwayLog {
+ public:
+  explicit TurnedAwayLog(int limit) : limit_(limit) {}
+
+  void Add() {
+    ++count_;
+    const absl::Time now = Clock::Monotonic().Now();
+    if (now < next_) return;
+    next_ = now + kPause;
+    log::Write(log::Level::kWarning, "connections_turned_away",
+               StrCat("gRPC: as many connections as may be, ", limit_, ", are open; closed ",
+                      count_, " more so far; --grpc-connections allows more"),
+               {{"limit", limit_}, {"turned_away", count_}});
+  }
+
+ private:
+  static constexpr absl::Duration kPause = absl::Seconds(10);
+  const int limit_;
+  int64_t count_ = 0;
+  absl::Time next_ = absl::InfinitePast();
+};
+
 // A loop on a thread of its own, and the one that watches descriptors for it.
 class LoopThread {
  public:
@@ -170,8 +194,10 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
 
   metrics::Metrics metrics;  // First: everything counts by it.
   const auto loop_count = static_cast<size_t>(options.loops);
-  RpcServer rpc_server(loop_count);
-  http::Server http_server;
+  RpcServer rpc_server(loop_count, options.rpc_limits);
+  TurnedAwayLog turned_away(options.rpc_limits.max_connections);
+  rpc_server.OnTurnedAway([&turned_away] { turned_away.Add(); });
+  http::Server http_server(options.http_limits);
   std::vector<std::unique_ptr<LoopThread>> loops;
   std::vector<ServerCore::LoopParts> parts;
   for (size_t i = 0; i < loop_count; ++i) {

@@ -3,7 +3,9 @@
 #include <filesystem>
 
 #include "absl/status/status.h"
+#include "common/async/rpc_limits.h"
 #include "common/log/log.h"
+#include "gateway/api/http/limits.h"
 #include "gateway/server/options.h"
 
 namespace tiffin::gateway {
@@ -13,6 +15,8 @@ struct ServerOptions {
   std::filesystem::path runtime_base;
   int loops = 1;
   bool client_shared_memory = false;
+  RpcLimits rpc_limits;
+  http::Limits http_limits;
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half

@@ -35,6 +35,8 @@ START_S = 60
 ANSWER_S = 30
 END_S = 30
 
+MIB = 1 << 20
+
 
 def eventually(predicate, timeout=ANSWER_S, what="the condition"):
     """Polls until `predicate()` is true and returns what it gave. For /proc and the like."""
@@ -88,6 +90,12 @@ def children(pid):
 
 def open_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory(pid):
+    """The bytes of memory that are the process's own (PSS)."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M).group(1)) << 10
 
 
 def segments(*pids):
@@ -280,6 +288,39 @@ class Server:
         """The same as a future of the response."""
         request = infer_request(model, *args, **inputs)
         return self.kserve.ModelInfer.future(request, timeout=timeout, metadata=metadata)
+
+
+class GoodClient:
+    """Calls an identity model of fp32 again and again, as long as its context, and checks every
+    answer."""
+
+    def __init__(self, server, model):
+        self._server = server
+        self._model = model
+        self.answers = 0
+        self.slowest = 0.0
+        self.failures = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._end.is_set():
+            array = np.full((1, 20_000), self.answers, np.float32)
+            start = time.monotonic()
+            try:
+                assert np.array_equal(self._server.infer(self._model, array)["OUTPUT0"], array)
+                self.answers += 1
+            except (grpc.RpcError, AssertionError) as error:
+                self.failures.append(error)
+            self.slowest = max(self.slowest, time.monotonic() - start)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
 
 
 DTYPES = {

@@ -29,6 +29,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // Of requests that a client sends ahead of an answer.
 constexpr size_t kMaxAhead = 64 << 10;
 constexpr size_t kReadSize = 16 << 10;
+// All connections may have one of these at the same time.
+constexpr size_t kSmallAnswer = 64 << 10;
 constexpr std::chrono::seconds kLinger(2);
 
 std::chrono::nanoseconds Chrono(absl::Duration duration) {
@@ -47,11 +49,11 @@ std::string Lower(beast::string_view text) {
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const BodyBudget& budget,
+Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const Budgets& budgets,
                        const Limits& limits)
     : stream_(std::move(socket)),
       rotation_(rotation),
-      budget_(budget),
+      budgets_(budgets),
       limits_(limits),
       buffer_(limits.max_header_bytes + kMaxAhead + kReadSize),
       replied_(stream_.get_executor(), asio::steady_timer::time_point::max()) {}
@@ -134,7 +136,7 @@ awaitable<bool> Connection::ReadHeader() {
 }
 
 awaitable<bool> Connection::ReadBody() {
-  share_ = budget_.Begin();
+  share_ = budgets_.bodies.Begin();
   if (parser_->is_done()) co_return true;
   const auto field = parser_->get()[beast::http::field::content_encoding];
   const auto coding = ParseContentCoding(std::string_view(field.data(), field.size()));
@@ -264,6 +266,15 @@ awaitable<void> Connection::AwaitPeerGone() {
 
 awaitable<bool> Connection::Write(Response response, bool keep_alive) {
   namespace http = beast::http;
+  ByteBudget::Share unsent = budgets_.answers.Begin();
+  if (response.body.size() > kSmallAnswer && !unsent.Resize(response.body.size())) {
+    response = Response{};
+    response.status = 503;
+    response.fields.push_back({"retry-after", "1"});
+    response.body = ErrorBody(StrCat("the answers that clients have not taken may have ",
+                                     limits_.max_answers_bytes,
+                                     " bytes together, and this one is too much; try again"));
+  }
   stream_.expires_after(Chrono(limits_.write));
   http::response<http::string_body> message;
   message.version(version_);

@@ -16,7 +16,7 @@
 #include "boost/beast/http/parser.hpp"
 #include "boost/beast/http/string_body.hpp"
 #include "common/async/loop.h"
-#include "gateway/api/http/body_budget.h"
+#include "common/byte_budget.h"
 #include "gateway/api/http/content_coding.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
@@ -28,8 +28,13 @@ namespace tiffin::gateway::http {
 // ended, as the exchange that it waits for may be in a loop.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // `rotation` says where each request goes; it and `budget` outlive it.
-  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const BodyBudget& budget,
+  // What all connections have together.
+  struct Budgets {
+    const ByteBudget& bodies;
+    const ByteBudget& answers;
+  };
+  // `rotation` says where each request goes; it and the budgets outlive it.
+  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const Budgets& budgets,
              const Limits& limits);
 
   // `ended` is called when the connection is closed and nothing of it is left in a loop.
@@ -66,11 +71,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   boost::beast::tcp_stream stream_;
   Rotation& rotation_;
-  const BodyBudget& budget_;
+  const Budgets budgets_;
   const Limits limits_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
-  BodyBudget::Share share_;  // Of the body that is read.
+  ByteBudget::Share share_;  // Of the body that is read.
   ContentCoding coding_ = ContentCoding::kIdentity;
   std::shared_ptr<Exchange> exchange_;  // Under way, on loop_.
   Loop* loop_ = nullptr;

@@ -16,6 +16,8 @@ struct Limits {
   uint64_t max_inflated_bytes = 64 << 20;
   // Of all bodies together, from where their size is known until their tensors lie in segments.
   uint64_t max_bodies_bytes = uint64_t{1} << 30;
+  // Of all answers that clients have not taken, small ones apart.
+  uint64_t max_answers_bytes = uint64_t{1} << 30;
   // Between requests; for a header once its first byte is there; for the body; for the answer.
   absl::Duration idle = absl::Seconds(75);
   absl::Duration header = absl::Seconds(10);

@@ -39,7 +39,8 @@ std::string ToText(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
-Server::Server(const Limits& limits) : limits_(limits), budget_(limits.max_bodies_bytes) {}
+Server::Server(const Limits& limits)
+    : limits_(limits), bodies_(limits.max_bodies_bytes), answers_(limits.max_answers_bytes) {}
 
 Server::~Server() = default;
 
@@ -104,7 +105,8 @@ void Server::Add(tcp::socket socket) {
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, budget_, limits_);
+  const Connection::Budgets budgets{.bodies = bodies_, .answers = answers_};
+  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, budgets, limits_);
   if (draining_) connection->CloseAfterOne();
   connections_.insert(connection);
   connection->Start([this, connection] {

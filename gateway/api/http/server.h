@@ -13,7 +13,7 @@
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
-#include "gateway/api/http/body_budget.h"
+#include "common/byte_budget.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
 
@@ -48,7 +48,8 @@ class Server {
   void CloseAll(absl::Duration grace);
 
   const Limits limits_;
-  const BodyBudget budget_;
+  const ByteBudget bodies_;
+  const ByteBudget answers_;
 
   // From here on only on the thread, once it runs.
   std::optional<Rotation> rotation_;  // Since Open.

@@ -5,12 +5,13 @@
 #include <memory>
 #include <utility>
 
-namespace tiffin::gateway::http {
+namespace tiffin {
 
-// How many bytes the bodies under way may have together. From any thread.
-class BodyBudget {
+// How many bytes things under way may have together: bodies that come, say, or answers that go.
+// From any thread.
+class ByteBudget {
  public:
-  // What of it a body has; its destruction gives that back.
+  // What of it one of them has; its destruction gives that back.
   class Share {
    public:
     Share() = default;
@@ -23,13 +24,13 @@ class BodyBudget {
     bool Resize(uint64_t bytes);
 
    private:
-    friend class BodyBudget;
+    friend class ByteBudget;
     struct State;
     std::shared_ptr<State> budget_;  // Shared by all shares: they may outlast the budget.
     uint64_t bytes_ = 0;
   };
 
-  explicit BodyBudget(uint64_t limit);
+  explicit ByteBudget(uint64_t limit);
   // Of nothing yet.
   Share Begin() const;
 
@@ -37,4 +38,4 @@ class BodyBudget {
   std::shared_ptr<Share::State> state_;
 };
 
-}  // namespace tiffin::gateway::http
+}  // namespace tiffin

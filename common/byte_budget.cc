@@ -1,13 +1,13 @@
-#include "gateway/api/http/body_budget.h"
+#include "common/byte_budget.h"
 
-namespace tiffin::gateway::http {
+namespace tiffin {
 
-struct BodyBudget::Share::State {
+struct ByteBudget::Share::State {
   explicit State(uint64_t bytes) : left(bytes) {}
   std::atomic<uint64_t> left;
 };
 
-BodyBudget::Share& BodyBudget::Share::operator=(Share&& other) noexcept {
+ByteBudget::Share& ByteBudget::Share::operator=(Share&& other) noexcept {
   if (this == &other) return *this;
   Resize(0);
   budget_ = std::move(other.budget_);
@@ -15,7 +15,7 @@ BodyBudget::Share& BodyBudget::Share::operator=(Share&& other) noexcept {
   return *this;
 }
 
-bool BodyBudget::Share::Resize(uint64_t bytes) {
+bool ByteBudget::Share::Resize(uint64_t bytes) {
   if (bytes <= bytes_) {
     if (bytes < bytes_) budget_->left += bytes_ - bytes;
   } else {
@@ -29,12 +29,12 @@ bool BodyBudget::Share::Resize(uint64_t bytes) {
   return true;
 }
 
-BodyBudget::BodyBudget(uint64_t limit) : state_(std::make_shared<Share::State>(limit)) {}
+ByteBudget::ByteBudget(uint64_t limit) : state_(std::make_shared<Share::State>(limit)) {}
 
-BodyBudget::Share BodyBudget::Begin() const {
+ByteBudget::Share ByteBudget::Begin() const {
   Share share;
   share.budget_ = state_;
   return share;
 }
 
-}  // namespace tiffin::gateway::http
+}  // namespace tiffin
