@@ -105,8 +105,9 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
   return Open(address, std::move(users));
 }
 
-absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
-                                            std::vector<QueueUser> users) {
+absl::StatusOr<std::string> RpcServer::Open(
+    const std::string& address, std::vector<QueueUser> users,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials) {
   constexpr std::string_view kUnix = "unix:";
   if (users.size() != queues_.size()) {
     return absl::InternalError(
@@ -126,7 +127,7 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
   builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder_.SetMaxReceiveMessageSize(kDefaultMaxMessageBytes);
   builder_.SetMaxSendMessageSize(kDefaultMaxMessageBytes);
-  builder_.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder_.AddListeningPort(address, credentials, &port);
   builder_.RegisterService(&*unary_);
   builder_.RegisterAsyncGenericService(&generic_);
   server_ = builder_.BuildAndStart();

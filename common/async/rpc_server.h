@@ -13,6 +13,7 @@
 #include "common/async/rpc.h"
 #include "common/async/unary_call.h"
 #include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 
@@ -46,7 +47,9 @@ class RpcServer {
   // called once, on the thread of the loop of one of them. Returns the address with its real port.
   // UNAVAILABLE if the address is taken; a Unix path is guarded by a lock on PATH.lock, for gRPC
   // would take it over from a living server.
-  absl::StatusOr<std::string> Open(const std::string& address, std::vector<QueueUser> users);
+  absl::StatusOr<std::string> Open(const std::string& address, std::vector<QueueUser> users,
+                                   const std::shared_ptr<grpc::ServerCredentials>& credentials =
+                                       grpc::InsecureServerCredentials());
   // The same of a server with one queue.
   absl::StatusOr<std::string> Open(const std::string& address, Loop& loop,
                                    std::vector<RpcService*> services);
