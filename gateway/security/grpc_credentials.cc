@@ -43,8 +43,9 @@ class ReloadingCredentials : public grpc::ServerCredentials {
     const Certificates& certificates = *current.certificates;
     const grpc_ssl_pem_key_cert_pair pair = {.private_key = certificates.key.c_str(),
                                              .cert_chain = certificates.chain.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(
-        certificates.ca.empty() ? nullptr : certificates.ca.c_str(), &pair, 1);
+    // It wants some authority even where clients are not asked for certificates: any will do.
+    const std::string& ca = certificates.ca.empty() ? certificates.chain : certificates.ca;
+    *config = grpc_ssl_server_certificate_config_create(ca.c_str(), &pair, 1);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 
