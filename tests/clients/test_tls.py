@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2_grpc
 
 import harness
 from authority import Authority, Pair
@@ -166,14 +166,21 @@ def test_tritonclient_grpc(server, authority):
     np.testing.assert_array_equal(client.infer("demo.echo", [tensor]).as_numpy("y"), X)
 
 
-def test_only_tls_1_2_and_newer(server, authority):
+@pytest.mark.parametrize("version, taken", [("TLSv1_1", False), ("TLSv1_2", True),
+                                            ("TLSv1_3", True)])
+def test_only_tls_1_2_and_newer(server, authority, version, taken):
+    made = context(authority)
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    made.set_alpn_protocols(["h2", "http/1.1"])
+    made.minimum_version = made.maximum_version = ssl.TLSVersion[version]
     for address in (server.address, server.http_address):
-        old = harness.run("openssl", "s_client", "-connect", address, "-tls1_1", "-cipher",
-                          "ALL:@SECLEVEL=0", "-CAfile", authority.certificate, input="")
-        assert old.returncode != 0
-        new = harness.run("openssl", "s_client", "-connect", address, "-tls1_2", "-alpn", "h2",
-                          "-CAfile", authority.certificate, input="")
-        assert new.returncode == 0, new.stderr
+        host, port = address.split(":")
+        with socket.create_connection((host, int(port)), timeout=ANSWER_S) as plain:
+            try:
+                with made.wrap_socket(plain, server_hostname="localhost"):
+                    assert taken
+            except ssl.SSLError:
+                assert not taken
 
 
 def test_a_client_that_says_nothing_holds_nobody_up(server, authority):

@@ -57,9 +57,9 @@ TEST(TokenFileTest, EverythingThatIsWrongIsToldWithItsPlace) {
                      "- {name: c, services: [Digits, /other], sha256: short}\n",
                      "- {name: d, services: [], sha256: ", kHello, ", extra: 1}\n", "- 5\n"));
   EXPECT_THAT(error, AllOf(HasSubstr("tokens.yaml:1:10: 'name' must have"),
-                           HasSubstr("tokens.yaml:2:23: a service has the name"),
-                           HasSubstr("tokens.yaml:2:31: a service has the name"),
-                           HasSubstr("tokens.yaml:2:48: 'sha256' must be")));
+                           HasSubstr("tokens.yaml:2:24: a service has the name"),
+                           HasSubstr("tokens.yaml:2:32: a service has the name"),
+                           HasSubstr("tokens.yaml:2:49: 'sha256' must be")));
   EXPECT_THAT(error, AllOf(HasSubstr("'services' must be a list"), HasSubstr("extra"),
                            HasSubstr("this token is there already"), HasSubstr("tokens.yaml:4:3")));
 }
