@@ -119,8 +119,10 @@ def test_the_lines_about_security_work(folder):
             made = run_here(line, server)
             assert made.returncode == 0, made.stderr
             assert "7 (agree" in made.stdout or "InferenceGraphDemo" in made.stdout
-            assert run_here(line.replace("token)", "tls.crt)").replace("/token ", "/tls.crt "),
-                            server).stdout != made.stdout
+        (folder / "token").write_text("another")
+        for line in lines[serving + 1:]:
+            made = run_here(line, server)
+            assert "7 (agree" not in made.stdout and "InferenceGraphDemo" not in made.stdout
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines()
