@@ -132,7 +132,7 @@ TEST_F(StoreTest, LinksMustNotLeadOutOfTheStore) {
               testing::AllOf(HasSubstr("leads out of the store"), HasSubstr(outside.string())));
   fs::remove(store_.root() / "inside");
   fs::create_directory(store_.root() / "inside");
-  fs::create_symlink("../../../outside/1", store_.root() / "inside" / "1");
+  fs::create_symlink("../../outside/1", store_.root() / "inside" / "1");
   EXPECT_EQ(store_.Find("inside:1").status().code(), absl::StatusCode::kFailedPrecondition);
   // One within it may.
   fs::remove(store_.root() / "inside" / "1");
