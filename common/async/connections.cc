@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -18,8 +19,9 @@ namespace tiffin::connections {
 namespace {
 
 struct Connection {
-  Connection(Count counted, const Http2Guard::Limits& limits)
-      : count(std::move(counted)), guard(limits, Clock::Monotonic().Now()) {
+  Connection(Count counted, const std::optional<Http2Guard::Limits>& limits)
+      : count(std::move(counted)) {
+    if (limits.has_value()) guard.emplace(*limits, Clock::Monotonic().Now());
     ++*count;
   }
   ~Connection() { --*count; }
@@ -28,7 +30,7 @@ struct Connection {
 
   const Count count;
   absl::Mutex mutex;
-  Http2Guard guard ABSL_GUARDED_BY(mutex);
+  std::optional<Http2Guard> guard ABSL_GUARDED_BY(mutex);
   bool broken ABSL_GUARDED_BY(mutex) = false;
 };
 
@@ -40,12 +42,13 @@ bool InTable(int fd) { return fd >= 0 && fd < kMaxDescriptors; }
 
 bool Passes(Connection& connection, const msghdr& message, size_t size) {
   const absl::MutexLock lock(&connection.mutex);
+  if (!connection.guard.has_value()) return true;
   const absl::Time now = Clock::Monotonic().Now();
   for (size_t i = 0; i < message.msg_iovlen && size > 0 && !connection.broken; ++i) {
     const iovec& piece = message.msg_iov[i];
     const size_t length = std::min(size, piece.iov_len);
     connection.broken =
-        !connection.guard.Take({static_cast<const std::byte*>(piece.iov_base), length}, now);
+        !connection.guard->Take({static_cast<const std::byte*>(piece.iov_base), length}, now);
     size -= length;
   }
   return !connection.broken;
@@ -58,7 +61,7 @@ Function* Next(const char* name) {
 
 }  // namespace
 
-bool Watch(int fd, Count count, const Http2Guard::Limits& limits) {
+bool Watch(int fd, Count count, const std::optional<Http2Guard::Limits>& limits) {
   if (!InTable(fd)) return false;
   delete table[static_cast<size_t>(fd)].exchange(new Connection(std::move(count), limits));
   return true;

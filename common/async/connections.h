@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "common/async/http2_guard.h"
 
@@ -16,9 +17,9 @@ namespace tiffin::connections {
 // How many are open. Shared by them and by who counts, whichever is there longer.
 using Count = std::shared_ptr<std::atomic<int>>;
 
-// `fd` is a connection of `count`, guarded, until it is closed. False: its number is too high for
-// the table.
-[[nodiscard]] bool Watch(int fd, Count count, const Http2Guard::Limits& limits);
+// `fd` is a connection of `count` until it is closed, guarded where there are limits. False: its
+// number is too high for the table.
+[[nodiscard]] bool Watch(int fd, Count count, const std::optional<Http2Guard::Limits>& limits);
 
 // Beyond this descriptors can't be watched.
 inline constexpr int kMaxDescriptors = 1 << 16;

@@ -25,7 +25,8 @@ class Listener {
 
   struct Options {
     int max_connections = 0;
-    Http2Guard::Limits guard;
+    // None where connections are encrypted: there is nothing to be seen.
+    std::optional<Http2Guard::Limits> guard;
     // Called on the thread, when a connection was turned away.
     absl::AnyInvocable<void()> turned_away;
     // Called on the thread, now and then, at least this often.

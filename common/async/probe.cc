@@ -11,8 +11,10 @@
 namespace tiffin {
 
 absl::Status ProbeHealth(const std::string& address, const std::string& service,
-                         absl::Duration timeout) {
-  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+                         absl::Duration timeout,
+                         const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                         const grpc::ChannelArguments& arguments) {
+  grpc::GenericStub stub(grpc::CreateCustomChannel(address, credentials, arguments));
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   grpc::ClientContext context;

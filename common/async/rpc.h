@@ -1,13 +1,16 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/async/caller.h"
 #include "grpcpp/support/byte_buffer.h"
 
 namespace tiffin {
@@ -42,6 +45,14 @@ class Rpc {
   // Called once when the client cancelled, its deadline passed, or the connection broke, if that
   // happens before Finish. Finish must still be called.
   virtual void OnCancelled(absl::AnyInvocable<void()> callback) = 0;
+
+  // Who sent it, once that was found out; null where nobody asks.
+  const Caller* caller() const { return caller_.get(); }
+  void SetCaller(std::shared_ptr<const Caller> caller) { caller_ = std::move(caller); }
+
+ private:
+  // Shared with the list that it is from, which may be replaced meanwhile.
+  std::shared_ptr<const Caller> caller_;
 };
 
 // A protocol that a server speaks.

@@ -128,7 +128,8 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address, Loop& lo
 }
 
 absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
-                                            std::vector<QueueUser> users) {
+                                            std::vector<QueueUser> users,
+                                            std::shared_ptr<grpc::ServerCredentials> encryption) {
   if (users.size() != queues_.size()) {
     return absl::InternalError(
         StrCat("a server of ", queues_.size(), " queues with ", users.size(), " users"));
@@ -140,26 +141,26 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
   }
   unary_.emplace(std::move(unary));
   for (size_t i = 0; i < queues_.size(); ++i) queues_[i]->SetUser(std::move(users[i]));
-  RETURN_IF_ERROR(Build());
+  const bool encrypted = encryption != nullptr;
+  RETURN_IF_ERROR(Build(encrypted ? std::move(encryption) : grpc::InsecureServerCredentials()));
   for (const auto& queue : queues_) queue->RequestCalls(*unary_, generic_);
-  const auto streams = static_cast<double>(limits_.max_streams);
-  listener_->Start(
-      *acceptor_,
-      {.max_connections = limits_.max_connections,
-       .guard = {.header_bytes = static_cast<uint32_t>(limits_.max_metadata_bytes) * kHeaderSlack,
-                 .streams = limits_.max_streams,
-                 .cheap_frames = kLeastCheapFrames + 2 * streams},
-       .turned_away = std::move(turned_away_),
-       .tick =
-           [this] {
-             unsent_.CancelLate(Clock::Monotonic().Now());
-             ReturnFreeMemory();
-           },
-       .tick_interval = std::min(limits_.send / 4, kTick)});
+  const Http2Guard::Limits guard{
+      .header_bytes = static_cast<uint32_t>(limits_.max_metadata_bytes) * kHeaderSlack,
+      .streams = limits_.max_streams,
+      .cheap_frames = kLeastCheapFrames + 2.0 * limits_.max_streams};
+  listener_->Start(*acceptor_, {.max_connections = limits_.max_connections,
+                                .guard = encrypted ? std::nullopt : std::optional(guard),
+                                .turned_away = std::move(turned_away_),
+                                .tick =
+                                    [this] {
+                                      unsent_.CancelLate(Clock::Monotonic().Now());
+                                      ReturnFreeMemory();
+                                    },
+                                .tick_interval = std::min(limits_.send / 4, kTick)});
   return listener_->address();
 }
 
-absl::Status RpcServer::Build() {
+absl::Status RpcServer::Build(std::shared_ptr<grpc::ServerCredentials> credentials) {
   const auto milliseconds = [](absl::Duration duration) {
     return static_cast<int>(absl::ToInt64Milliseconds(duration));
   };
@@ -182,7 +183,7 @@ absl::Status RpcServer::Build() {
                               milliseconds(kClientsPings));
   acceptor_ = builder_.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+      std::move(credentials));
   builder_.RegisterService(&*unary_);
   builder_.RegisterAsyncGenericService(&generic_);
   server_ = builder_.BuildAndStart();

@@ -17,6 +17,7 @@
 #include "common/async/unary_call.h"
 #include "common/async/unsent_answers.h"
 #include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 
@@ -48,7 +49,8 @@ class RpcServer {
   // called once, on the thread of the loop of one of them. Returns the address with its real port.
   // UNAVAILABLE if the address is taken; a Unix path is guarded by a lock on PATH.lock, for gRPC
   // would take it over from a living server.
-  absl::StatusOr<std::string> Open(const std::string& address, std::vector<QueueUser> users);
+  absl::StatusOr<std::string> Open(const std::string& address, std::vector<QueueUser> users,
+                                   std::shared_ptr<grpc::ServerCredentials> encryption = nullptr);
   // The same of a server with one queue.
   absl::StatusOr<std::string> Open(const std::string& address, Loop& loop,
                                    std::vector<RpcService*> services);
@@ -67,7 +69,7 @@ class RpcServer {
  private:
   class Queue;
 
-  absl::Status Build();
+  absl::Status Build(std::shared_ptr<grpc::ServerCredentials> credentials);
 
   const RpcLimits limits_;
   UnsentAnswers unsent_;

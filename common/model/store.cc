@@ -139,6 +139,20 @@ absl::Status NoSuchModel(std::string_view reference, const Store& store, std::st
   return absl::NotFoundError(StrCat(what, " (have ", have, "); run 'tiffin models list'"));
 }
 
+// A link in the store must not lead out of it.
+absl::Status CheckInside(const fs::path& dir, const fs::path& root) {
+  std::error_code code;
+  const fs::path real = fs::canonical(dir, code);
+  if (code) return SystemError(dir, "can't be read", code);
+  const fs::path real_root = fs::canonical(root, code);
+  if (code) return SystemError(root, "can't be read", code);
+  const auto [rest, ignored] =
+      std::mismatch(real_root.begin(), real_root.end(), real.begin(), real.end());
+  if (rest == real_root.end()) return absl::OkStatus();
+  return absl::FailedPreconditionError(StrCat(dir.string(), ": leads out of the store, to ",
+                                              real.string(), "; put the folder itself there"));
+}
+
 }  // namespace
 
 absl::Status CheckName(std::string_view what, std::string_view name) {
@@ -243,6 +257,7 @@ absl::StatusOr<Model> Store::Find(std::string_view reference) const {
   }
 
   const fs::path dir = root_ / name / std::to_string(*version);
+  RETURN_IF_ERROR(CheckInside(dir, root_));
   ASSIGN_OR_RETURN(Model model, LoadModel(dir));
   if (model.name != name || model.version != *version) {
     return absl::FailedPreconditionError(

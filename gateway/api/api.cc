@@ -1,10 +1,13 @@
 #include "gateway/api/api.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "common/status_macros.h"
+#include "gateway/api/access.h"
 #include "gateway/api/health/service.h"
+#include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/service.h"
 #include "gateway/api/reflection/service.h"
 #include "gateway/api/typed/descriptors.h"
@@ -25,22 +28,32 @@ class AllProtocols : public Api {
   AllProtocols(Serving& serving, const Clock& clock,
                std::unique_ptr<typed::Descriptors> descriptors,
                std::unique_ptr<kserve::KserveService> kserve)
-      : descriptors_(std::move(descriptors)),
+      : tokens_(serving.tokens()),
+        refusals_(serving, clock),
+        descriptors_(std::move(descriptors)),
         typed_(serving, *descriptors_, clock),
         kserve_(std::move(kserve)),
         health_(serving),
         reflection_(descriptors_->pool(), ServiceNames(*descriptors_)) {}
 
   std::vector<std::string> UnaryMethods() const override {
+    // The message of such a method is read before anybody sees the RPC: not without a token.
+    if (tokens_ != nullptr) return {};
     std::vector<std::string> names = typed_.UnaryMethods();
     for (std::string& name : kserve_->UnaryMethods()) names.push_back(std::move(name));
     return names;
   }
   bool Start(Rpc& rpc) override {
+    if (absl::Status admitted = Admit(tokens_, rpc); !admitted.ok()) {
+      refusals_.Refuse(rpc, "", std::move(admitted), std::nullopt);
+      return true;
+    }
     return typed_.Start(rpc) || kserve_->Start(rpc) || health_.Start(rpc) || reflection_.Start(rpc);
   }
 
  private:
+  const security::Tokens* const tokens_;
+  InferCalls refusals_;  // It only refuses.
   const std::unique_ptr<typed::Descriptors> descriptors_;
   typed::TypedService typed_;
   const std::unique_ptr<kserve::KserveService> kserve_;

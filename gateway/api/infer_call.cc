@@ -75,7 +75,8 @@ void InferCalls::Refuse(Rpc& rpc, std::string_view request_id, absl::Status stat
                 .rows = 0,
                 .request_id = id,
                 .trace = trace,
-                .duration = {}},
+                .duration = {},
+                .caller = rpc.caller()},
                status);
   }
   FinishWith(rpc, status);
@@ -157,7 +158,8 @@ void InferCalls::End(Rpc& rpc, const Call& call, const absl::Status& status,
                 .rows = call.rows,
                 .request_id = call.request_id,
                 .trace = call.trace,
-                .duration = clock_.Now() - call.received},
+                .duration = clock_.Now() - call.received,
+                .caller = rpc.caller()},
                status);
   }
   if (status.ok()) {

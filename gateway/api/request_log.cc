@@ -39,6 +39,7 @@ void RequestLog::Ended(const LoggedRequest& request, const absl::Status& status)
   if (request.trace.parent != 0) {
     fields.Add({"parent_span_id", SpanIdText(request.trace.parent)});
   }
+  if (request.caller != nullptr) fields.Add({"token", request.caller->name});
   if (request.target.has_value()) AddTarget(*request.target, fields);
   fields.Add({"method", BoundedUtf8(request.method, kMaxMethod)});
   if (request.rows > 0) fields.Add({"rows", request.rows});

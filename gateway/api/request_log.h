@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/async/caller.h"
 #include "common/log/log.h"
 #include "common/trace_context.h"
 #include "gateway/api/serving.h"
@@ -20,6 +21,7 @@ struct LoggedRequest {
   std::string_view request_id;
   TraceContext trace;
   absl::Duration duration;  // Zero: not known.
+  const Caller* caller = nullptr;
 };
 
 // The log's line for each request, without anything of its contents. Failures that are the server's

@@ -18,6 +18,7 @@
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/value.h"
+#include "gateway/security/tokens.h"
 
 // What the protocols in api/ see of everything behind them. All of it happens on the loop's thread.
 namespace tiffin::gateway {
@@ -93,6 +94,8 @@ class Serving {
 
   virtual ValueAllocator& allocator() = 0;
   virtual AccessLog access_log() const { return AccessLog::kOff; }
+  // One of which clients must send with what they ask. Null: anybody may ask anything.
+  virtual const security::Tokens* tokens() const { return nullptr; }
 
   // Runs an API or a single method. `inputs` are in the order of the target's inputs, rows first,
   // all with `rows` rows, and checked against their types. `done` is called at most once, never

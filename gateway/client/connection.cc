@@ -23,7 +23,9 @@ std::string Trailing(const grpc::ClientContext& context, const char* key) {
 
 }  // namespace
 
-absl::StatusOr<Connection> Connection::Create(const std::string& address, Interrupts& interrupts) {
+absl::StatusOr<Connection> Connection::Create(const std::string& address,
+                                              const security::ClientSecurity& security,
+                                              Interrupts& interrupts) {
   const auto refused = [&](std::string_view why) {
     return absl::InvalidArgumentError(StrCat("address '", address, "': ", why,
                                              "; write HOST:PORT, as in 127.0.0.1:8001, or ",
@@ -36,14 +38,16 @@ absl::StatusOr<Connection> Connection::Create(const std::string& address, Interr
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
     return refused("it has no port");
   }
-  return Connection(address, interrupts);
+  return Connection(address, security, interrupts);
 }
 
-Connection::Connection(std::string address, Interrupts& interrupts)
-    : address_(std::move(address)), interrupts_(&interrupts) {
-  grpc::ChannelArguments arguments;
+Connection::Connection(std::string address, const security::ClientSecurity& security,
+                       Interrupts& interrupts)
+    : address_(std::move(address)), interrupts_(&interrupts), tls_(security.tls) {
+  grpc::ChannelArguments arguments = security::GrpcChannelArguments(security);
   arguments.SetMaxReceiveMessageSize(-1);
-  channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+  channel_ =
+      grpc::CreateCustomChannel(address_, security::GrpcChannelCredentials(security), arguments);
 }
 
 absl::Status Connection::Explained(const grpc::Status& status, const CallOptions& options,
@@ -59,7 +63,13 @@ absl::Status Connection::Explained(const grpc::Status& status, const CallOptions
     return absl::UnavailableError(StrCat(
         "no gRPC server answers at ", address_, " (", status.error_message(),
         "); start one with 'tiffin serve FILE', or name its address with --address HOST:PORT or ",
-        "unix:PATH"));
+        "unix:PATH",
+        tls_ ? "; --tls-ca FILE says whose certificates to trust"
+             : "; one with TLS wants --tls-ca FILE or --tls"));
+  }
+  if (code == absl::StatusCode::kUnauthenticated) {
+    return absl::UnauthenticatedError(
+        StrCat(status.error_message(), " (by --token-file FILE, or the variable TIFFIN_TOKEN)"));
   }
   if (code == absl::StatusCode::kUnimplemented) {
     return absl::UnimplementedError(StrCat("the server at ", address_, " does not speak KServe v2 ",

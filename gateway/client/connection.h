@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "gateway/client/interrupts.h"
 #include "gateway/client/model.h"
+#include "gateway/security/client_security.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "inference/grpc_service.pb.h"
@@ -36,7 +37,9 @@ class Connection {
  public:
   // INVALID_ARGUMENT for what is no address. Connects with the first call. `interrupts` outlives
   // it.
-  static absl::StatusOr<Connection> Create(const std::string& address, Interrupts& interrupts);
+  static absl::StatusOr<Connection> Create(const std::string& address,
+                                           const security::ClientSecurity& security,
+                                           Interrupts& interrupts);
 
   // NOT_FOUND names what there is instead. UNAVAILABLE, where nobody answers, says what to try.
   absl::StatusOr<Model> Describe(const std::string& model, const CallOptions& options);
@@ -45,7 +48,7 @@ class Connection {
   bool unreachable() const { return unreachable_; }
 
  private:
-  Connection(std::string address, Interrupts& interrupts);
+  Connection(std::string address, const security::ClientSecurity& security, Interrupts& interrupts);
   absl::StatusOr<grpc::ByteBuffer> Call(std::string_view method,
                                         const google::protobuf::Message& request,
                                         const CallOptions& options, grpc::ClientContext& context);
@@ -56,6 +59,7 @@ class Connection {
   std::string address_;
   Interrupts* interrupts_;
   std::shared_ptr<grpc::Channel> channel_;  // gRPC's own way to own one.
+  bool tls_;
   bool unreachable_ = false;
 };
 

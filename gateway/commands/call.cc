@@ -21,6 +21,7 @@
 #include "gateway/client/interrupts.h"
 #include "gateway/client/outputs.h"
 #include "gateway/client/timeline.h"
+#include "gateway/commands/client_flags.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/print.h"
@@ -35,6 +36,8 @@ namespace fs = std::filesystem;
 using client::Argument;
 using Json = nlohmann::json;
 
+constexpr std::string_view kAuthorization = "authorization";
+
 struct CallCommand {
   std::string target;
   std::vector<std::string> inputs;
@@ -46,6 +49,7 @@ struct CallCommand {
   std::vector<std::string> each;
   bool json = false;
   bool timing = false;
+  ClientFlags security;
 };
 
 // "a=b" at its first '='.
@@ -78,6 +82,11 @@ absl::StatusOr<client::CallOptions> OptionsOf(const CallCommand& command) {
       return absl::InvalidArgumentError(
           StrCat("--metadata ", text, ": a key has lower-case letters, digits, '-', '_' and '.', ",
                  "and does not begin with grpc-"));
+    }
+    if (pair.first == kAuthorization) {
+      return absl::InvalidArgumentError(
+          "--metadata authorization: what a command line says, everybody on this machine can "
+          "read; give the token by --token-file FILE or the variable TIFFIN_TOKEN");
     }
     options.metadata.push_back(std::move(pair));
   }
@@ -268,10 +277,15 @@ class Caller {
 
 int CallAll(const CallCommand& command, const std::vector<Argument>& arguments,
             const std::vector<std::string>& files, client::Interrupts& interrupts) {
-  const absl::StatusOr<client::CallOptions> options = OptionsOf(command);
+  absl::StatusOr<client::CallOptions> options = OptionsOf(command);
   if (!options.ok()) return ReportError(options.status());
+  const auto security = SecurityOf(command.security, command.address);
+  if (!security.ok()) return ReportError(security.status());
+  if (!security->token.empty()) {
+    options->metadata.emplace_back(kAuthorization, security::Authorization(security->token));
+  }
   absl::StatusOr<client::Connection> connection =
-      client::Connection::Create(command.address, interrupts);
+      client::Connection::Create(command.address, *security, interrupts);
   if (!connection.ok()) return ReportError(connection.status());
   absl::StatusOr<client::Model> model = connection->Describe(command.target, *options);
   if (!model.ok()) {
@@ -362,6 +376,7 @@ void AddCall(CLI::App& app, Command& chosen) {
       "if asked for; or error: {code, message}");
   call->add_flag("--timing", options->timing,
                  "Draw when each step ran, and what its time went to, in us");
+  AddClientFlags(*call, WithToken::kYes, options->security);
   Group(*call, "Request", {"--address", "--timeout", "--request-id", "--metadata", "--each"});
   Group(*call, "Answer", {"--json", "--timing", "--output"});
   Teach(*call,

@@ -31,6 +31,7 @@ void AddCheck(CLI::App& app, Command& chosen);
 void AddModels(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
 void AddServe(CLI::App& app, Command& chosen);
+void AddToken(CLI::App& app, Command& chosen);
 void AddTop(CLI::App& app, Command& chosen);
 void AddTune(CLI::App& app, Command& chosen);
 

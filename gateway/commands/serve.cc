@@ -14,6 +14,7 @@
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
+#include "gateway/commands/security_flags.h"
 #include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/monitor/data_log.h"
@@ -42,6 +43,7 @@ struct ServeOptions {
   bool access_log = false;
   std::string monitor_dir;
   WireFlags wire;
+  SecurityFlags security;
 };
 
 // Null where no API has a monitor.
@@ -90,6 +92,7 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
+  RETURN_IF_ERROR(ApplySecurity(options.security, server));
   for (PlannedFile& file : plan.files) {
     server.serving.services.push_back(std::move(file.service));
   }
@@ -170,6 +173,7 @@ void AddServe(CLI::App& app, Command& chosen) {
                     "The folder of the files that monitors write");
   AddWireFlags(*serve, options->wire);
   serve->add_flag("--access-log", options->access_log, "Log a line for each request");
+  AddSecurityFlags(*serve, options->security);
   Group(*serve, "Addresses", {"--grpc-address", "--http-address"});
   Teach(*serve,
         {"tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",

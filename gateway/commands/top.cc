@@ -9,6 +9,7 @@
 #include "CLI/CLI.hpp"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/commands/client_flags.h"
 #include "gateway/commands/command.h"
 #include "gateway/top/http_get.h"
 #include "gateway/top/scrape.h"
@@ -25,10 +26,11 @@ struct TopOptions {
   double interval = 2;  // Seconds.
   bool once = false;
   bool json = false;
+  ClientFlags security;
 };
 
-absl::StatusOr<top::Scrape> Ask(const top::Url& url) {
-  ASSIGN_OR_RETURN(const std::string text, top::HttpGet(url, kTimeout));
+absl::StatusOr<top::Scrape> Ask(const top::Url& url, const security::ClientSecurity& security) {
+  ASSIGN_OR_RETURN(const std::string text, top::HttpGet(url, kTimeout, security));
   ASSIGN_OR_RETURN(top::Scrape scrape, top::ParseScrape(text, absl::Now()));
   if (scrape.of("tiffin_build_info").empty()) {
     return absl::FailedPreconditionError(StrCat("what answers at ", url.host, ":", url.port,
@@ -90,7 +92,15 @@ class Output {
 // where it may come back.
 absl::Status Watch(const TopOptions& options) {
   ASSIGN_OR_RETURN(const top::Url url, top::ParseUrl(options.url));
-  ASSIGN_OR_RETURN(top::Scrape before, Ask(url));
+  if (!url.tls && NamesTls(options.security)) {
+    return absl::InvalidArgumentError(
+        StrCat(options.url, " is not encrypted, but a flag of TLS is given; write https://"));
+  }
+  ClientFlags flags = options.security;
+  flags.tls = url.tls;
+  ASSIGN_OR_RETURN(const security::ClientSecurity security,
+                   SecurityOf(flags, StrCat(url.host, ":", url.port)));
+  ASSIGN_OR_RETURN(top::Scrape before, Ask(url, security));
   ASSIGN_OR_RETURN(top::Signals signals, top::Signals::Create());
   ASSIGN_OR_RETURN(Output output, Output::Create(options));
   if (output.is_page()) output.Redraw();
@@ -103,7 +113,7 @@ absl::Status Watch(const TopOptions& options) {
       continue;
     }
     next = absl::Now() + absl::Seconds(options.interval);
-    absl::StatusOr<top::Scrape> after = Ask(url);
+    absl::StatusOr<top::Scrape> after = Ask(url, security);
     if (after.ok()) {
       output.Show(top::Compare(before, *after));
       before = *std::move(after);
@@ -129,6 +139,7 @@ void AddTop(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_flag("--once", options->once, "Print one table, of one interval");
   command->add_flag("--json", options->json, "A JSON object on a line for each interval");
+  AddClientFlags(*command, WithToken::kYes, options->security);
   command->callback([options, &chosen] {
     chosen = [options] {
       const absl::Status watched = Watch(*options);

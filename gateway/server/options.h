@@ -9,6 +9,8 @@
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
 #include "gateway/dispatch/worker_session.h"
+#include "gateway/security/server_tls.h"
+#include "gateway/security/tokens.h"
 
 namespace tiffin::gateway {
 
@@ -35,6 +37,9 @@ struct ServingOptions {
   AccessLog access_log = AccessLog::kOff;
   DataLog* data_log = nullptr;  // Outlives the server. Null where no API has a monitor.
   kserve::SharedMemory* client_memory = nullptr;  // Null: clients may not share theirs.
+  // Both outlive the server.
+  const security::ServerTls* tls = nullptr;  // Null: the ports are not encrypted.
+  const security::Tokens* tokens = nullptr;  // Null: clients need none.
 };
 
 }  // namespace tiffin::gateway

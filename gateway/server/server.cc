@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@
 #include "gateway/api/http/server.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/metrics/metrics.h"
+#include "gateway/security/reloader.h"
+#include "gateway/security/server_tls.h"
+#include "gateway/security/tokens.h"
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
@@ -179,6 +183,33 @@ class LoopThread {
   std::thread thread_;  // Last: it runs the loop.
 };
 
+// What clients and the server show to one another, kept as new as its files.
+struct Secrets {
+  static absl::StatusOr<Secrets> Load(const ServerOptions& options) {
+    Secrets secrets;
+    std::vector<security::Reloader::Look> looks;
+    if (!options.tls.certificate.empty()) {
+      ASSIGN_OR_RETURN(secrets.tls, security::ServerTls::Create(options.tls));
+      looks.push_back([tls = secrets.tls.get()] { tls->Look(); });
+    }
+    if (!options.tokens.empty()) {
+      ASSIGN_OR_RETURN(secrets.tokens, security::Tokens::Create(options.tokens));
+      std::vector<std::string> services;
+      for (const config::ServiceConfig& service : options.serving.services) {
+        services.push_back(service.name);
+      }
+      secrets.tokens->WarnOfOthers(services);
+      looks.push_back([tokens = secrets.tokens.get()] { tokens->Look(); });
+    }
+    secrets.reloader = std::make_unique<security::Reloader>(std::move(looks));
+    return secrets;
+  }
+
+  std::unique_ptr<security::ServerTls> tls;
+  std::unique_ptr<security::Tokens> tokens;
+  std::unique_ptr<security::Reloader> reloader;  // Last: it uses the others.
+};
+
 }  // namespace
 
 absl::Status RunServer(ServerOptions options, log::Log& log) {
@@ -191,6 +222,10 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
     ASSIGN_OR_RETURN(client_memory, kserve::SharedMemory::Create());
     options.serving.client_memory = client_memory.get();
   }
+
+  ASSIGN_OR_RETURN(const Secrets secrets, Secrets::Load(options));
+  options.serving.tls = secrets.tls.get();
+  options.serving.tokens = secrets.tokens.get();
 
   metrics::Metrics metrics;  // First: everything counts by it.
   const auto loop_count = static_cast<size_t>(options.loops);

@@ -11,12 +11,14 @@
 namespace tiffin::gateway {
 
 struct ServerOptions {
-  ServingOptions serving;  // Its socket_directory and client_memory are filled in.
+  ServingOptions serving;  // Its socket_directory, client_memory, tls and tokens are filled in.
   std::filesystem::path runtime_base;
   int loops = 1;
   bool client_shared_memory = false;
   RpcLimits rpc_limits;
   http::Limits http_limits;
+  security::TlsFiles tls;        // Without a certificate, the ports are not encrypted.
+  std::filesystem::path tokens;  // Empty: clients need none.
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half

@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/security/grpc_credentials.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -233,8 +234,9 @@ absl::StatusOr<std::string> ServerCore::OpenPorts() {
     for (size_t i = 0; i < loops_.size(); ++i) {
       handlers.push_back({.loop = loops_[i].loop, .handler = serving_[i]->http_handler()});
     }
-    ASSIGN_OR_RETURN(const std::string address,
-                     http_server_.Open(shared_.options.http_address, std::move(handlers)));
+    ASSIGN_OR_RETURN(
+        const std::string address,
+        http_server_.Open(shared_.options.http_address, std::move(handlers), shared_.options.tls));
     log::Write(log::Level::kInfo, "serving_http", StrCat("HTTP on ", address),
                {{"address", address}});
   }
@@ -242,7 +244,10 @@ absl::StatusOr<std::string> ServerCore::OpenPorts() {
   for (size_t i = 0; i < loops_.size(); ++i) {
     users.push_back({.loop = loops_[i].loop, .services = {&serving_[i]->rpc_service()}});
   }
-  return rpc_server_.Open(shared_.options.grpc_address, std::move(users));
+  return rpc_server_.Open(shared_.options.grpc_address, std::move(users),
+                          shared_.options.tls != nullptr
+                              ? security::GrpcServerCredentials(*shared_.options.tls)
+                              : nullptr);
 }
 
 void ServerCore::Fail(absl::Status status) {

@@ -106,6 +106,7 @@ class ServingLoop : public Serving, private RequestHost {
   std::string MetricsText() const override { return shared_.metrics.Expose(); }
   ValueAllocator& allocator() override { return memory_; }
   AccessLog access_log() const override { return shared_.options.access_log; }
+  const security::Tokens* tokens() const override { return shared_.options.tokens; }
   [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
                                                     int64_t rows, InferOptions options,
                                                     InferDone done) override;

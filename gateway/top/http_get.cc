@@ -1,11 +1,13 @@
 #include "gateway/top/http_get.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 
 #include "boost/asio/connect.hpp"
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/ssl/host_name_verification.hpp"
 #include "boost/beast/core/flat_buffer.hpp"
 #include "boost/beast/core/tcp_stream.hpp"
 #include "boost/beast/http/empty_body.hpp"
@@ -13,7 +15,10 @@
 #include "boost/beast/http/read.hpp"
 #include "boost/beast/http/string_body.hpp"
 #include "boost/beast/http/write.hpp"
+#include "boost/beast/ssl/ssl_stream.hpp"
+#include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/security/ssl_context.h"
 
 namespace tiffin::gateway::top {
 namespace {
@@ -23,12 +28,21 @@ namespace beast = boost::beast;
 using boost::system::error_code;
 
 constexpr std::string_view kScheme = "http://";
+constexpr std::string_view kTlsScheme = "https://";
 constexpr uint64_t kMaxBody = uint64_t{64} << 20;
 
 // One request and its answer, on a context that runs until both are over.
 class Get {
  public:
-  Get(asio::io_context& context, const Url& url) : stream_(context), resolver_(context) {
+  // `tls` outlives it; null: none.
+  Get(asio::io_context& context, const Url& url, security::SslContext* tls,
+      const security::ClientSecurity& security)
+      : stream_(context), resolver_(context) {
+    if (tls != nullptr)
+      UseTls(*tls, security.server_name.empty() ? url.host : security.server_name);
+    if (!security.token.empty()) {
+      request_.set(beast::http::field::authorization, security::Authorization(security.token));
+    }
     request_.method(beast::http::verb::get);
     request_.target(url.path);
     request_.version(11);
@@ -38,7 +52,11 @@ class Get {
     resolver_.async_resolve(url.host, url.port, [this](error_code error, const auto& endpoints) {
       if (Failed(error)) return;
       stream_.async_connect(endpoints, [this](error_code connected, const auto&) {
-        if (!Failed(connected)) Send();
+        if (Failed(connected)) return;
+        if (!tls_.has_value()) return Send(stream_);
+        tls_->async_handshake(asio::ssl::stream_base::client, [this](error_code safe) {
+          if (!Failed(safe)) Send(*tls_);
+        });
       });
     });
   }
@@ -52,15 +70,21 @@ class Get {
     if (error) error_ = error;
     return static_cast<bool>(error);
   }
-  void Send() {
-    beast::http::async_write(stream_, request_, [this](error_code written, size_t) {
+  void UseTls(security::SslContext& context, const std::string& name) {
+    tls_.emplace(stream_, context);
+    SSL_set_tlsext_host_name(tls_->native_handle(), name.c_str());
+    tls_->set_verify_callback(asio::ssl::host_name_verification(name));
+  }
+  void Send(auto& stream) {
+    beast::http::async_write(stream, request_, [this, &stream](error_code written, size_t) {
       if (Failed(written)) return;
-      beast::http::async_read(stream_, buffer_, parser_,
+      beast::http::async_read(stream, buffer_, parser_,
                               [this](error_code read, size_t) { error_ = read; });
     });
   }
 
   beast::tcp_stream stream_;
+  std::optional<beast::ssl_stream<beast::tcp_stream&>> tls_;
   asio::ip::tcp::resolver resolver_;
   beast::http::request<beast::http::empty_body> request_;
   beast::flat_buffer buffer_;
@@ -73,11 +97,13 @@ class Get {
 absl::StatusOr<Url> ParseUrl(const std::string& text) {
   const auto bad = [&] {
     return absl::InvalidArgumentError(StrCat(
-        "'", text, "' is not the URL of a server's HTTP; write it as http://127.0.0.1:8000"));
+        "'", text, "' is not the URL of a server's HTTP; write it as http://127.0.0.1:8000, or ",
+        "https:// where it has TLS"));
   };
-  if (text.rfind(kScheme, 0) != 0) return bad();
-  std::string authority = text.substr(kScheme.size());
-  Url url{.host = "", .port = "80", .path = "/metrics"};
+  const bool tls = text.starts_with(kTlsScheme);
+  if (!tls && !text.starts_with(kScheme)) return bad();
+  std::string authority = text.substr(tls ? kTlsScheme.size() : kScheme.size());
+  Url url{.tls = tls, .host = "", .port = tls ? "443" : "80", .path = "/metrics"};
   if (const size_t slash = authority.find('/'); slash != std::string::npos) {
     if (slash + 1 < authority.size()) url.path = authority.substr(slash);
     authority.resize(slash);
@@ -97,10 +123,16 @@ absl::StatusOr<Url> ParseUrl(const std::string& text) {
   return url;
 }
 
-absl::StatusOr<std::string> HttpGet(const Url& url, absl::Duration timeout) {
-  const std::string where = StrCat("http://", url.host, ":", url.port, url.path);
+absl::StatusOr<std::string> HttpGet(const Url& url, absl::Duration timeout,
+                                    const security::ClientSecurity& security) {
+  const std::string where =
+      StrCat(url.tls ? kTlsScheme : kScheme, url.host, ":", url.port, url.path);
+  std::shared_ptr<security::SslContext> tls;
+  if (url.tls) {
+    ASSIGN_OR_RETURN(tls, security::ClientContext(security.certificates));
+  }
   asio::io_context context;
-  Get get(context, url);
+  Get get(context, url, tls.get(), security);
   context.run_for(absl::ToChronoNanoseconds(timeout));
   if (!get.error().has_value()) {
     return absl::UnavailableError(
@@ -115,6 +147,11 @@ absl::StatusOr<std::string> HttpGet(const Url& url, absl::Duration timeout) {
                          "that 'tiffin serve' was given by --http-address")
                 : StrCat("nobody answers at ", where, " (", get.error()->message(),
                          "); is the server up, and was 'tiffin serve' given --http-address?"));
+  }
+  if (get.response().result_int() == 401 || get.response().result_int() == 403) {
+    return absl::UnauthenticatedError(
+        StrCat(where, " wants a token that is for /metrics or *, by --token-file FILE or the ",
+               "variable TIFFIN_TOKEN"));
   }
   if (get.response().result_int() != 200) {
     return absl::FailedPreconditionError(StrCat(

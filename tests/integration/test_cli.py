@@ -12,7 +12,7 @@ import pytest
 
 import harness
 
-COMMANDS = ([], ["serve"], ["call"], ["check"], ["tune"], ["probe"], ["models"],
+COMMANDS = ([], ["serve"], ["call"], ["check"], ["tune"], ["probe"], ["token"], ["models"],
             ["models", "list"], ["models", "show"], ["models", "import"])
 
 

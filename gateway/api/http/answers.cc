@@ -32,6 +32,15 @@ Handler::Answer NotAllowed(InferCalls& calls, const Request& request, std::strin
       {.http_status = 405, .fields = {{"allow", std::string(allowed)}}, .target = target});
 }
 
+Handler::Answer NotAuthenticated(InferCalls& calls, absl::Status status, const Request& request) {
+  // RFC 6750: an error only where a token was sent.
+  const bool sent = request.field("authorization").has_value();
+  std::vector<Field> fields = {
+      {"www-authenticate",
+       sent ? "Bearer realm=\"tiffin\", error=\"invalid_token\"" : "Bearer realm=\"tiffin\""}};
+  return Refusal(calls, std::move(status), {.http_status = 401, .fields = std::move(fields)});
+}
+
 bool IsGet(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 absl::StatusOr<absl::Duration> TimeoutOf(const Request& request) {

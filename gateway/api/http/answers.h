@@ -28,6 +28,9 @@ Handler::Answer Refusal(InferCalls& calls, absl::Status status, RefusalOptions o
 Handler::Answer NotAllowed(InferCalls& calls, const Request& request, std::string_view allowed,
                            std::optional<InferTarget> target = {});
 
+// 401, with what the client has to send.
+Handler::Answer NotAuthenticated(InferCalls& calls, absl::Status status, const Request& request);
+
 // GET and HEAD are the same to all but the connection.
 bool IsGet(const Request& request);
 

@@ -15,6 +15,7 @@
 #include "boost/beast/http/empty_body.hpp"
 #include "boost/beast/http/read.hpp"
 #include "boost/beast/http/write.hpp"
+#include "common/log/log.h"
 #include "common/strings.h"
 
 namespace tiffin::gateway::http {
@@ -47,11 +48,22 @@ std::string Lower(beast::string_view text) {
   return ToLower(std::string_view(text.data(), text.size()));
 }
 
+// Without its body.
+Request HeadOf(const beast::http::request<beast::http::string_body>& message) {
+  Request request;
+  request.method = std::string(message.method_string());
+  request.target = std::string(message.target());
+  for (const auto& field : message) {
+    request.fields.push_back({Lower(field.name_string()), std::string(field.value())});
+  }
+  return request;
+}
+
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Rotation& rotation, const Budgets& budgets,
-                       const Limits& limits)
-    : stream_(std::move(socket)),
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<security::SslContext> tls,
+                       Rotation& rotation, const Budgets& budgets, const Limits& limits)
+    : stream_(std::move(socket), std::move(tls)),
       rotation_(rotation),
       budgets_(budgets),
       limits_(limits),
@@ -79,41 +91,58 @@ void Connection::Close() {
 }
 
 awaitable<void> Connection::Run() {
-  while (!closing_) {
+  const bool is_safe = co_await Handshake();
+  while (is_safe && !closing_) {
     idle_ = true;
-    if (!co_await ReadRequest()) break;
-    const bool keep_alive = parser_->keep_alive();
-    Request request;
-    auto message = parser_->release();
-    request.method = std::string(message.method_string());
-    request.target = std::string(message.target());
-    for (const auto& field : message) {
-      request.fields.push_back({Lower(field.name_string()), std::string(field.value())});
-    }
-    request.body = std::move(message.body());
-    Response response = co_await Answer(std::move(request));
+    std::optional<Request> request = co_await ReadRequest();
+    if (!request.has_value()) break;
+    const bool keep_alive = parser_->keep_alive() && !unread_;
+    Response response = co_await Answer(*std::move(request));
     const bool stays = keep_alive && keeps_ && !closing_;
     const bool written = co_await Write(std::move(response), stays);
-    if (!written || !stays) break;
+    if (written && stays) continue;
+    if (written && unread_) {
+      co_await Linger();
+    } else if (written) {
+      stream_.expires_after(kLinger);
+      co_await stream_.Finish();
+    }
+    break;
   }
   stream_.close();
 }
 
-awaitable<bool> Connection::ReadRequest() {
+awaitable<bool> Connection::Handshake() {
+  if (!stream_.is_tls()) co_return true;
+  stream_.expires_after(Chrono(limits_.header));
+  const error_code error = co_await stream_.Handshake();
+  if (error) {
+    log::Write(log::Level::kDebug, "tls_handshake_failed",
+               StrCat("HTTP: a client's TLS handshake failed: ", error.message()));
+  }
+  co_return !error;
+}
+
+awaitable<std::optional<Request>> Connection::ReadRequest() {
   parser_.emplace();
   parser_->header_limit(limits_.max_header_bytes);
   parser_->body_limit(limits_.max_body_bytes);
   while (buffer_.size() == 0) {
     stream_.expires_after(Chrono(limits_.idle));
     const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kReadSize), kAwait);
-    if (error) co_return false;
+    if (error) co_return std::nullopt;
     buffer_.commit(size);
   }
   idle_ = false;
   const bool has_header = co_await ReadHeader();
-  if (!has_header) co_return false;
+  if (!has_header) co_return std::nullopt;
+  std::optional<Request> request = HeadOf(parser_->get());
+  unread_ = !parser_->is_done() && !rotation_.WantsBody(*request);
+  if (unread_) co_return request;
   const bool has_body = co_await ReadBody();
-  co_return has_body;
+  if (!has_body) co_return std::nullopt;
+  request->body = std::move(parser_->get().body());
+  co_return request;
 }
 
 awaitable<bool> Connection::ReadHeader() {
@@ -254,8 +283,7 @@ awaitable<Response> Connection::Answer(Request request) {
 
 awaitable<void> Connection::AwaitPeerGone() {
   while (buffer_.size() < kMaxAhead) {
-    const auto [error, size] =
-        co_await stream_.socket().async_read_some(buffer_.prepare(kReadSize), kAwait);
+    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kReadSize), kAwait);
     buffer_.commit(size);
     if (error) co_return;
   }
@@ -292,11 +320,12 @@ awaitable<bool> Connection::Write(Response response, bool keep_alive) {
 
 awaitable<void> Connection::Linger() {
   error_code ignored;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.tcp().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   stream_.expires_after(kLinger);
   while (true) {
     buffer_.clear();
-    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kReadSize), kAwait);
+    const auto [error, size] =
+        co_await stream_.tcp().async_read_some(buffer_.prepare(kReadSize), kAwait);
     if (error) co_return;
   }
 }

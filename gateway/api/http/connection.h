@@ -12,7 +12,6 @@
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "boost/beast/core/flat_buffer.hpp"
-#include "boost/beast/core/tcp_stream.hpp"
 #include "boost/beast/http/parser.hpp"
 #include "boost/beast/http/string_body.hpp"
 #include "common/async/loop.h"
@@ -20,6 +19,7 @@
 #include "gateway/api/http/content_coding.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
+#include "gateway/api/http/stream.h"
 
 namespace tiffin::gateway::http {
 
@@ -33,9 +33,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const ByteBudget& bodies;
     const ByteBudget& answers;
   };
-  // `rotation` says where each request goes; it and the budgets outlive it.
-  Connection(boost::asio::ip::tcp::socket socket, Rotation& rotation, const Budgets& budgets,
-             const Limits& limits);
+  // `rotation` says where each request goes; it and the budgets outlive it. Without `tls`, it is
+  // not encrypted.
+  Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<security::SslContext> tls,
+             Rotation& rotation, const Budgets& budgets, const Limits& limits);
 
   // `ended` is called when the connection is closed and nothing of it is left in a loop.
   void Start(absl::AnyInvocable<void()> ended);
@@ -50,8 +51,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
   boost::asio::awaitable<void> Run();
-  // False: there is no whole request, and no connection any more.
-  boost::asio::awaitable<bool> ReadRequest();
+  boost::asio::awaitable<bool> Handshake();
+  // None: there is no whole request, and no connection any more.
+  boost::asio::awaitable<std::optional<Request>> ReadRequest();
   boost::asio::awaitable<bool> ReadHeader();
   boost::asio::awaitable<bool> ReadBody();
   boost::asio::awaitable<bool> ReadContent();
@@ -69,7 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Lets a client that is still sending read the answer before the connection is reset.
   boost::asio::awaitable<void> Linger();
 
-  boost::beast::tcp_stream stream_;
+  Stream stream_;
   Rotation& rotation_;
   const Budgets budgets_;
   const Limits limits_;
@@ -84,6 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool idle_ = true;
   bool closing_ = false;
   bool keeps_ = true;
+  bool unread_ = false;  // The request's body was not wanted.
   bool head_only_ = false;
   unsigned version_ = 11;
 };

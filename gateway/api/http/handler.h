@@ -18,6 +18,9 @@ class Handler {
   using Answer = absl::AnyInvocable<void(Exchange&)>;
 
   virtual ~Handler() = default;
+  // On the server's thread, of a request whose body has not come yet: false if it will be refused
+  // whatever that is, so that it need not come.
+  virtual bool WantsBody(const Request& /*head*/) { return true; }
   // On the server's thread: what takes time and needs no turn of the loop's, such as decoding. What
   // it returns is then run on the loop's thread.
   virtual Answer Take(Request request) = 0;
@@ -35,6 +38,8 @@ class Rotation {
   // At least one.
   explicit Rotation(std::vector<LoopHandler> loops) : loops_(std::move(loops)) {}
   LoopHandler Next() { return loops_[next_++ % loops_.size()]; }
+  // All of them think the same of it.
+  bool WantsBody(const Request& head) const { return loops_.front().handler.WantsBody(head); }
 
  private:
   const std::vector<LoopHandler> loops_;

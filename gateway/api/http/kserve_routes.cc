@@ -131,13 +131,14 @@ std::span<const KserveRoutes::Route> KserveRoutes::routes() {
   return kRoutes;
 }
 
-std::optional<Handler::Answer> KserveRoutes::Take(Request& request) {
+std::optional<Handler::Answer> KserveRoutes::Take(const Caller* caller, Request& request) {
   std::string_view path = request.path();
   if (!path.starts_with("/v2") || (path.size() > 3 && path[3] != '/')) return std::nullopt;
   if (path.ends_with('/')) path.remove_suffix(1);
   for (const Route& route : routes()) {
     std::optional<Question> question = Match(route.path, path);
     if (!question.has_value()) continue;
+    question->caller = caller;
     const bool is_get = route.method == "GET";
     if (is_get ? !IsGet(request) : request.method != route.method) {
       return NotAllowed(calls_, request, is_get ? "GET, HEAD" : route.method);
@@ -170,7 +171,8 @@ Handler::Answer KserveRoutes::TakeInfer(Request& request, const Question& questi
   const absl::StatusOr<absl::Duration> timeout = TimeoutOf(request);
   if (!timeout.ok()) return Refusal(calls_, timeout.status());
   timing.timeout = *timeout;
-  if (const auto model = models_.Find(question.model, question.version); !model.ok()) {
+  if (const auto model = models_.FindFor(question.caller, question.model, question.version);
+      !model.ok()) {
     return Refusal(calls_, model.status());
   }
   auto body = std::make_unique<InferBody>(std::move(request.body), question.model, question.version,
@@ -187,8 +189,8 @@ void KserveRoutes::Infer(Exchange& exchange, const InferBody& body, const Timing
     calls_.Refuse(exchange, id, body.status(), kserve::TargetOf(body.parsed(), models_));
     return;
   }
-  absl::StatusOr<kserve::CheckedRequest> checked =
-      kserve::CheckRequest(body.parsed(), models_, /*memory=*/nullptr, serving_.allocator());
+  absl::StatusOr<kserve::CheckedRequest> checked = kserve::CheckRequest(
+      body.parsed(), models_, {exchange.caller(), /*memory=*/nullptr}, serving_.allocator());
   if (!checked.ok()) {
     calls_.Refuse(exchange, id, checked.status(), kserve::TargetOf(body.parsed(), models_));
     return;
@@ -237,23 +239,27 @@ absl::StatusOr<Response> KserveRoutes::ServerReady(const Question& /*question*/)
 }
 
 absl::StatusOr<Response> KserveRoutes::ModelMetadata(const Question& question) const {
-  ASSIGN_OR_RETURN(const auto metadata, info_.ModelMetadata(question.model, question.version));
+  ASSIGN_OR_RETURN(const auto metadata,
+                   info_.ModelMetadata(question.caller, question.model, question.version));
   return JsonResponse(200, ToJson(metadata));
 }
 
 absl::StatusOr<Response> KserveRoutes::ModelReady(const Question& question) const {
-  ASSIGN_OR_RETURN(const auto answer, info_.ModelReady(question.model, question.version));
+  ASSIGN_OR_RETURN(const auto answer,
+                   info_.ModelReady(question.caller, question.model, question.version));
   return JsonResponse(answer.ready() ? 200 : 503,
                       {{"name", question.model}, {"ready", answer.ready()}});
 }
 
 absl::StatusOr<Response> KserveRoutes::ModelConfig(const Question& question) const {
-  ASSIGN_OR_RETURN(const auto answer, info_.ModelConfig(question.model, question.version));
+  ASSIGN_OR_RETURN(const auto answer,
+                   info_.ModelConfig(question.caller, question.model, question.version));
   return JsonResponse(200, ToJson(answer.config()));
 }
 
 absl::StatusOr<Response> KserveRoutes::ModelStatistics(const Question& question) const {
-  ASSIGN_OR_RETURN(const auto answer, info_.ModelStatistics(question.model, question.version));
+  ASSIGN_OR_RETURN(const auto answer,
+                   info_.ModelStatistics(question.caller, question.model, question.version));
   return JsonResponse(200, ToJson(answer));
 }
 
@@ -269,7 +275,7 @@ absl::StatusOr<Response> KserveRoutes::RepositoryIndex(const Question& question)
     }
     request.set_ready(ready != json.end() && ready->get<bool>());
   }
-  ASSIGN_OR_RETURN(const auto index, info_.RepositoryIndex(request));
+  ASSIGN_OR_RETURN(const auto index, info_.RepositoryIndex(question.caller, request));
   return JsonResponse(200, ToJson(index)["models"]);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/async/caller.h"
 #include "common/clock.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/infer_body.h"
@@ -28,6 +29,7 @@ class KserveRoutes {
     std::string model;    // Empty where the path has none.
     std::string version;  // Likewise.
     std::string body;
+    const Caller* caller = nullptr;  // Null where nobody asks who it is.
   };
   struct Route {
     std::string_view method;
@@ -45,7 +47,8 @@ class KserveRoutes {
       : serving_(serving), models_(models), calls_(calls), info_(serving, models, clock) {}
 
   // As Handler::Take, where the path begins with /v2; none elsewhere.
-  std::optional<Handler::Answer> Take(Request& request);
+  // `caller` outlives the answer; null where nobody asks.
+  std::optional<Handler::Answer> Take(const Caller* caller, Request& request);
 
  private:
   // What of an inference is known before its turn of the loop's.

@@ -14,6 +14,14 @@ std::optional<std::string_view> Request::field(std::string_view name) const {
   return std::nullopt;
 }
 
+std::vector<std::string_view> Request::field_values(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (const Field& field : fields) {
+    if (field.name == name) values.push_back(field.value);
+  }
+  return values;
+}
+
 std::string_view Request::path() const {
   return std::string_view(target).substr(0, target.find('?'));
 }

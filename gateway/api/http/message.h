@@ -24,6 +24,8 @@ struct Request {
 
   // The first value of a header field (lower case).
   std::optional<std::string_view> field(std::string_view name) const;
+  // All of them.
+  std::vector<std::string_view> field_values(std::string_view name) const;
   // The target without its query.
   std::string_view path() const;
 };

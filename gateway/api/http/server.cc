@@ -44,9 +44,10 @@ Server::Server(const Limits& limits)
 
 Server::~Server() = default;
 
-absl::StatusOr<std::string> Server::Open(const std::string& address,
-                                         std::vector<LoopHandler> loops) {
+absl::StatusOr<std::string> Server::Open(const std::string& address, std::vector<LoopHandler> loops,
+                                         const security::ServerTls* tls) {
   rotation_.emplace(std::move(loops));
+  if (tls != nullptr) tls_.emplace(*tls);
   RETURN_IF_ERROR(Listen(address));
   const std::string bound = ToText(acceptor_.local_endpoint());
   work_.emplace(context_.get_executor());
@@ -100,13 +101,14 @@ void Server::Accept() {
 
 void Server::Add(tcp::socket socket) {
   if (connections_.size() >= static_cast<size_t>(limits_.max_connections)) {
-    TurnAway(std::move(socket));
+    if (!tls_.has_value()) TurnAway(std::move(socket));
     return;
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   const Connection::Budgets budgets{.bodies = bodies_, .answers = answers_};
-  auto connection = std::make_shared<Connection>(std::move(socket), *rotation_, budgets, limits_);
+  auto connection = std::make_shared<Connection>(
+      std::move(socket), tls_.has_value() ? tls_->Next() : nullptr, *rotation_, budgets, limits_);
   if (draining_) connection->CloseAfterOne();
   connections_.insert(connection);
   connection->Start([this, connection] {

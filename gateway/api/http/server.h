@@ -16,6 +16,7 @@
 #include "common/byte_budget.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
+#include "gateway/security/ssl_context.h"
 
 namespace tiffin::gateway::http {
 
@@ -30,8 +31,9 @@ class Server {
 
   // Listens on HOST:PORT (port 0 picks one), once. Returns the address with its real port.
   // INVALID_ARGUMENT if it is none, UNAVAILABLE if it is taken. The loops run until Shutdown has
-  // returned.
-  absl::StatusOr<std::string> Open(const std::string& address, std::vector<LoopHandler> loops);
+  // returned. With `tls`, which outlives the server, clients have to speak TLS.
+  absl::StatusOr<std::string> Open(const std::string& address, std::vector<LoopHandler> loops,
+                                   const security::ServerTls* tls = nullptr);
 
   // Closes the connections without a request; the others, and new ones, after their next answer.
   // From any thread.
@@ -53,6 +55,7 @@ class Server {
 
   // From here on only on the thread, once it runs.
   std::optional<Rotation> rotation_;  // Since Open.
+  std::optional<security::ServerContexts> tls_;
   boost::asio::io_context context_{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   boost::asio::ip::tcp::acceptor acceptor_{context_};

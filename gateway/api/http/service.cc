@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/access.h"
 #include "gateway/api/http/answers.h"
 #include "gateway/api/http/openapi.h"
 #include "gateway/api/http/reply.h"
@@ -71,11 +72,34 @@ Service::Service(Serving& serving, const Clock& clock, kserve::ModelTable models
   openapi_ = OpenApiDocument(gets, apis, KserveRoutes::routes());
 }
 
+bool Service::WantsBody(const Request& head) {
+  return serving_.tokens() == nullptr || IsOpenPath(head.path()) ||
+         serving_.tokens()->Authenticate(head.field_values("authorization")).ok();
+}
+
 Handler::Answer Service::Take(Request request) {
+  if (serving_.tokens() == nullptr || IsOpenPath(request.path())) {
+    return TakeFrom(nullptr, std::move(request));
+  }
+  auto caller = serving_.tokens()->Authenticate(request.field_values("authorization"));
+  if (!caller.ok()) return NotAuthenticated(calls_, caller.status(), request);
+  Answer answer = TakeFrom(caller->get(), std::move(request));
+  return [caller = *std::move(caller), answer = std::move(answer)](Exchange& exchange) mutable {
+    exchange.SetCaller(std::move(caller));
+    answer(exchange);
+  };
+}
+
+Handler::Answer Service::TakeFrom(const Caller* caller, Request request) {
   const std::string_view path = request.path();
   for (const GetRoute& get : kGetRoutes) {
     if (path != get.path) continue;
     if (!IsGet(request)) return NotAllowed(calls_, request, "GET, HEAD");
+    if (get.path == security::kMetrics) {
+      if (absl::Status allowed = CheckAccess(caller, security::kMetrics); !allowed.ok()) {
+        return Refusal(calls_, std::move(allowed));
+      }
+    }
     if (get.answered == Answered::kByTheServer) {
       return [response = (this->*get.answer)()](Exchange& exchange) mutable {
         exchange.Respond(std::move(response));
@@ -85,12 +109,16 @@ Handler::Answer Service::Take(Request request) {
   }
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
-    if (std::optional<Answer> answer = kserve_.Take(request)) return *std::move(answer);
+    if (std::optional<Answer> answer = kserve_.Take(caller, request)) return *std::move(answer);
     return Refusal(calls_, absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
                                                       "; there are ", RouteList())));
   }
   if (request.method != "POST") {
     return NotAllowed(calls_, request, "POST", route->second.target);
+  }
+  const auto& api = *std::get<const PlannedApi*>(route->second.target);
+  if (absl::Status allowed = CheckAccess(caller, api.service); !allowed.ok()) {
+    return Refusal(calls_, std::move(allowed), {.target = route->second.target});
   }
   return TakeInfer(request, route->second);
 }

@@ -32,6 +32,7 @@ class Service : public Handler {
   // and `clock` outlive it.
   static absl::StatusOr<std::unique_ptr<Service>> Create(Serving& serving, const Clock& clock);
 
+  bool WantsBody(const Request& head) override;
   Answer Take(Request request) override;
 
  private:
@@ -54,6 +55,8 @@ class Service : public Handler {
 
   Service(Serving& serving, const Clock& clock, kserve::ModelTable models);
 
+  // Of a client who may be known; null where nobody asks.
+  Answer TakeFrom(const Caller* caller, Request request);
   Answer TakeInfer(const Request& request, const Route& route);
   void Infer(Exchange& exchange, const Route& route, const DecodedBody& body,
              absl::Duration timeout, absl::Time received);

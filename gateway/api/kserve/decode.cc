@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "common/status_macros.h"
+#include "gateway/api/access.h"
 
 namespace tiffin::gateway::kserve {
 namespace {
@@ -19,16 +21,28 @@ std::unique_ptr<const Parameters> ReplyParameters(const inference::ModelInferReq
   return parameters;
 }
 
+// A region is everybody's, whoever registered it.
+absl::Status CheckRegions(const inference::ModelInferRequest& request, const Caller* caller) {
+  const auto is_shared = [](const auto& tensor) { return IsShared(tensor.parameters()); };
+  if (absl::c_any_of(request.inputs(), is_shared) || absl::c_any_of(request.outputs(), is_shared)) {
+    return CheckAccessToAll(caller, "shared memory");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<CheckedRequest> CheckRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                            const SharedMemory* memory, ValueAllocator& allocator) {
+                                            const Allowed& allowed, ValueAllocator& allocator) {
   const inference::ModelInferRequest& message = parsed.message();
-  ASSIGN_OR_RETURN(const Model* model, models.Find(message.model_name(), message.model_version()));
+  ASSIGN_OR_RETURN(const Model* model,
+                   models.FindFor(allowed.caller, message.model_name(), message.model_version()));
+  RETURN_IF_ERROR(CheckRegions(message, allowed.caller));
   ASSIGN_OR_RETURN(std::optional<absl::Duration> timeout, TimeoutOf(message));
   ASSIGN_OR_RETURN(std::vector<RequestedOutput> outputs,
-                   RequestedOutputs(message, model->interface, memory));
-  ASSIGN_OR_RETURN(InputSet inputs, DecodeInputs(parsed, model->interface, memory, allocator));
+                   RequestedOutputs(message, model->interface, allowed.memory));
+  ASSIGN_OR_RETURN(InputSet inputs,
+                   DecodeInputs(parsed, model->interface, allowed.memory, allocator));
   return CheckedRequest{.model = model,
                         .timeout = timeout,
                         .outputs = std::move(outputs),
@@ -37,8 +51,8 @@ absl::StatusOr<CheckedRequest> CheckRequest(const ParsedRequest& parsed, const M
 }
 
 absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                           const SharedMemory* memory, ValueAllocator& allocator) {
-  ASSIGN_OR_RETURN(CheckedRequest checked, CheckRequest(parsed, models, memory, allocator));
+                                           const Allowed& allowed, ValueAllocator& allocator) {
+  ASSIGN_OR_RETURN(CheckedRequest checked, CheckRequest(parsed, models, allowed, allocator));
   return InferRequest{
       .target = checked.model->target,
       .inputs = std::move(checked.inputs),

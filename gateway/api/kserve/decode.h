@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/async/caller.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/model_table.h"
 #include "gateway/api/kserve/request.h"
@@ -25,14 +26,19 @@ struct CheckedRequest {
   // one. Null: none.
   std::unique_ptr<const Parameters> parameters;
 };
-// `models` outlives the result. `memory`: null if clients may not share theirs.
+// What its client may.
+struct Allowed {
+  const Caller* caller;
+  const SharedMemory* memory;  // Null if clients may not share theirs.
+};
+// `models` outlives the result.
 absl::StatusOr<CheckedRequest> CheckRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                            const SharedMemory* memory, ValueAllocator& allocator);
+                                            const Allowed& allowed, ValueAllocator& allocator);
 
 // The same, to be answered with a ModelInferResponse that has the request's id; without the time it
 // came.
 absl::StatusOr<InferRequest> DecodeRequest(const ParsedRequest& parsed, const ModelTable& models,
-                                           const SharedMemory* memory, ValueAllocator& allocator);
+                                           const Allowed& allowed, ValueAllocator& allocator);
 
 // What a parsed message is for, whatever else is wrong with it.
 std::optional<InferTarget> TargetOf(const ParsedRequest& parsed, const ModelTable& models);

@@ -4,6 +4,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/access.h"
 #include "gateway/api/text.h"
 
 namespace tiffin::gateway::kserve {
@@ -84,6 +85,13 @@ absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
                                       found->version));
   }
   return found;
+}
+
+absl::StatusOr<const Model*> ModelTable::FindFor(const Caller* caller, std::string_view name,
+                                                 std::string_view version) const {
+  ASSIGN_OR_RETURN(const Model* model, Find(name, version));
+  RETURN_IF_ERROR(CheckAccess(caller, model->service));
+  return model;
 }
 
 }  // namespace tiffin::gateway::kserve

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/async/caller.h"
 #include "gateway/api/interface.h"
 #include "gateway/api/serving.h"
 
@@ -35,6 +36,9 @@ class ModelTable {
   // By full name, or by a last part that only one model has. An empty version is the one there is.
   // NOT_FOUND says which models or versions there are.
   absl::StatusOr<const Model*> Find(std::string_view name, std::string_view version) const;
+  // The same for a client: PERMISSION_DENIED if it may not call that. Null: it may all.
+  absl::StatusOr<const Model*> FindFor(const Caller* caller, std::string_view name,
+                                       std::string_view version) const;
   size_t size() const { return models_.size(); }
   // Pairs of name and model, by name.
   auto begin() const { return models_.begin(); }

@@ -7,7 +7,7 @@ namespace tiffin::gateway::kserve {
 
 absl::StatusOr<inference::RepositoryIndexResponse> IndexOf(
     const ModelTable& models, const inference::RepositoryIndexRequest& request,
-    absl::FunctionRef<bool(const Model&)> ready) {
+    absl::FunctionRef<bool(const Model&)> shown, absl::FunctionRef<bool(const Model&)> ready) {
   if (!request.repository_name().empty()) {
     return absl::NotFoundError(StrCat("there is no repository '",
                                       BoundedUtf8(request.repository_name(), 200),
@@ -15,6 +15,7 @@ absl::StatusOr<inference::RepositoryIndexResponse> IndexOf(
   }
   inference::RepositoryIndexResponse response;
   for (const auto& [name, model] : models) {
+    if (!shown(model)) continue;
     const bool is_ready = ready(model);
     if (request.ready() && !is_ready) continue;
     auto& entry = *response.add_models();

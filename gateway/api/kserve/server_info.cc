@@ -3,6 +3,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
+#include "gateway/api/access.h"
 #include "gateway/api/kserve/config.h"
 #include "gateway/api/kserve/repository.h"
 #include "gateway/api/kserve/response.h"
@@ -32,46 +33,50 @@ inference::ServerMetadataResponse ServerInfo::ServerMetadata() const {
 }
 
 absl::StatusOr<inference::ModelReadyResponse> ServerInfo::ModelReady(
-    std::string_view name, std::string_view version) const {
-  ASSIGN_OR_RETURN(const Model* model, models_.Find(name, version));
+    const Caller* caller, std::string_view name, std::string_view version) const {
+  ASSIGN_OR_RETURN(const Model* model, models_.FindFor(caller, name, version));
   inference::ModelReadyResponse response;
   response.set_ready(Ready(*model));
   return response;
 }
 
 absl::StatusOr<inference::ModelMetadataResponse> ServerInfo::ModelMetadata(
-    std::string_view name, std::string_view version) const {
-  ASSIGN_OR_RETURN(const Model* model, models_.Find(name, version));
+    const Caller* caller, std::string_view name, std::string_view version) const {
+  ASSIGN_OR_RETURN(const Model* model, models_.FindFor(caller, name, version));
   return MetadataOf(*model);
 }
 
 absl::StatusOr<inference::ModelConfigResponse> ServerInfo::ModelConfig(
-    std::string_view name, std::string_view version) const {
-  ASSIGN_OR_RETURN(const Model* model, models_.Find(name, version));
+    const Caller* caller, std::string_view name, std::string_view version) const {
+  ASSIGN_OR_RETURN(const Model* model, models_.FindFor(caller, name, version));
   inference::ModelConfigResponse response;
   *response.mutable_config() = ConfigOf(*model, models_);
   return response;
 }
 
 absl::StatusOr<inference::ModelStatisticsResponse> ServerInfo::ModelStatistics(
-    std::string_view name, std::string_view version) const {
+    const Caller* caller, std::string_view name, std::string_view version) const {
   inference::ModelStatisticsResponse response;
   const Moment moment{.now = clock_.Now(), .wall = absl::Now()};
   const auto add = [&](const Model& model) {
     *response.add_model_stats() = StatisticsOf(model, serving_.statistics(model.target), moment);
   };
   if (name.empty()) {
-    for (const auto& [full, model] : models_) add(model);
+    for (const auto& [full, model] : models_) {
+      if (CheckAccess(caller, model.service).ok()) add(model);
+    }
   } else {
-    ASSIGN_OR_RETURN(const Model* model, models_.Find(name, version));
+    ASSIGN_OR_RETURN(const Model* model, models_.FindFor(caller, name, version));
     add(*model);
   }
   return response;
 }
 
 absl::StatusOr<inference::RepositoryIndexResponse> ServerInfo::RepositoryIndex(
-    const inference::RepositoryIndexRequest& request) const {
-  return IndexOf(models_, request, [this](const Model& model) { return Ready(model); });
+    const Caller* caller, const inference::RepositoryIndexRequest& request) const {
+  return IndexOf(
+      models_, request, [&](const Model& model) { return CheckAccess(caller, model.service).ok(); },
+      [this](const Model& model) { return Ready(model); });
 }
 
 }  // namespace tiffin::gateway::kserve

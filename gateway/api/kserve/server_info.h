@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "common/async/caller.h"
 #include "common/clock.h"
 #include "gateway/api/kserve/model_table.h"
 #include "gateway/api/serving.h"
@@ -11,8 +12,8 @@
 namespace tiffin::gateway::kserve {
 
 // What clients ask about the server and its models, whichever carrier brings the question. An empty
-// version is the one there is; NOT_FOUND says which models or versions there are. On the loop's
-// thread.
+// version is the one there is; NOT_FOUND says which models or versions there are. Each is told to a
+// caller who may call it (null: everybody), and lists have no others. On the loop's thread.
 class ServerInfo {
  public:
   // All of it outlives this.
@@ -21,17 +22,20 @@ class ServerInfo {
 
   bool ServerReady() const;
   inference::ServerMetadataResponse ServerMetadata() const;
-  absl::StatusOr<inference::ModelReadyResponse> ModelReady(std::string_view name,
+  absl::StatusOr<inference::ModelReadyResponse> ModelReady(const Caller* caller,
+                                                           std::string_view name,
                                                            std::string_view version) const;
-  absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(std::string_view name,
+  absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(const Caller* caller,
+                                                                 std::string_view name,
                                                                  std::string_view version) const;
-  absl::StatusOr<inference::ModelConfigResponse> ModelConfig(std::string_view name,
+  absl::StatusOr<inference::ModelConfigResponse> ModelConfig(const Caller* caller,
+                                                             std::string_view name,
                                                              std::string_view version) const;
   // Of all models where the name is empty.
   absl::StatusOr<inference::ModelStatisticsResponse> ModelStatistics(
-      std::string_view name, std::string_view version) const;
+      const Caller* caller, std::string_view name, std::string_view version) const;
   absl::StatusOr<inference::RepositoryIndexResponse> RepositoryIndex(
-      const inference::RepositoryIndexRequest& request) const;
+      const Caller* caller, const inference::RepositoryIndexRequest& request) const;
 
  private:
   bool Ready(const Model& model) const;

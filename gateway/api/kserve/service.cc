@@ -36,7 +36,7 @@ void KserveService::ModelInfer(Rpc& rpc, const grpc::ByteBuffer& message, absl::
     return;
   }
   absl::StatusOr<InferRequest> request =
-      DecodeRequest(parsed, models_, memory_, serving_.allocator());
+      DecodeRequest(parsed, models_, {rpc.caller(), memory_}, serving_.allocator());
   if (!request.ok()) {
     calls_.Refuse(rpc, parsed.message().id(), request.status(), TargetOf(parsed, models_));
     return;
@@ -51,24 +51,25 @@ std::vector<std::string> KserveService::UnaryMethods() const {
 
 bool KserveService::StartUnary(std::string_view method, Rpc& rpc) {
   if (method == "ModelReady") {
-    AnswerUnary<inference::ModelReadyRequest>(rpc, [this](const auto& request) {
-      return info_.ModelReady(request.name(), request.version());
+    AnswerUnary<inference::ModelReadyRequest>(rpc, [this, &rpc](const auto& request) {
+      return info_.ModelReady(rpc.caller(), request.name(), request.version());
     });
   } else if (method == "ModelMetadata") {
-    AnswerUnary<inference::ModelMetadataRequest>(rpc, [this](const auto& request) {
-      return info_.ModelMetadata(request.name(), request.version());
+    AnswerUnary<inference::ModelMetadataRequest>(rpc, [this, &rpc](const auto& request) {
+      return info_.ModelMetadata(rpc.caller(), request.name(), request.version());
     });
   } else if (method == "ModelConfig") {
-    AnswerUnary<inference::ModelConfigRequest>(rpc, [this](const auto& request) {
-      return info_.ModelConfig(request.name(), request.version());
+    AnswerUnary<inference::ModelConfigRequest>(rpc, [this, &rpc](const auto& request) {
+      return info_.ModelConfig(rpc.caller(), request.name(), request.version());
     });
   } else if (method == "ModelStatistics") {
-    AnswerUnary<inference::ModelStatisticsRequest>(rpc, [this](const auto& request) {
-      return info_.ModelStatistics(request.name(), request.version());
+    AnswerUnary<inference::ModelStatisticsRequest>(rpc, [this, &rpc](const auto& request) {
+      return info_.ModelStatistics(rpc.caller(), request.name(), request.version());
     });
   } else if (method == "RepositoryIndex") {
-    AnswerUnary<inference::RepositoryIndexRequest>(
-        rpc, [this](const auto& request) { return info_.RepositoryIndex(request); });
+    AnswerUnary<inference::RepositoryIndexRequest>(rpc, [this, &rpc](const auto& request) {
+      return info_.RepositoryIndex(rpc.caller(), request);
+    });
   } else if (method == "ServerLive") {
     AnswerUnary<inference::ServerLiveRequest>(rpc, [](const auto&) {
       inference::ServerLiveResponse response;

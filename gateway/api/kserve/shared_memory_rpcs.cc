@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/strings.h"
+#include "gateway/api/access.h"
 #include "gateway/api/message_io.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
@@ -50,6 +51,10 @@ bool AnswerSharedMemory(std::string_view method, Rpc& rpc, SharedMemory* memory)
   if (!method.starts_with(kSystem)) return false;
   if (memory == nullptr) {
     FinishWith(rpc, Unimplemented(method, kSharedMemoryIsOff));
+    return true;
+  }
+  if (absl::Status allowed = CheckAccessToAll(rpc.caller(), "shared memory"); !allowed.ok()) {
+    FinishWith(rpc, allowed);
     return true;
   }
   method.remove_prefix(kSystem.size());

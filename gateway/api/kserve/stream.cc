@@ -104,8 +104,8 @@ class InferStreams::Stream {
       return status;
     }
     entry.id = parsed.message().id();
-    absl::StatusOr<InferRequest> decoded =
-        DecodeRequest(parsed, owner_.models_, owner_.memory_, owner_.serving_.allocator());
+    absl::StatusOr<InferRequest> decoded = DecodeRequest(
+        parsed, owner_.models_, {rpc_.caller(), owner_.memory_}, owner_.serving_.allocator());
     if (!decoded.ok()) {
       owner_.serving_.CountRefused(TargetOf(parsed, owner_.models_), decoded.status().code());
       return decoded.status();
@@ -141,7 +141,8 @@ class InferStreams::Stream {
                                .rows = entry.rows,
                                .request_id = entry.request_id.empty() ? entry.id : entry.request_id,
                                .trace = entry.trace,
-                               .duration = owner_.calls_.Now() - entry.received},
+                               .duration = owner_.calls_.Now() - entry.received,
+                               .caller = rpc_.caller()},
                               status);
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "gateway/api/access.h"
 #include "gateway/api/message_io.h"
 #include "gateway/api/typed/codec.h"
 #include "google/protobuf/arena.h"
@@ -21,6 +22,10 @@ TypedService::TypedService(Serving& serving, const Descriptors& descriptors, con
 bool TypedService::Start(Rpc& rpc) {
   const Method* method = descriptors_.FindMethod(rpc.method());
   if (method == nullptr) return false;
+  if (absl::Status allowed = CheckAccess(rpc.caller(), method->api->service); !allowed.ok()) {
+    calls_.Refuse(rpc, "", std::move(allowed), method->api);
+    return true;
+  }
   ReadRequest(rpc, [this, &rpc, method, received = calls_.Now()](const grpc::ByteBuffer& message) {
     Infer(rpc, *method, message, received);
   });

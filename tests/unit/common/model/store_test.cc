@@ -119,6 +119,39 @@ TEST_F(StoreTest, AFolderThatDescribesAnotherModelIsRefused) {
               HasSubstr("describes 'digits:1', not 'letters:1'"));
 }
 
+TEST_F(StoreTest, LinksMustNotLeadOutOfTheStore) {
+  ASSERT_TRUE(Import("inside").ok());
+  const fs::path outside = fs::path(folder_.path()) / "outside";
+  fs::copy(store_.root() / "inside", outside, fs::copy_options::recursive);
+  fs::rename(store_.root() / "inside", folder_.path() + "/inside");
+  // The whole of the model, then one version of it.
+  fs::create_symlink(outside, store_.root() / "inside");
+  const absl::Status whole = store_.Find("inside").status();
+  EXPECT_EQ(whole.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(whole.message()),
+              testing::AllOf(HasSubstr("leads out of the store"), HasSubstr(outside.string())));
+  fs::remove(store_.root() / "inside");
+  fs::create_directory(store_.root() / "inside");
+  fs::create_symlink("../../outside/1", store_.root() / "inside" / "1");
+  EXPECT_EQ(store_.Find("inside:1").status().code(), absl::StatusCode::kFailedPrecondition);
+  // One within it may.
+  fs::remove(store_.root() / "inside" / "1");
+  fs::rename(outside / "1", store_.root() / ".kept");
+  fs::create_symlink("../.kept", store_.root() / "inside" / "1");
+  EXPECT_TRUE(store_.Find("inside:1").ok());
+}
+
+TEST_F(StoreTest, AFileThatIsALinkIsNoneOfTheModel) {
+  const Model model = Import("linked").value();
+  fs::remove(model.dir / "model.bin");
+  std::ofstream(folder_.path() + "/secret") << "weights";  // The digest is right.
+  fs::create_symlink(folder_.path() + "/secret", model.dir / "model.bin");
+  EXPECT_EQ(VerifyFiles(model).code(), absl::StatusCode::kFailedPrecondition);
+  fs::rename(model.dir / "model.yaml", folder_.path() + "/model.yaml");
+  fs::create_symlink(folder_.path() + "/model.yaml", model.dir / "model.yaml");
+  EXPECT_EQ(store_.Find("linked").status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(StoreTest, PublishSkipsPlacesThatAreTaken) {
   fs::create_directories(store_.root() / "digits" / "3" / "something");
   std::ofstream(store_.root() / "digits" / "4") << "a file";

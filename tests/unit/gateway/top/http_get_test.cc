@@ -26,8 +26,16 @@ TEST(ParseUrlTest, TakesPathsDefaultPortsAndAddressesOfVersionSix) {
   EXPECT_EQ(six->port, "8000");
 }
 
+TEST(ParseUrlTest, HttpsMeansTls) {
+  const auto url = ParseUrl("https://host");
+  ASSERT_TRUE(url.ok());
+  EXPECT_TRUE(url->tls);
+  EXPECT_EQ(url->port, "443");
+  EXPECT_FALSE(ParseUrl("http://host")->tls);
+}
+
 TEST(ParseUrlTest, RefusesWhatIsNoHttpUrl) {
-  for (const char* text : {"", "127.0.0.1:8000", "https://a:1", "http://", "http://:80",
+  for (const char* text : {"", "127.0.0.1:8000", "ftp://a:1", "https://", "http://", "http://:80",
                            "http://a:", "http://a:http", "http://a:123456"}) {
     EXPECT_EQ(ParseUrl(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "gtest/gtest.h"
@@ -33,6 +34,17 @@ TEST(ConfinementTest, GivesUpPrivilegesAndCoreDumps) {
   EXPECT_FALSE(HasNoNewPrivileges()) << "the tests' own process";
   EXPECT_TRUE(HoldsAfter(Debuggable::kNo, [] {
     return HasNoNewPrivileges() && !IsDumpable() && MostOfACoreDump() == 0;
+  }));
+}
+
+TEST(ConfinementTest, BoundsTheDescriptors) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(HoldsAfter(Debuggable::kYes, [&] {
+    rlimit after{};
+    getrlimit(RLIMIT_NOFILE, &after);
+    return after.rlim_max == std::min<rlim_t>(before.rlim_max, 65'536) &&
+           after.rlim_cur == after.rlim_max;
   }));
 }
 
