@@ -17,6 +17,10 @@ class QueueWait {
   // What was measured longer ago is not believed any more: then calls are let in, and show.
   static constexpr absl::Duration kBelieved = absl::Seconds(1);
   static constexpr int kLeastMeasurements = 8;
+  // Of the mean wait for those before it, a call is told that one part in so many may come on top:
+  // in an overload all that are let in have just the time that was predicted, and with the mean
+  // alone half of them would be late.
+  static constexpr int kMargin = 8;
 
   // A call joins `waiting` others, which execute or wait.
   void Join(size_t waiting, absl::Time now);
