@@ -1,5 +1,5 @@
 """What is measured besides cases: how long a start takes, how much memory is held, and calls that
-arrive in patterns."""
+arrive in patterns, or too many at a time."""
 
 import dataclasses
 import pathlib
@@ -7,6 +7,7 @@ import pathlib
 from arrivals import Arrivals, all_arrivals
 from bench import Bench
 from cases import EXAMPLES, SERVICES, Case, all_cases
+from overload import Overload, all_overloads
 from report import Result, make_row
 from servers import pss_without_segments
 
@@ -66,7 +67,7 @@ class Memory:
         return max(samples) / 2**20
 
 
-Scenario = Start | Memory | Arrivals
+Scenario = Start | Memory | Arrivals | Overload
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -76,5 +77,6 @@ def all_scenarios() -> dict[str, Scenario]:
               needs_models=True),
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
         *all_arrivals(),
+        *all_overloads(),
     ]
     return {scenario.name: scenario for scenario in scenarios}
