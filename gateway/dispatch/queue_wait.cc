@@ -36,7 +36,8 @@ absl::Duration QueueWait::Predict(size_t waiting, absl::Time now) const {
   if (pace.measurements < kLeastMeasurements || now - pace.measured > kBelieved) {
     return absl::ZeroDuration();
   }
-  return pace.gap * static_cast<int64_t>(waiting + 1);
+  const absl::Duration before = pace.gap * static_cast<int64_t>(waiting);
+  return before + before / kMargin + pace.gap;
 }
 
 }  // namespace tiffin::gateway

@@ -215,8 +215,8 @@ std::unique_ptr<PendingCall> RunnerPool::Start(Call call, CallDone done) {
                "): send less at a time, or raise queue.max or replicas")));
   } else if (wait > time_left) {
     pending->EndLater(absl::ResourceExhaustedError(
-        StrCat("with ", before, " calls before it this one would take about ", InWords(wait),
-               " lately, and has ", InWords(time_left),
+        StrCat("with ", before, " calls before it this one might take ", InWords(wait),
+               ", as things went lately, and has ", InWords(time_left),
                " until its deadline: send less at a time, or give it more time")));
   } else {
     Dispatch(*pending);

@@ -19,6 +19,18 @@ std::vector<absl::Duration> PoissonArrivals(double rate, absl::Duration duration
   }
 }
 
+std::vector<absl::Duration> PhasedArrivals(std::span<const Phase> phases, uint64_t seed) {
+  std::vector<absl::Duration> times;
+  absl::Duration begin;
+  for (const Phase& phase : phases) {
+    for (const absl::Duration time : PoissonArrivals(phase.rate, phase.duration, seed++)) {
+      times.push_back(begin + time);
+    }
+    begin += phase.duration;
+  }
+  return times;
+}
+
 std::vector<absl::Duration> BurstArrivals(double rate, int size, absl::Duration duration) {
   std::vector<absl::Duration> times;
   const absl::Duration gap = absl::Seconds(size / rate);

@@ -47,6 +47,20 @@ TEST(PoissonArrivalsTest, AreTheSameForASeedAndOthersForAnother) {
   EXPECT_NE(PoissonArrivals(kRate, kDuration, 3), PoissonArrivals(kRate, kDuration, 4));
 }
 
+TEST(PhasedArrivalsTest, EachPhaseHasItsRateAndItsTime) {
+  const std::vector<Phase> phases = {{.rate = kRate, .duration = absl::Seconds(10)},
+                                     {.rate = 10 * kRate, .duration = absl::Seconds(10)}};
+
+  const std::vector<absl::Duration> times = PhasedArrivals(phases, 1);
+
+  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+  EXPECT_LT(times.back(), absl::Seconds(20));
+  const auto in_first = std::count_if(times.begin(), times.end(),
+                                      [](absl::Duration time) { return time < absl::Seconds(10); });
+  EXPECT_NEAR(static_cast<double>(in_first), 5'000, 400);
+  EXPECT_NEAR(static_cast<double>(times.size()), 55'000, 1'200);
+}
+
 TEST(BurstArrivalsTest, ComeAllAtOnceAtTheRate) {
   EXPECT_THAT(
       BurstArrivals(20, 2, absl::Milliseconds(250)),

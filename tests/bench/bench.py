@@ -116,6 +116,19 @@ class Bench:
         result = json.loads(client.stdout)
         return to_measurement({**result, "cpu_us": used * 1e6 / result["total_requests"]})
 
+    def phases(self, server: Server, flags: list[str], deadline_ms: int,
+               phases: list[tuple[float, float]]) -> list[dict]:
+        """Calls at rates for seconds, one after the other, which may be refused: what became of
+        those of each phase."""
+        client = self._run(
+            [str(self._bin / "bench-load-generator"), "--address", server.address, *flags,
+             "--deadline-ms", str(deadline_ms),
+             "--phases", *(f"{rate:.3f}:{seconds:g}" for rate, seconds in phases)],
+            sum(seconds for _, seconds in phases))
+        if client.returncode != 0:
+            raise server.failure(f"the client failed: {client.stderr.strip()}")
+        return json.loads(client.stdout)["phases"]
+
     def _in_process(self, flags: list[str], seconds: float) -> dict:
         done = self._run([str(self._bin / "bench-in-process"), *flags, *self._durations(seconds)],
                          seconds)

@@ -5,17 +5,13 @@
 #include <cstddef>
 
 namespace tiffin::bench {
-namespace {
 
-// In us: the smallest that at least `share` of all do not exceed.
 double Percentile(std::vector<int64_t>& latencies_ns, double share) {
   const double rank = std::ceil(share * static_cast<double>(latencies_ns.size()));
   const auto nth = latencies_ns.begin() + std::max<ptrdiff_t>(static_cast<ptrdiff_t>(rank), 1) - 1;
   std::nth_element(latencies_ns.begin(), nth, latencies_ns.end());
   return static_cast<double>(*nth) / 1e3;
 }
-
-}  // namespace
 
 nlohmann::json Summarize(std::vector<int64_t> latencies_ns, double throughput,
                          int64_t total_requests) {

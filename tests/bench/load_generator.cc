@@ -13,6 +13,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "grpcpp/create_channel.h"
@@ -23,6 +25,7 @@
 #include "tests/bench/files.h"
 #include "tests/bench/latencies.h"
 #include "tests/bench/open_loop.h"
+#include "tests/bench/outcomes.h"
 #include "tests/bench/program.h"
 #include "tests/bench/protocol.h"
 
@@ -30,6 +33,8 @@ namespace tiffin::bench {
 namespace {
 
 constexpr auto kConnectTimeout = std::chrono::seconds(10);
+constexpr double kMaxRate = 1e6;
+constexpr double kMaxSeconds = 3600;
 
 struct Flags {
   std::string address;
@@ -45,6 +50,9 @@ struct Flags {
   double rate = 0;
   int burst = 0;  // Calls at once; 0: Poisson.
   uint64_t seed = 1;
+  // Of an overload, as they were written; none: another kind of load.
+  std::vector<std::string> phases;
+  double deadline_ms = 0;
 };
 
 std::unique_ptr<Protocol> MakeProtocol(const Flags& flags) {
@@ -77,6 +85,31 @@ absl::StatusOr<LoadResult> RunOpen(const Workload& workload, const Flags& flags)
   return RunOpenLoop(workload, {.arrivals = arrivals, .warm_up = flags.times.warm_up()});
 }
 
+absl::StatusOr<Phase> ParsePhase(const std::string& text) {
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
+  double rate = 0;
+  double seconds = 0;
+  if (!absl::SimpleAtod(parts.first, &rate) || !absl::SimpleAtod(parts.second, &seconds) ||
+      !(rate > 0 && rate <= kMaxRate && seconds > 0 && seconds <= kMaxSeconds)) {
+    return absl::InvalidArgumentError(StrCat("'", text, "' is not RATE:SECONDS, such as 250:1.5"));
+  }
+  return Phase{.rate = rate, .duration = absl::Seconds(seconds)};
+}
+
+absl::StatusOr<nlohmann::json> MeasureOverload(const Workload& workload, const Flags& flags) {
+  std::vector<Phase> phases;
+  for (const std::string& text : flags.phases) {
+    ASSIGN_OR_RETURN(phases.emplace_back(), ParsePhase(text));
+  }
+  const std::vector<absl::Duration> arrivals = PhasedArrivals(phases, flags.seed);
+  const OpenLoad load = {.arrivals = arrivals,
+                         .warm_up = absl::ZeroDuration(),
+                         .patience = absl::Milliseconds(flags.deadline_ms)};
+  ASSIGN_OR_RETURN(const std::vector<Outcome> outcomes, RunOverload(workload, load));
+  return nlohmann::json{{"total_requests", outcomes.size()},
+                        {"phases", SummarizePhases(phases, outcomes)}};
+}
+
 // A line of JSON for each call.
 absl::Status WriteTimings(const std::string& name, const LoadResult& result) {
   std::ofstream file(name);
@@ -89,6 +122,13 @@ absl::Status WriteTimings(const std::string& name, const LoadResult& result) {
   }
   file.flush();
   return file ? absl::OkStatus() : absl::UnavailableError(StrCat("cannot write '", name, "'"));
+}
+
+absl::StatusOr<nlohmann::json> MeasureAnswers(const Workload& workload, const Flags& flags) {
+  ASSIGN_OR_RETURN(LoadResult result,
+                   flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
+  if (!flags.timings_file.empty()) RETURN_IF_ERROR(WriteTimings(flags.timings_file, result));
+  return Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
 }
 
 absl::Status Run(const Flags& flags) {
@@ -122,11 +162,9 @@ absl::Status Run(const Flags& flags) {
   };
   const Workload workload = {
       .channels = channels, .method = protocol->method(), .requests = requests, .check = check};
-  ASSIGN_OR_RETURN(LoadResult result,
-                   flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
-  if (!flags.timings_file.empty()) RETURN_IF_ERROR(WriteTimings(flags.timings_file, result));
-  const nlohmann::json summary =
-      Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
+  ASSIGN_OR_RETURN(const nlohmann::json summary, flags.phases.empty()
+                                                     ? MeasureAnswers(workload, flags)
+                                                     : MeasureOverload(workload, flags));
   std::cout << summary.dump() << std::endl;
   return absl::OkStatus();
 }
@@ -164,7 +202,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   auto* rate = app.add_option("--rate", flags.rate,
                               "calls a second, by chance (Poisson), whatever is under way: an open "
                               "loop, whose latencies count from when calls should have started")
-                   ->check(CLI::Range(0.01, 1e6))
+                   ->check(CLI::Range(0.01, kMaxRate))
                    ->excludes(in_flight)
                    ->excludes(connections)
                    ->excludes(max_requests);
@@ -174,10 +212,29 @@ void AddFlags(CLI::App& app, Flags& flags) {
   auto* burst = app.add_option("--burst", flags.burst, "of --rate: so many at once, regularly")
                     ->check(CLI::Range(1, 10'000))
                     ->needs(rate);
-  app.add_option("--seed", flags.seed, "of --rate: what chance begins with")
-      ->needs(rate)
-      ->excludes(burst)
-      ->capture_default_str();
+  auto* phases =
+      app.add_option("--phases", flags.phases,
+                     "RATE:SECONDS, several one after the other: calls by chance at these rates, "
+                     "which may be refused or late, and are counted then; measured without a "
+                     "warm-up")
+          ->check([](const std::string& text) {
+            return std::string(ParsePhase(text).status().message());
+          })
+          ->excludes(in_flight)
+          ->excludes(connections)
+          ->excludes(max_requests)
+          ->excludes(rate);
+  auto* deadline = app.add_option("--deadline-ms", flags.deadline_ms, "of --phases: of each call")
+                       ->check(CLI::Range(1.0, 60e3))
+                       ->needs(phases);
+  phases->needs(deadline);
+  auto* seed =
+      app.add_option("--seed", flags.seed, "of --rate and --phases: what chance begins with")
+          ->excludes(burst)
+          ->capture_default_str();
+  app.callback([=] {
+    if (*seed && !*rate && !*phases) throw CLI::RequiresError("--seed", "--rate or --phases");
+  });
 }
 
 }  // namespace

@@ -161,8 +161,30 @@ class LoadGenerator(unittest.TestCase):
         self.assertGreater(result["p99_us"], 500e3)
         self.assertLess(result["throughput"], 300)
 
+    def test_an_overload_counts_what_is_refused_and_what_is_late(self):
+        server, flags = self.serve_one_by_one()
+        client = subprocess.run(
+            [str(PROGRAMS / "bench-load-generator"), "--address", server.address, *flags,
+             "--payload", str(self.folder / "payload"), "--phases", "20:0.5", "2000:1",
+             "--deadline-ms", "100"],
+            capture_output=True, text=True, timeout=60)
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        result = json.loads(client.stdout)
+        before, during = result["phases"]
+        self.assertEqual(result["total_requests"], before["offered"] + during["offered"])
+        for phase in before, during:
+            self.assertEqual(phase["offered"],
+                             phase["answered"] + phase["refused"] + phase["late"])
+        self.assertGreater(before["answered"], 0)
+        self.assertGreater(during["refused"] + during["late"], during["answered"])
+        self.assertGreaterEqual(during["answered_p99_us"], during["answered_p50_us"])
+
     def test_refuses_wrong_usage(self):
-        for flags in (["--protocol", "echoes"], ["--rate", "10", "--in-flight", "2"],
+        for flags in (["--phases", "10:1"], ["--deadline-ms", "10"],
+                      ["--phases", "10", "--deadline-ms", "10"],
+                      ["--phases", "10:0", "--deadline-ms", "10"],
+                      ["--phases", "10:1", "--deadline-ms", "10", "--rate", "5"],
+                      ["--protocol", "echoes"], ["--rate", "10", "--in-flight", "2"],
                       ["--rate", "10", "--max-requests", "2"], ["--burst", "2"], ["--seed", "2"],
                       ["--rate", "10", "--burst", "2", "--seed", "2"]):
             client = self.open_loop(self.serve(), *(flags if "--protocol" in flags

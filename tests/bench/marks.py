@@ -9,6 +9,9 @@ OFF = "that without batching"
 COPY = "a copy of 600 KB"
 FIXED = "the fixed window's"
 ONE = "one replica's"
+PEAK = "the peak"
+DEADLINE = "the deadline"
+OFFERED = "what was offered"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,12 @@ MARKS = (
           ("80pct", 0, "p99", 1, FIXED, False))),
     *(Mark(f"replicas_{count}", 32, "throughput", 0.95 * count, ONE, at_least=True)
       for count in (2, 4, 8)),
+    *(mark for case in ("overload_4ms", "overload_batched") for mark in (
+        Mark(case, 0, "goodput", 0.9, PEAK, at_least=True),
+        Mark(case, 0, "p99", 1, DEADLINE),
+        Mark(case, 0, "refusal_p99", 10e3, unit="us"),
+        Mark(case, 0, "late", 0.01, OFFERED),
+        Mark(case, 0, "recovered", 0.99, OFFERED, at_least=True))),
     Mark("gateway_memory", 32, "pss", 40, unit="MiB"),
     Mark("start_identity", 0, "start", 300, unit="ms"),
     Mark("start_inference_graph_demo", 0, "start", 1500, unit="ms"),

@@ -20,17 +20,21 @@ using SteadyClock = std::chrono::steady_clock;
 // How far ahead of the first call.
 constexpr auto kStartUp = std::chrono::milliseconds(1);
 
+// What a call may end with.
+enum class Refusals { kFail, kCount };
+
 // Runs once. The thread that calls Run starts the calls, another one takes the replies: gRPC's
 // queue can't wake the first in time for the next call, for its timeouts are whole milliseconds.
 class OpenLoop {
  public:
-  OpenLoop(const Workload& workload, const OpenLoad& load)
+  OpenLoop(const Workload& workload, const OpenLoad& load, Refusals refusals)
       : workload_(workload),
         load_(load),
+        refusals_(refusals),
         stub_(workload.channels.front()),
         begin_(SteadyClock::now() + kStartUp) {}
 
-  absl::StatusOr<LoadResult> Run() {
+  absl::StatusOr<std::vector<Outcome>> Run() {
     // Sleeps are otherwise up to 50 us longer than asked for.
     prctl(PR_SET_TIMERSLACK, 1);
     {
@@ -40,14 +44,7 @@ class OpenLoop {
       queue_.Shutdown();
     }
     RETURN_IF_ERROR(failure_);
-    if (result_.latencies_ns.empty()) {
-      return absl::FailedPreconditionError(
-          "no call after the warm-up; give it more time with --seconds");
-    }
-    const std::chrono::duration<double> window =
-        last_reply_ - begin_ - absl::ToChronoNanoseconds(load_.warm_up);
-    result_.throughput = static_cast<double>(result_.latencies_ns.size()) / window.count();
-    return std::move(result_);
+    return std::move(outcomes_);
   }
 
  private:
@@ -55,6 +52,7 @@ class OpenLoop {
     UnaryCall call;
     size_t request = 0;
     SteadyClock::time_point due;
+    SteadyClock::time_point started;
   };
 
   void StartCalls() {
@@ -64,6 +62,7 @@ class OpenLoop {
       if (failed_) return;
       TimedCall& timed = calls_.emplace_back();
       timed.due = due;
+      timed.started = SteadyClock::now();
       timed.request = (calls_.size() - 1) % workload_.requests.size();
       timed.call.Start(stub_, workload_.method, workload_.requests[timed.request],
                        {.deadline = absl::Now() + load_.patience}, queue_, &timed);
@@ -83,17 +82,23 @@ class OpenLoop {
 
   absl::Status OnReply(const TimedCall& timed) {
     const SteadyClock::time_point now = SteadyClock::now();
-    RETURN_IF_ERROR(timed.call.status());
-    if (timed.due >= begin_ + absl::ToChronoNanoseconds(load_.warm_up)) {
-      result_.latencies_ns.push_back((now - timed.due).count());
-      last_reply_ = std::max(last_reply_, now);
-    }
-    if (!NeedsCheck(result_.total_requests++)) return absl::OkStatus();
+    const absl::Status status = timed.call.status();
+    if (!status.ok() && (refusals_ == Refusals::kFail || !IsRefusal(status))) return status;
+    outcomes_.push_back({.due = absl::FromChrono(timed.due - begin_),
+                         .lag = absl::FromChrono(timed.started - timed.due),
+                         .latency = absl::FromChrono(now - timed.due),
+                         .code = status.code()});
+    if (!status.ok() || !NeedsCheck(answered_++)) return absl::OkStatus();
     return workload_.check(timed.call.reply(), timed.request);
+  }
+
+  static bool IsRefusal(const absl::Status& status) {
+    return absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
   }
 
   const Workload& workload_;
   const OpenLoad& load_;
+  const Refusals refusals_;
   grpc::GenericStub stub_;
   const SteadyClock::time_point begin_;
   // Grows at its end alone, so that what is in it stays where it is.
@@ -102,8 +107,8 @@ class OpenLoop {
 
   // The reader's, until it has ended.
   absl::Status failure_;
-  LoadResult result_;
-  SteadyClock::time_point last_reply_;
+  std::vector<Outcome> outcomes_;
+  int64_t answered_ = 0;
 
   grpc::CompletionQueue queue_;
 };
@@ -111,7 +116,27 @@ class OpenLoop {
 }  // namespace
 
 absl::StatusOr<LoadResult> RunOpenLoop(const Workload& workload, const OpenLoad& load) {
-  return OpenLoop(workload, load).Run();
+  ASSIGN_OR_RETURN(const std::vector<Outcome> outcomes,
+                   OpenLoop(workload, load, Refusals::kFail).Run());
+  LoadResult result;
+  result.total_requests = static_cast<int64_t>(outcomes.size());
+  absl::Duration last_reply;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.due < load.warm_up) continue;
+    result.latencies_ns.push_back(absl::ToInt64Nanoseconds(outcome.latency));
+    last_reply = std::max(last_reply, outcome.due + outcome.latency);
+  }
+  if (result.latencies_ns.empty()) {
+    return absl::FailedPreconditionError(
+        "no call after the warm-up; give it more time with --seconds");
+  }
+  result.throughput = static_cast<double>(result.latencies_ns.size()) /
+                      absl::ToDoubleSeconds(last_reply - load.warm_up);
+  return result;
+}
+
+absl::StatusOr<std::vector<Outcome>> RunOverload(const Workload& workload, const OpenLoad& load) {
+  return OpenLoop(workload, load, Refusals::kCount).Run();
 }
 
 }  // namespace tiffin::bench

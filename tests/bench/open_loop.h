@@ -1,10 +1,12 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "tests/bench/load.h"
+#include "tests/bench/outcomes.h"
 
 namespace tiffin::bench {
 
@@ -21,5 +23,9 @@ struct OpenLoad {
 // if the client or the server falls behind, the calls that had to wait show it. The first reply
 // that is not OK, or that is refused by the check, ends it with that error.
 absl::StatusOr<LoadResult> RunOpenLoop(const Workload& workload, const OpenLoad& load);
+
+// The same with more than a server may be able to answer: RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED
+// are outcomes like others. In the order in which the calls ended.
+absl::StatusOr<std::vector<Outcome>> RunOverload(const Workload& workload, const OpenLoad& load);
 
 }  // namespace tiffin::bench

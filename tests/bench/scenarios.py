@@ -1,5 +1,5 @@
 """What is measured besides cases: how long a start takes, how much memory is held, what more
-replicas gain, and calls that arrive in patterns."""
+replicas gain, and calls that arrive in patterns, or too many at a time."""
 
 import dataclasses
 import pathlib
@@ -7,6 +7,7 @@ import pathlib
 from arrivals import Arrivals, all_arrivals
 from bench import Bench
 from cases import EXAMPLES, SERVICES, Case, all_cases, floats
+from overload import Overload, all_overloads
 from report import Result, make_row, make_rows
 from servers import pss_without_segments
 
@@ -104,7 +105,7 @@ def replicas() -> Replicas:
     return Replicas(case.name, case, counts=(2, 4, 8), in_flight=32)
 
 
-Scenario = Start | Memory | Replicas | Arrivals
+Scenario = Start | Memory | Replicas | Arrivals | Overload
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -115,5 +116,6 @@ def all_scenarios() -> dict[str, Scenario]:
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
         replicas(),
         *all_arrivals(),
+        *all_overloads(),
     ]
     return {scenario.name: scenario for scenario in scenarios}

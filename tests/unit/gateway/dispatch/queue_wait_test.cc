@@ -19,6 +19,10 @@ class QueueWaitTest : public ::testing::Test {
     }
   }
   absl::Duration Predict(size_t waiting) const { return wait_.Predict(waiting, now_); }
+  // For `waiting` before it and itself, each taking `gap`.
+  static absl::Duration Told(int waiting, absl::Duration gap) {
+    return waiting * gap + waiting * gap / QueueWait::kMargin + gap;
+  }
 
   absl::Time now_ = absl::FromUnixSeconds(1000);
   QueueWait wait_;
@@ -30,11 +34,29 @@ TEST_F(QueueWaitTest, KnowsNothingAtFirst) {
   EXPECT_EQ(Predict(99), absl::ZeroDuration());
 }
 
-TEST_F(QueueWaitTest, IsTheLengthTimesTheGap) {
+TEST_F(QueueWaitTest, IsTheLengthTimesTheGapWithAMargin) {
   WorkOff(100, 20, kTime);
 
-  EXPECT_EQ(Predict(99), 100 * kTime);
-  EXPECT_EQ(Predict(79), 80 * kTime);
+  EXPECT_EQ(Predict(99), Told(99, kTime));
+  EXPECT_EQ(Predict(79), Told(79, kTime));
+}
+
+// Calls that come all the time to a queue that takes what has the time: each, as a share of its
+// wait, takes up to a tenth more or less than the mean.
+TEST_F(QueueWaitTest, WhoIsLetInIsOnTimeThoughPacesVary) {
+  const absl::Duration time_left = 50 * kTime;
+  WorkOff(40, 20, kTime);
+  size_t waiting = 0;
+  while (Predict(waiting) <= time_left) ++waiting;
+
+  EXPECT_LE(1.1 * static_cast<double>(waiting) * kTime, time_left);
+  EXPECT_GE(static_cast<double>(waiting) * kTime, 0.85 * time_left) << "nor is time given away";
+}
+
+TEST_F(QueueWaitTest, WhoWaitsForNobodyHasNoMargin) {
+  WorkOff(1, 20, kTime);
+
+  EXPECT_EQ(Predict(0), kTime);
 }
 
 TEST_F(QueueWaitTest, ConcludesNothingFromOneLengthAboutAnother) {
@@ -67,7 +89,7 @@ TEST_F(QueueWaitTest, NeitherDoesItWhileALongCallIsThere) {
     now_ += absl::Milliseconds(200);
   }
 
-  EXPECT_EQ(Predict(1), 2 * kTime);
+  EXPECT_EQ(Predict(1), Told(1, kTime));
 }
 
 TEST_F(QueueWaitTest, ForgetsWhatIsLongAgo) {
@@ -76,7 +98,7 @@ TEST_F(QueueWaitTest, ForgetsWhatIsLongAgo) {
   EXPECT_EQ(Predict(99), absl::ZeroDuration());
 
   WorkOff(100, 20, 2 * kTime);
-  EXPECT_EQ(Predict(99), 200 * kTime);
+  EXPECT_EQ(Predict(99), Told(99, 2 * kTime));
 }
 
 TEST_F(QueueWaitTest, WhatKeptAllFromLeavingCountsForNothingOnceItHasPassed) {
@@ -88,7 +110,7 @@ TEST_F(QueueWaitTest, WhatKeptAllFromLeavingCountsForNothingOnceItHasPassed) {
 
   EXPECT_EQ(Predict(99), absl::ZeroDuration());
   WorkOff(100, 20, kTime);
-  EXPECT_EQ(Predict(99), 100 * kTime);
+  EXPECT_EQ(Predict(99), Told(99, kTime));
 }
 
 }  // namespace
