@@ -50,7 +50,10 @@ TEST(MonitorTest, WhatIsWrongIsSaidAtItsPlace) {
       "'file' must be a plain name such as \"digits.jsonl\", without folders: "
       "where it lies is said by --monitor-dir";
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"on", "f:6:14: 'monitor' must be a mapping, not 'on'"},
+      {"on",
+       "f:6:14: 'monitor' must be a mapping with the keys file, rotate, sample, values, payloads, "
+       "not "
+       "'on'"},
       {"{values: [x]}", "'monitor' has no 'file'; add {file: \"digits.jsonl\""},
       {"{file: m}", "'monitor' has no 'values'; add {file: \"digits.jsonl\""},
       {"{file: a/b, values: [x]}", "f:6:21: " + file},
