@@ -54,7 +54,8 @@ struct Choice {
 };
 struct Section;
 struct List {
-  std::string_view noun;  // "names": completes "a list of".
+  // "names": completes "a list of"; or a list itself: "[width, height]".
+  std::string_view noun;
   std::variant<Integer, Text, const Section*> item;
   size_t min = 0;
   size_t max = std::numeric_limits<size_t>::max();

@@ -46,6 +46,11 @@ absl::StatusOr<Options> Options::Read(std::string_view backend, std::span<const 
       return WrongOption(backend, option, value, Wanted(key->form));
     }
   }
+  for (const Key& key : known) {
+    if (key.required.empty() || options.contains(std::string(key.name))) continue;
+    return absl::InvalidArgumentError(
+        StrCat(backend, " backend: option '", key.name, "' is missing; add ", key.required));
+  }
   return Options(known, options);
 }
 

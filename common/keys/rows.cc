@@ -23,8 +23,14 @@ void AddNested(const Key& key, const std::string& path, std::vector<Table>& tabl
   }
 }
 
+std::string EitherText(const Either* either) {
+  if (either == nullptr) return "";
+  return StrCat("One of `", either->first, "` and `", either->second, "` must be there",
+                either->if_both.empty() ? "." : ", and not both.");
+}
+
 void AddTables(const Section& section, const std::string& path, std::vector<Table>& tables) {
-  tables.push_back({path, RowsOf(section.keys)});
+  tables.push_back({path, RowsOf(section.keys), EitherText(section.either)});
   for (const Key& key : section.keys) AddNested(key, path, tables);
 }
 
@@ -81,7 +87,7 @@ std::vector<Row> FlagRows(const CLI::App& command) {
   return rows;
 }
 
-void to_json(nlohmann::json& json, const Row& row) {
+void to_json(nlohmann::ordered_json& json, const Row& row) {
   json = {{"name", row.name},
           {"value", row.value},
           {"fallback", row.fallback},
@@ -89,7 +95,7 @@ void to_json(nlohmann::json& json, const Row& row) {
           {"is_required", row.is_required}};
 }
 
-void from_json(const nlohmann::json& json, Row& row) {
+void from_json(const nlohmann::ordered_json& json, Row& row) {
   row = {.name = json.at("name"),
          .value = json.at("value"),
          .fallback = json.at("fallback"),

@@ -27,6 +27,7 @@ struct Row {
 struct Table {
   std::string path;
   std::vector<Row> rows;
+  std::string either;  // Which of them has to be written; empty: nothing to say.
 };
 
 // That of `section`, and behind it those of the sections in it.
@@ -38,8 +39,8 @@ std::vector<Row> FlagRows(const CLI::App& command);
 // What is to be said of an option beyond its description and its default: "or $TIFFIN_STORE".
 std::vector<std::string> NotesOf(const CLI::Option& option);
 
-void to_json(nlohmann::json& json, const Row& row);
+void to_json(nlohmann::ordered_json& json, const Row& row);
 // Of what to_json made: throws nlohmann's exceptions for anything else.
-void from_json(const nlohmann::json& json, Row& row);
+void from_json(const nlohmann::ordered_json& json, Row& row);
 
 }  // namespace tiffin::keys

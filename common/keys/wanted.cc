@@ -29,7 +29,10 @@ std::string WantedList(const List& form) {
   if (is_bounded) count = StrCat(form.min, " to ", form.max, " ");
   if (is_bounded && form.min == form.max) count = StrCat(form.min, " ");
   if (!is_bounded && form.min > 0) count = StrCat("at least ", form.min, " ");
-  std::string text = StrCat("a list of ", count, form.is_unique ? "different " : "", form.noun);
+  std::string text(form.noun);
+  if (!text.starts_with('[')) {
+    text = StrCat("a list of ", count, form.is_unique ? "different " : "", form.noun);
+  }
   if (const auto* item = std::get_if<Integer>(&form.item)) {
     text += StrCat(", each ", WantedInteger(*item));
   }

@@ -108,6 +108,13 @@ TEST(OptionsTest, WhatDoesNotFitIsNamedWithTheFix) {
   }
 }
 
+TEST(OptionsTest, WhatMustBeThereIsNamedWithTheFix) {
+  constexpr std::array<Key, 1> kRequired = {
+      {{.name = "mode", .form = NumberOrText{}, .meaning = "", .required = "mode: fast"}}};
+  EXPECT_EQ(Options::Read("test", kRequired, json::object()).status().message(),
+            "test backend: option 'mode' is missing; add mode: fast");
+}
+
 TEST(OptionsTest, NumbersBeyond64BitsDontWrapAround) {
   const json huge = {{"count", std::numeric_limits<uint64_t>::max() - 1}};
   EXPECT_THAT(ErrorOf(huge), HasSubstr("from 1 to 9"));

@@ -71,12 +71,5 @@ TEST(RowsTest, FlagsTellTheirTypeDefaultAndVariable) {
   EXPECT_TRUE(rows[3].is_required);
 }
 
-TEST(RowsTest, TravelAsJson) {
-  const Row row{.name = "a", .value = "b", .fallback = "c", .meaning = "d", .is_required = true};
-  const Row read = nlohmann::json::parse(nlohmann::json(row).dump()).get<Row>();
-  EXPECT_EQ(read.name + read.value + read.fallback + read.meaning, "abcd");
-  EXPECT_TRUE(read.is_required);
-}
-
 }  // namespace
 }  // namespace tiffin::keys

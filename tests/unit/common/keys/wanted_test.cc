@@ -37,8 +37,8 @@ TEST(WantedTest, TellsHowLongAListMayBe) {
   EXPECT_EQ(Wanted(List{.noun = "names", .item = kText, .min = 1}), "a list of at least 1 names");
   EXPECT_EQ(Wanted(List{.noun = "names", .item = kText, .min = 1, .max = 8, .is_unique = true}),
             "a list of 1 to 8 different names");
-  EXPECT_EQ(Wanted(List{.noun = "sides", .item = Integer{.min = 1, .max = 9}, .min = 2, .max = 2}),
-            "a list of 2 sides, each a whole number from 1 to 9");
+  EXPECT_EQ(Wanted(List{.noun = "[x, y]", .item = Integer{.min = 1, .max = 9}, .min = 2, .max = 2}),
+            "[x, y], each a whole number from 1 to 9");
 }
 
 TEST(FallbackTest, IsWhatWouldBeWritten) {
