@@ -7,5 +7,5 @@ int main(int argc, char** argv) {
   // lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return RunCommandLine(argc, argv,
-                        {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels});
+                        {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels, AddReference});
 }

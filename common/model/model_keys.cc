@@ -38,7 +38,7 @@ constexpr std::array<Key, 4> kMethodKeys = {{
 }};
 
 constexpr keys::Text kDigest = {
-    .wanted = "its SHA-256, 64 lower-case hex digits in quotes, as 'sha256sum' prints it",
+    .wanted = "their SHA-256, 64 lower-case hex digits in quotes, as 'sha256sum' prints it",
     .pattern = "[0-9a-f]{64}"};
 constexpr keys::Text kFileName = {.wanted = "a file's name, without folders",
                                   .pattern = "[^./][^/]*"};

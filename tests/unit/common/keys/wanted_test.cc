@@ -34,7 +34,7 @@ TEST(WantedTest, TellsWhatEachFormMayBe) {
 
 TEST(WantedTest, TellsHowLongAListMayBe) {
   EXPECT_EQ(Wanted(List{.noun = "names", .item = kText}), "a list of names");
-  EXPECT_EQ(Wanted(List{.noun = "names", .item = kText, .min = 1}), "a list of at least 1 names");
+  EXPECT_EQ(Wanted(List{.noun = "names", .item = kText, .min = 1}), "a list of one or more names");
   EXPECT_EQ(Wanted(List{.noun = "names", .item = kText, .min = 1, .max = 8, .is_unique = true}),
             "a list of 1 to 8 different names");
   EXPECT_EQ(Wanted(List{.noun = "[x, y]", .item = Integer{.min = 1, .max = 9}, .min = 2, .max = 2}),
