@@ -8,5 +8,5 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return RunCommandLine(argc, argv,
                         {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels,
-                         AddToken});
+                         AddToken, AddReference});
 }

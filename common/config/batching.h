@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "absl/time/time.h"
 
@@ -8,6 +9,8 @@ namespace tiffin::config {
 
 inline constexpr int64_t kDefaultMaxBatchSize = 32;
 inline constexpr absl::Duration kDefaultMaxDelay = absl::Milliseconds(2);
+inline constexpr std::string_view kAdaptivePolicy = "adaptive";
+inline constexpr std::string_view kFixedPolicy = "fixed";
 
 enum class BatchingPolicy {
   kOff,       // Each call runs alone, whatever its rows.

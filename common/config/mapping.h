@@ -1,40 +1,57 @@
 #pragma once
 
-#include <span>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "absl/time/time.h"
 #include "common/config/diagnostics.h"
 #include "common/config/yaml_reader.h"
+#include "common/keys/key.h"
 
 namespace tiffin::config {
 
-// A mapping with fixed keys. Lives no longer than its node.
+// A mapping with the keys of a section, whose table says what may stand at each. Lives no longer
+// than its node.
 class Mapping {
  public:
-  // Reports what is no mapping, and every key that is not in `known`. `what` is such as "runner
-  // 'a'"; `location` is for what is missing from it.
-  Mapping(const YamlNode& node, std::string what, Location location,
-          std::span<const std::string_view> known, Diagnostics& diagnostics);
+  // Reports what is no mapping, every key that is not in `section`, and those that are missing.
+  // `what` is such as "runner 'a'"; `location` is for what is missing from it.
+  Mapping(const YamlNode& node, std::string what, Location location, const keys::Section& section,
+          Diagnostics& diagnostics);
 
   // nullptr where the key is not written.
   const YamlNode* Find(std::string_view key) const;
-  // As Find; a missing key is reported, with `example` as the fix.
-  const YamlNode* Require(std::string_view key, std::string_view example);
   // False: what stands there is no mapping, and has no keys.
   bool valid() const { return valid_; }
 
+  // What stands at a key of that form. nullopt where it is not written, or where it is wrong, which
+  // has been reported.
+  std::optional<std::string> Text(std::string_view key) const;
+  std::optional<int64_t> Integer(std::string_view key) const;
+  std::optional<double> Number(std::string_view key) const;
+  std::optional<bool> Boolean(std::string_view key) const;
+  std::optional<absl::Duration> Duration(std::string_view key) const;
+  std::optional<uint64_t> Bytes(std::string_view key) const;
+  std::optional<std::string> Choice(std::string_view key) const;
+  // The entries of a mapping from names, each name checked, those that are none left out. Reports
+  // what is no mapping, and an empty one.
+  std::vector<const YamlEntry*> Named(std::string_view key) const;
+
  private:
+  void CheckKeys() const;
+  void CheckMissing(Location location) const;
+  // What the table says of a key, which must be there and of that form.
+  template <typename Form>
+  const Form& FormOf(std::string_view key) const;
+
   const YamlNode& node_;
   std::string what_;
-  Location location_;
+  const keys::Section& section_;
   Diagnostics& diagnostics_;
   bool valid_ = false;
 };
-
-// The entries of a mapping from names to things of the kind `what` ("step"): each name checked,
-// those that are none left out. Reports what is no mapping, and an empty one; `example` is the fix.
-std::vector<const YamlEntry*> ReadNamed(const YamlNode& node, std::string_view what,
-                                        std::string_view example, Diagnostics& diagnostics);
 
 }  // namespace tiffin::config

@@ -1,16 +1,15 @@
 #include "common/config/resources.h"
 
-#include <array>
 #include <string_view>
 
 #include "common/config/mapping.h"
 #include "common/config/scalars.h"
+#include "common/config/service_keys.h"
 #include "common/strings.h"
 
 namespace tiffin::config {
 namespace {
 
-constexpr std::array<std::string_view, 2> kResourcesKeys = {"cpu", "threads"};
 constexpr std::string_view kCuda = "cuda:";
 constexpr size_t kMaxDeviceDigits = 3;
 
@@ -27,13 +26,10 @@ bool IsDevice(std::string_view text) {
 
 ResourcesConfig ReadResources(const YamlNode& node, Diagnostics& diagnostics) {
   ResourcesConfig resources;
-  const Mapping mapping(node, "'resources'", node.location, kResourcesKeys, diagnostics);
-  if (const YamlNode* cpu = mapping.Find("cpu")) {
-    resources.cpu = ReadPositive(*cpu, "'cpu'", kMaxCpu, diagnostics);
-  }
-  if (const YamlNode* threads = mapping.Find("threads")) {
-    const auto count = ReadInteger(*threads, "'threads'", {1, kMaxThreads}, diagnostics);
-    if (count.has_value()) resources.threads = static_cast<int>(*count);
+  const Mapping mapping(node, "'resources'", node.location, kResourcesSection, diagnostics);
+  resources.cpu = mapping.Number("cpu");
+  if (const auto threads = mapping.Integer("threads")) {
+    resources.threads = static_cast<int>(*threads);
   }
   return resources;
 }
@@ -41,9 +37,8 @@ ResourcesConfig ReadResources(const YamlNode& node, Diagnostics& diagnostics) {
 std::optional<std::string> ReadDevice(const YamlNode& node, Diagnostics& diagnostics) {
   std::optional<std::string> device = ReadText(node, "'device'", diagnostics);
   if (!device.has_value() || IsDevice(*device)) return device;
-  diagnostics.Add(node.location, StrCat("'device' must be cpu, or a GPU by its number such as "
-                                        "\"cuda:0\", not ",
-                                        Describe(node)));
+  diagnostics.Add(node.location,
+                  StrCat("'device' must be ", kDeviceText.wanted, ", not ", Describe(node)));
   return std::nullopt;
 }
 

@@ -1,20 +1,21 @@
 #include "common/config/scalars.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "common/config/name_hint.h"
+#include "common/keys/fits.h"
+#include "common/keys/units.h"
+#include "common/keys/wanted.h"
 #include "common/strings.h"
 
 namespace tiffin::config {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr absl::Duration kMaxDuration = absl::Hours(24);
 
 // Takes the characters from the front of `text` that are in `set`; how many there were.
 size_t TakeAll(std::string_view& text, std::string_view set) {
@@ -153,55 +154,32 @@ std::optional<std::string> ReadText(const YamlNode& node, std::string_view what,
   return Unfit(node, StrCat(what, " must be text"), diagnostics);
 }
 
-std::optional<int64_t> ReadInteger(const YamlNode& node, std::string_view what, IntegerRange range,
-                                   Diagnostics& diagnostics) {
+std::optional<int64_t> ReadInteger(const YamlNode& node, std::string_view what,
+                                   const keys::Integer& form, Diagnostics& diagnostics) {
   const Json number = NumberIn(node);
-  if (number.is_number_integer() && (!number.is_number_unsigned() || number <= range.max)) {
-    const auto value = number.get<int64_t>();
-    if (value >= range.min && value <= range.max) return value;
-  }
-  return Unfit(node, StrCat(what, " must be a whole number from ", range.min, " to ", range.max),
-               diagnostics);
+  if (keys::Fits(number, form)) return number.get<int64_t>();
+  return Unfit(node, StrCat(what, " must be ", keys::Wanted(form)), diagnostics);
 }
 
-std::optional<double> ReadPositive(const YamlNode& node, std::string_view what, double max,
-                                   Diagnostics& diagnostics) {
+std::optional<double> ReadNumber(const YamlNode& node, std::string_view what,
+                                 const keys::Number& form, Diagnostics& diagnostics) {
   const Json number = NumberIn(node);
-  if (number.is_number()) {
-    const auto value = number.get<double>();
-    if (value > 0 && value <= max) return value;
-  }
-  return Unfit(node, StrCat(what, " must be a number above 0, at most ", max), diagnostics);
+  if (keys::Fits(number, form)) return number.get<double>();
+  return Unfit(node, StrCat(what, " must be ", keys::Wanted(form)), diagnostics);
 }
 
 std::optional<absl::Duration> ReadDuration(const YamlNode& node, std::string_view what,
                                            Diagnostics& diagnostics) {
-  static constexpr std::array<std::pair<std::string_view, absl::Duration>, 5> kUnits = {
-      {{"us", absl::Microseconds(1)},
-       {"ms", absl::Milliseconds(1)},
-       {"s", absl::Seconds(1)},
-       {"m", absl::Minutes(1)},
-       {"h", absl::Hours(1)}}};
-  std::string_view unit = node.text;
-  TakeAll(unit, "0123456789.");
-  const std::string_view number_text =
-      std::string_view(node.text).substr(0, node.text.size() - unit.size());
-  const NumberForm form = FormOf(number_text);
-  if (node.is(YamlNode::Kind::kScalar) &&
-      (form == NumberForm::kDecimal || form == NumberForm::kFloat)) {
-    double number = 0;
-    if (!absl::SimpleAtod(ToAbsl(number_text), &number)) number = HUGE_VAL;
-    for (const auto& [name, one] : kUnits) {
-      if (name != unit) continue;
-      const absl::Duration duration = one * number;
-      if (duration > absl::ZeroDuration() && duration <= kMaxDuration) return duration;
+  if (node.is(YamlNode::Kind::kScalar)) {
+    const auto [duration, error] = keys::ParseDuration(node.text);
+    if (duration.has_value()) return duration;
+    if (error == keys::QuantityError::kRange) {
       return Unfit(node, StrCat(what, " must be above 0 and at most 24h"), diagnostics);
     }
   }
   return Unfit(node,
-               StrCat(what,
-                      " must be a number with its unit (us, ms, s, m, h), such as 10s or "
-                      "50ms"),
+               StrCat(what, " must be a number with its unit (", keys::DurationUnits(),
+                      "), such as 10s or 50ms"),
                diagnostics);
 }
 
@@ -214,31 +192,31 @@ std::optional<bool> ReadBoolean(const YamlNode& node, std::string_view what,
   return Unfit(node, StrCat(what, " must be true or false"), diagnostics);
 }
 
-std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what, ByteRange range,
-                                  Diagnostics& diagnostics) {
-  static constexpr std::array<std::pair<std::string_view, uint64_t>, 3> kUnits = {
-      {{"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}}};
-  std::string_view unit = node.text;
-  TakeAll(unit, kDigits);
-  const std::string_view digits =
-      std::string_view(node.text).substr(0, node.text.size() - unit.size());
-  uint64_t number = 0;
-  if (node.is(YamlNode::Kind::kScalar) && absl::SimpleAtoi(ToAbsl(digits), &number)) {
-    for (const auto& [name, one] : kUnits) {
-      if (name != unit) continue;
-      if (number >= range.min / one && number <= range.max / one && number * one >= range.min) {
-        return number * one;
-      }
-      return Unfit(
-          node, StrCat(what, " must be from ", range.min >> 10, "KiB to ", range.max >> 30, "GiB"),
-          diagnostics);
+std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what,
+                                  const keys::Bytes& form, Diagnostics& diagnostics) {
+  if (node.is(YamlNode::Kind::kScalar)) {
+    const auto [bytes, error] = keys::ParseBytes(node.text, form);
+    if (bytes.has_value()) return bytes;
+    if (error == keys::QuantityError::kRange) {
+      return Unfit(node,
+                   StrCat(what, " must be from ", keys::BytesToText(form.min), " to ",
+                          keys::BytesToText(form.max)),
+                   diagnostics);
     }
   }
   return Unfit(node,
-               StrCat(what,
-                      " must be a whole number with its unit (KiB, MiB, GiB), such as "
-                      "64MiB"),
+               StrCat(what, " must be a whole number with its unit (", keys::BytesUnits(),
+                      "), such as 64MiB"),
                diagnostics);
+}
+
+std::optional<std::string> ReadChoice(const YamlNode& node, std::string_view what,
+                                      const keys::Choice& form, Diagnostics& diagnostics) {
+  const bool is_known =
+      node.is(YamlNode::Kind::kScalar) &&
+      std::find(form.words.begin(), form.words.end(), node.text) != form.words.end();
+  if (is_known) return node.text;
+  return Unfit(node, StrCat(what, " must be ", keys::Wanted(form)), diagnostics);
 }
 
 Json ReadJson(const YamlNode& node, Diagnostics& diagnostics) {

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/config/diagnostics.h"
 #include "common/config/yaml_reader.h"
+#include "common/keys/key.h"
 #include "nlohmann/json.hpp"
 
 // Values of a service file, checked. What is wrong goes to `diagnostics` at the node's location,
@@ -21,16 +22,11 @@ std::string Describe(const YamlNode& node);
 std::optional<std::string> ReadText(const YamlNode& node, std::string_view what,
                                     Diagnostics& diagnostics);
 
-struct IntegerRange {
-  int64_t min;
-  int64_t max;
-};
-std::optional<int64_t> ReadInteger(const YamlNode& node, std::string_view what, IntegerRange range,
-                                   Diagnostics& diagnostics);
+std::optional<int64_t> ReadInteger(const YamlNode& node, std::string_view what,
+                                   const keys::Integer& form, Diagnostics& diagnostics);
 
-// A number above 0, to `max`.
-std::optional<double> ReadPositive(const YamlNode& node, std::string_view what, double max,
-                                   Diagnostics& diagnostics);
+std::optional<double> ReadNumber(const YamlNode& node, std::string_view what,
+                                 const keys::Number& form, Diagnostics& diagnostics);
 
 // A number and its unit (us, ms, s, m, h): above 0, to 24h.
 std::optional<absl::Duration> ReadDuration(const YamlNode& node, std::string_view what,
@@ -40,12 +36,11 @@ std::optional<bool> ReadBoolean(const YamlNode& node, std::string_view what,
                                 Diagnostics& diagnostics);
 
 // A whole number and its unit (KiB, MiB, GiB).
-struct ByteRange {
-  uint64_t min;
-  uint64_t max;
-};
-std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what, ByteRange range,
-                                  Diagnostics& diagnostics);
+std::optional<uint64_t> ReadBytes(const YamlNode& node, std::string_view what,
+                                  const keys::Bytes& form, Diagnostics& diagnostics);
+
+std::optional<std::string> ReadChoice(const YamlNode& node, std::string_view what,
+                                      const keys::Choice& form, Diagnostics& diagnostics);
 
 // Maps, lists and scalars by the rules of YAML's core schema: null, true, false, 8, 0x1f, 0.5;
 // what is quoted is text. Infinities and numbers beyond 64 bits are errors.

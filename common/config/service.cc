@@ -1,6 +1,5 @@
 #include "common/config/service.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "common/config/mapping.h"
 #include "common/config/name_hint.h"
 #include "common/config/scalars.h"
+#include "common/config/service_keys.h"
 #include "common/config/yaml_reader.h"
 #include "common/config/yaml_source.h"
 #include "common/strings.h"
@@ -21,18 +21,6 @@ namespace tiffin::config {
 namespace {
 
 constexpr size_t kMaxFileSize = 1 << 20;
-constexpr int64_t kMaxQueue = 1'000'000;
-constexpr int64_t kMaxBatchSize = 65'536;
-constexpr int64_t kMaxRetries = 100;
-
-constexpr std::array<std::string_view, 3> kServiceKeys = {"service", "runners", "apis"};
-constexpr std::array<std::string_view, 8> kRunnerKeys = {
-    "model", "backend", "options", "replicas", "queue", "resources", "device", "batching"};
-constexpr std::array<std::string_view, 1> kQueueKeys = {"max"};
-constexpr std::array<std::string_view, 3> kBatchingKeys = {"max_batch_size", "max_delay", "policy"};
-constexpr std::array<std::string_view, 5> kApiKeys = {"input", "steps", "output", "timeout",
-                                                      "monitor"};
-constexpr std::array<std::string_view, 3> kStepKeys = {"run", "timeout", "retries"};
 
 class ServiceReader {
  public:
@@ -44,7 +32,6 @@ class ServiceReader {
   RunnerConfig Runner(const YamlEntry& entry);
   std::string Model(const YamlNode& node);
   BatchingConfig Batching(const YamlNode& node);
-  BatchingPolicy Policy(const YamlNode& node);
   ApiConfig Api(const YamlEntry& entry);
   InputConfig Input(const YamlEntry& entry);
   StepConfig Step(const YamlEntry& entry);
@@ -55,27 +42,17 @@ class ServiceReader {
 };
 
 void ServiceReader::Read(const YamlNode& root, ServiceConfig& service) {
-  Mapping mapping(root, "a service file", {1, 1}, kServiceKeys, diagnostics_);
-  if (const YamlNode* name = mapping.Require("service", "service: its_name")) {
+  const Mapping mapping(root, "a service file", {1, 1}, kServiceSection, diagnostics_);
+  if (const YamlNode* name = mapping.Find("service")) {
     service.name_location = name->location;
-    service.name = ReadText(*name, "'service'", diagnostics_).value_or("");
+    service.name = mapping.Text("service").value_or("");
     std::string error = service.name.empty() ? "" : NameError("service", service.name);
     if (!error.empty()) diagnostics_.Add(name->location, std::move(error));
   }
-  const YamlNode* runners = mapping.Find("runners");
-  const YamlNode* apis = mapping.Find("apis");
-  if (mapping.valid() && runners == nullptr && apis == nullptr) {
-    diagnostics_.Add({1, 1}, "a service file has neither 'runners' nor 'apis'; add what it serves");
+  for (const YamlEntry* entry : mapping.Named("runners")) {
+    service.runners.push_back(Runner(*entry));
   }
-  if (runners != nullptr) {
-    for (const YamlEntry* entry :
-         ReadNamed(*runners, "runner", "my_runner: {model: \"my_model:latest\"}", diagnostics_)) {
-      service.runners.push_back(Runner(*entry));
-    }
-  }
-  if (apis == nullptr) return;
-  for (const YamlEntry* entry :
-       ReadNamed(*apis, "api", "predict: {input: ..., steps: ..., output: ...}", diagnostics_)) {
+  for (const YamlEntry* entry : mapping.Named("apis")) {
     service.apis.push_back(Api(*entry));
     if (const RunnerConfig* runner = service.FindRunner(entry->key)) {
       diagnostics_.Add(entry->location,
@@ -104,25 +81,16 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
   RunnerConfig runner;
   runner.name = entry.key;
   runner.location = entry.location;
-  const std::string what = StrCat("runner '", entry.key, "'");
-  const Mapping mapping(entry.value, what, entry.location, kRunnerKeys, diagnostics_);
-  if (!mapping.valid()) return runner;
-
+  const Mapping mapping(entry.value, StrCat("runner '", entry.key, "'"), entry.location,
+                        kRunnerSection, diagnostics_);
   const YamlNode* model = mapping.Find("model");
   const YamlNode* backend = mapping.Find("backend");
-  if ((model == nullptr) == (backend == nullptr)) {
-    diagnostics_.Add(
-        entry.location,
-        StrCat(what, model == nullptr ? " has neither 'model' nor 'backend'; add one of them"
-                                      : " has both 'model' and 'backend'; remove one of "
-                                        "them (a model knows its backend)"));
-  }
   if (model != nullptr) {
     runner.model_location = model->location;
     runner.model = Model(*model);
   } else if (backend != nullptr) {
     runner.model_location = backend->location;
-    runner.backend = ReadText(*backend, "'backend'", diagnostics_).value_or("");
+    runner.backend = mapping.Text("backend").value_or("");
     std::string error = runner.backend.empty() ? "" : NameError("backend", runner.backend);
     if (!error.empty()) diagnostics_.Add(backend->location, std::move(error));
   }
@@ -135,16 +103,10 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
                                                  Describe(*options)));
     }
   }
-  if (const YamlNode* replicas = mapping.Find("replicas")) {
-    const auto count = ReadInteger(*replicas, "'replicas'", {1, kMaxReplicas}, diagnostics_);
-    if (count.has_value()) runner.replicas = static_cast<int>(*count);
-  }
+  if (const auto count = mapping.Integer("replicas")) runner.replicas = static_cast<int>(*count);
   if (const YamlNode* node = mapping.Find("queue")) {
-    const Mapping queue(*node, "'queue'", node->location, kQueueKeys, diagnostics_);
-    if (const YamlNode* max = queue.Find("max")) {
-      const auto count = ReadInteger(*max, "'max'", {0, kMaxQueue}, diagnostics_);
-      runner.queue_max = static_cast<int>(count.value_or(runner.queue_max));
-    }
+    const Mapping queue(*node, "'queue'", node->location, kQueueSection, diagnostics_);
+    runner.queue_max = static_cast<int>(queue.Integer("max").value_or(runner.queue_max));
   }
   if (const YamlNode* node = mapping.Find("resources")) {
     runner.resources = ReadResources(*node, diagnostics_);
@@ -179,7 +141,7 @@ std::string ServiceReader::Model(const YamlNode& node) {
 BatchingConfig ServiceReader::Batching(const YamlNode& node) {
   BatchingConfig batching;
   if (node.is(YamlNode::Kind::kScalar)) {
-    if (node.text != "off") {
+    if (node.text != kBatchingOffText.wanted) {
       diagnostics_.Add(node.location, StrCat("'batching' must be off, or a mapping such as "
                                              "{max_batch_size: 32, max_delay: 2ms}, not ",
                                              Describe(node)));
@@ -187,66 +149,42 @@ BatchingConfig ServiceReader::Batching(const YamlNode& node) {
     batching.policy = BatchingPolicy::kOff;
     return batching;
   }
-  const Mapping mapping(node, "'batching'", node.location, kBatchingKeys, diagnostics_);
-  if (const YamlNode* size = mapping.Find("max_batch_size")) {
-    const auto count = ReadInteger(*size, "'max_batch_size'", {1, kMaxBatchSize}, diagnostics_);
-    batching.max_batch_size = count.value_or(batching.max_batch_size);
-  }
-  if (const YamlNode* delay = mapping.Find("max_delay")) {
-    batching.max_delay =
-        ReadDuration(*delay, "'max_delay'", diagnostics_).value_or(batching.max_delay);
-  }
-  if (const YamlNode* policy = mapping.Find("policy")) batching.policy = Policy(*policy);
+  const Mapping mapping(node, "'batching'", node.location, kBatchingSection, diagnostics_);
+  batching.max_batch_size = mapping.Integer("max_batch_size").value_or(batching.max_batch_size);
+  batching.max_delay = mapping.Duration("max_delay").value_or(batching.max_delay);
+  if (mapping.Choice("policy") == kFixedPolicy) batching.policy = BatchingPolicy::kFixed;
   return batching;
-}
-
-BatchingPolicy ServiceReader::Policy(const YamlNode& node) {
-  const std::optional<std::string> text = ReadText(node, "'policy'", diagnostics_);
-  if (!text.has_value() || *text == "adaptive") return BatchingPolicy::kAdaptive;
-  if (*text == "fixed") return BatchingPolicy::kFixed;
-  diagnostics_.Add(node.location,
-                   StrCat("'policy' must be adaptive or fixed, not ", Describe(node)));
-  return BatchingPolicy::kAdaptive;
 }
 
 ApiConfig ServiceReader::Api(const YamlEntry& entry) {
   ApiConfig api;
   api.name = entry.key;
   api.location = entry.location;
-  Mapping mapping(entry.value, StrCat("api '", entry.key, "'"), entry.location, kApiKeys,
-                  diagnostics_);
+  const Mapping mapping(entry.value, StrCat("api '", entry.key, "'"), entry.location, kApiSection,
+                        diagnostics_);
   std::map<std::string, int> input_lines;
-  if (const YamlNode* inputs = mapping.Require("input", "input: {name: type}")) {
-    for (const YamlEntry* input : ReadNamed(*inputs, "input", "photo: image", diagnostics_)) {
-      api.inputs.push_back(Input(*input));
-      input_lines[input->key] = input->location.line;
+  for (const YamlEntry* input : mapping.Named("input")) {
+    api.inputs.push_back(Input(*input));
+    input_lines[input->key] = input->location.line;
+  }
+  for (const YamlEntry* step : mapping.Named("steps")) {
+    StepConfig config = Step(*step);
+    if (const auto line = input_lines.find(config.name); line != input_lines.end()) {
+      diagnostics_.Add(config.location, StrCat("step '", config.name,
+                                               "' has the name of the "
+                                               "input on line ",
+                                               line->second, "; rename one of them"));
+      continue;
     }
+    api.steps.push_back(std::move(config));
   }
-  if (const YamlNode* steps = mapping.Find("steps")) {
-    for (const YamlEntry* step :
-         ReadNamed(*steps, "step", "answer: my_runner(photo)", diagnostics_)) {
-      StepConfig config = Step(*step);
-      if (const auto line = input_lines.find(config.name); line != input_lines.end()) {
-        diagnostics_.Add(config.location, StrCat("step '", config.name,
-                                                 "' has the name of the "
-                                                 "input on line ",
-                                                 line->second, "; rename one of them"));
-        continue;
-      }
-      api.steps.push_back(std::move(config));
-    }
+  for (const YamlEntry* output : mapping.Named("output")) {
+    if (!ReadText(output->value, StrCat("output '", output->key, "'"), diagnostics_)) continue;
+    std::optional<Reference> value = ParseReference(ExpressionOf(output->value), diagnostics_);
+    if (!value.has_value()) continue;
+    api.outputs.push_back({output->key, *std::move(value), output->value.location});
   }
-  if (const YamlNode* outputs = mapping.Require("output", "output: {name: step}")) {
-    for (const YamlEntry* output : ReadNamed(*outputs, "output", "answer: step", diagnostics_)) {
-      if (!ReadText(output->value, StrCat("output '", output->key, "'"), diagnostics_)) continue;
-      std::optional<Reference> value = ParseReference(ExpressionOf(output->value), diagnostics_);
-      if (!value.has_value()) continue;
-      api.outputs.push_back({output->key, *std::move(value), output->value.location});
-    }
-  }
-  if (const YamlNode* timeout = mapping.Find("timeout")) {
-    api.timeout = ReadDuration(*timeout, "'timeout'", diagnostics_).value_or(api.timeout);
-  }
+  api.timeout = mapping.Duration("timeout").value_or(api.timeout);
   if (const YamlNode* monitor = mapping.Find("monitor")) {
     api.monitor = ReadMonitor(*monitor, diagnostics_);
   }
@@ -297,19 +235,13 @@ StepConfig ServiceReader::Step(const YamlEntry& entry) {
     step.call = Call(entry.value, entry.key);
     return step;
   }
-  Mapping mapping(entry.value, StrCat("step '", entry.key, "'"), entry.location, kStepKeys,
-                  diagnostics_);
-  if (const YamlNode* run = mapping.Require("run", "run: \"my_runner(value)\"")) {
-    step.call = Call(*run, entry.key);
-  }
-  if (const YamlNode* timeout = mapping.Find("timeout")) {
-    step.timeout = ReadDuration(*timeout, "'timeout'", diagnostics_);
-  }
+  const Mapping mapping(entry.value, StrCat("step '", entry.key, "'"), entry.location, kStepSection,
+                        diagnostics_);
+  if (const YamlNode* run = mapping.Find("run")) step.call = Call(*run, entry.key);
+  step.timeout = mapping.Duration("timeout");
   if (const YamlNode* retries = mapping.Find("retries")) {
     step.retries_location = retries->location;
-    if (const auto count = ReadInteger(*retries, "'retries'", {0, kMaxRetries}, diagnostics_)) {
-      step.retries = static_cast<int>(*count);
-    }
+    if (const auto count = mapping.Integer("retries")) step.retries = static_cast<int>(*count);
   }
   return step;
 }
@@ -320,9 +252,8 @@ CallExpression ServiceReader::Call(const YamlNode& node, std::string_view step) 
   broken.location = node.location;
   if (!node.is(YamlNode::Kind::kScalar) || node.text.empty()) {
     if (!node.is(YamlNode::Kind::kBroken)) {
-      diagnostics_.Add(node.location,
-                       StrCat("step '", step, "' must be a call such as my_runner(value), not ",
-                              Describe(node)));
+      diagnostics_.Add(node.location, StrCat("step '", step, "' must be ", kCallText.wanted,
+                                             ", not ", Describe(node)));
     }
     return broken;
   }

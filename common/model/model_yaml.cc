@@ -1,10 +1,11 @@
+#include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "common/model/digest.h"
+#include "common/model/model_keys.h"
 #include "common/model/store.h"
 #include "common/model/yaml_json.h"
 #include "common/status_macros.h"
@@ -61,9 +62,7 @@ class Reader {
 
   absl::StatusOr<Model> Read(const Json& json) const {
     if (!json.is_object()) return Error("must be a mapping that begins with 'name: ...'");
-    RETURN_IF_ERROR(CheckKeys(json, "",
-                              {"name", "version", "backend", "created", "files", "methods",
-                               "options", "labels", "metadata", "example"}));
+    RETURN_IF_ERROR(CheckKeys(json, "", kModelSection));
     Model model;
     ASSIGN_OR_RETURN(model.name, Text(json, "name"));
     RETURN_IF_ERROR(Located(CheckName("model", model.name)));
@@ -90,12 +89,11 @@ class Reader {
   }
 
   absl::Status CheckKeys(const Json& object, std::string_view prefix,
-                         std::initializer_list<std::string_view> known) const {
+                         const keys::Section& known) const {
     for (const auto& entry : object.items()) {
-      bool found = false;
-      for (const std::string_view key : known) found = found || key == entry.key();
-      if (!found) {
-        std::vector<std::string> names(known.begin(), known.end());
+      std::vector<std::string> names;
+      for (const keys::Key& key : known.keys) names.emplace_back(key.name);
+      if (std::find(names.begin(), names.end(), entry.key()) == names.end()) {
         return Error("unknown key '", prefix, entry.key(),
                      "'; the keys are: ", absl::StrJoin(names, ", "));
       }
@@ -151,7 +149,7 @@ class Reader {
       RETURN_IF_ERROR(Located(CheckName("method", name)));
       const std::string prefix = StrCat("methods.", name, ".");
       if (entry.is_object()) {
-        RETURN_IF_ERROR(CheckKeys(entry, prefix, {"inputs", "outputs", "batchable", "retry_safe"}));
+        RETURN_IF_ERROR(CheckKeys(entry, prefix, kMethodSection));
         RETURN_IF_ERROR(CheckSpecKeys(entry, prefix, "inputs"));
         RETURN_IF_ERROR(CheckSpecKeys(entry, prefix, "outputs"));
       }
@@ -168,7 +166,7 @@ class Reader {
     for (size_t i = 0; i < specs->size(); ++i) {
       const Json& spec = (*specs)[i];
       if (!spec.is_object()) continue;
-      RETURN_IF_ERROR(CheckKeys(spec, StrCat(prefix, key, "[", i, "]."), {"name", "type"}));
+      RETURN_IF_ERROR(CheckKeys(spec, StrCat(prefix, key, "[", i, "]."), kTensorSection));
       const auto name = spec.find("name");
       if (name != spec.end() && name->is_string()) {
         RETURN_IF_ERROR(CheckTensorName(name->get_ref<const std::string&>()));

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <system_error>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/environment.h"
 #include "common/model/digest.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -218,11 +218,11 @@ StagedFolder::~StagedFolder() {
 }
 
 fs::path Store::DefaultRoot() {
-  if (const char* store = std::getenv("TIFFIN_STORE"); store != nullptr && *store != '\0') {
+  if (const std::string store = environment::Get(environment::kStore); !store.empty()) {
     return store;
   }
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home == '\0') {
+  std::string home = environment::Get(environment::kHome);
+  if (home.empty()) {
     const struct passwd* user = ::getpwuid(::getuid());
     home = user != nullptr ? user->pw_dir : "/";
   }

@@ -1,11 +1,11 @@
 #include "gateway/client/timeline.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <initializer_list>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/environment.h"
 #include "common/strings.h"
 #include "nlohmann/json.hpp"
 
@@ -123,10 +123,10 @@ std::string DrawTimeline(const Timeline& timeline, std::string_view block) {
 
 std::string_view TimelineBlock() {
   // In the order in which the C library looks at them.
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (value == nullptr || *value == '\0') continue;
-    const std::string locale = ToLower(value);
+  for (const environment::Variable& variable :
+       {environment::kLocaleAll, environment::kLocaleType, environment::kLocale}) {
+    const std::string locale = ToLower(environment::Get(variable));
+    if (locale.empty()) continue;
     const bool has_blocks =
         locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
     return has_blocks ? "█" : "#";

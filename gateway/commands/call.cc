@@ -13,6 +13,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
+#include "common/environment.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/client/argument.h"
@@ -41,7 +42,7 @@ constexpr std::string_view kAuthorization = "authorization";
 struct CallCommand {
   std::string target;
   std::vector<std::string> inputs;
-  std::string address = "127.0.0.1:8001";
+  std::string address = environment::kAddress.otherwise;
   std::string timeout = "60s";
   std::string request_id;
   std::vector<std::string> metadata;
@@ -353,7 +354,7 @@ void AddCall(CLI::App& app, Command& chosen) {
                    "Call once for each of these files, or of the files in these folders, as the "
                    "input that is left; an answer a line");
   call->add_option("--address", options->address, "The server: HOST:PORT or unix:PATH")
-      ->envname("TIFFIN_ADDRESS")
+      ->envname(environment::kAddress.name)
       ->capture_default_str();
   call->add_option("--timeout", options->timeout, "Give up after this, as in 500ms or 2s")
       ->capture_default_str();

@@ -30,6 +30,7 @@ void AddCall(CLI::App& app, Command& chosen);
 void AddCheck(CLI::App& app, Command& chosen);
 void AddModels(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
+void AddReference(CLI::App& app, Command& chosen);
 void AddServe(CLI::App& app, Command& chosen);
 void AddToken(CLI::App& app, Command& chosen);
 void AddTop(CLI::App& app, Command& chosen);

@@ -7,6 +7,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_split.h"
 #include "common/config/name_hint.h"
+#include "common/keys/rows.h"
 #include "common/strings.h"
 
 namespace tiffin::gateway {
@@ -48,10 +49,7 @@ class HelpFormatter : public CLI::Formatter {
     if (!option->get_default_str().empty()) {
       notes.push_back(StrCat("default: ", option->get_default_str()));
     }
-    if (!option->get_envname().empty()) notes.push_back(StrCat("or $", option->get_envname()));
-    for (const CLI::Option* other : option->get_excludes()) {
-      notes.push_back(StrCat("not with ", other->get_name()));
-    }
+    for (std::string& note : keys::NotesOf(*option)) notes.push_back(std::move(note));
     for (size_t i = 0; i < notes.size(); ++i) {
       text += StrCat(i == 0 ? " (" : "; ", notes[i], i + 1 == notes.size() ? ")" : "");
     }
@@ -129,6 +127,10 @@ void Teach(CLI::App& command, std::initializer_list<std::string_view> examples,
 void Group(CLI::App& command, const std::string& heading,
            std::initializer_list<const char*> options) {
   for (const char* name : options) command.get_option(name)->group(heading);
+}
+
+void DefaultTo(CLI::Option& option, const environment::Variable& variable) {
+  option.default_str(environment::DefaultText(variable));
 }
 
 void UseHelpFormat(CLI::App& app) {

@@ -4,8 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "common/environment.h"
+
 namespace CLI {
 class App;
+class Option;
 class ParseError;
 }  // namespace CLI
 
@@ -22,6 +25,10 @@ void Teach(CLI::App& command, std::initializer_list<std::string_view> examples,
 // Puts options, by their names, under a heading of their own.
 void Group(CLI::App& command, const std::string& heading,
            std::initializer_list<const char*> options);
+
+// Has the help say that the option is the variable's value unless it is given. (Not what that is
+// on this machine: help is the same everywhere.)
+void DefaultTo(CLI::Option& option, const environment::Variable& variable);
 
 // Lines of at most 100 columns, for `app` and for commands that are added later.
 void UseHelpFormat(CLI::App& app);

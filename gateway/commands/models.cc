@@ -79,12 +79,17 @@ int Import(ImportOptions options) {
   return kExitDone;
 }
 
+template <typename Text>
+void AddStore(CLI::App& command, Text& store) {
+  DefaultTo(*command.add_option("--store", store, environment::kStore.meaning),
+            environment::kStore);
+}
+
 // The flags write into options that the chosen Command shares with them.
 void AddList(CLI::App& models, Command& chosen) {
   CLI::App* list = models.add_subcommand("list", "List the models of the store.");
   auto options = std::make_shared<ShowOptions>();
-  list->add_option("--store", options->store,
-                   "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  AddStore(*list, options->store);
   list->add_flag("--json", options->json,
                  "Print JSON instead; its fields are those of model.yaml, dir and digest");
   Teach(
@@ -98,8 +103,7 @@ void AddShow(CLI::App& models, Command& chosen) {
   CLI::App* show = models.add_subcommand("show", "Show one model.");
   auto options = std::make_shared<ShowOptions>();
   show->add_option("model", options->reference, "NAME, NAME:VERSION or NAME:latest")->required();
-  show->add_option("--store", options->store,
-                   "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  AddStore(*show, options->store);
   show->add_flag("--json", options->json,
                  "Print JSON instead; its fields are those of model.yaml, dir and digest");
   Teach(*show,
@@ -137,8 +141,7 @@ void AddImport(CLI::App& models, Command& chosen) {
   AddRepeated(*import, "--option", options->options, "key=value, an option of the backend");
   import->add_option("--example", options->example,
                      "One row of each input as JSON, or @FILE with it (default: zeros)");
-  import->add_option("--store", options->store,
-                     "The store (default: $TIFFIN_STORE or ~/.tiffin/models)");
+  AddStore(*import, options->store);
   import->add_option("--worker-dir", options->worker_dir,
                      "Where the worker programs are (default: beside this program)");
   Teach(*import, {"tiffin models import digits build/models/digits_xgboost/1/model.ubj",

@@ -6,6 +6,7 @@
 #include "common/model/store.h"
 #include "common/strings.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/help.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -23,10 +24,8 @@ void AddPlanOptions(CLI::App& command, PlanOptions& options) {
   options.store = model::Store::DefaultRoot();
   options.program_folder = ProgramFolder();
   command.add_option("files", options.files, "Service files (YAML)")->required();
-  command
-      .add_option("--store", options.store,
-                  "The model store (else $TIFFIN_STORE, else ~/.tiffin/models)")
-      ->default_str(options.store.native());
+  DefaultTo(*command.add_option("--store", options.store, environment::kStore.meaning),
+            environment::kStore);
   command
       .add_option("--cpus", options.cpus,
                   "Cores for all runners together, as in 1.5 (default: what affinity and cgroup "

@@ -146,7 +146,8 @@ void AddServe(CLI::App& app, Command& chosen) {
   serve
       ->add_option("--runtime-dir", options->runtime_dir,
                    "A folder for the sockets of workers; each run makes one of its own in it")
-      ->capture_default_str();
+      ->default_str(StrCat("$", environment::kRuntime.name, "/tiffin, else ",
+                           environment::kRuntime.otherwise));
   serve
       ->add_option("--segment-limit", options->segment_limit,
                    "The most bytes of shared memory for the gateway, and for each worker")

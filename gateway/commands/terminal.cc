@@ -2,18 +2,12 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "absl/strings/str_format.h"
+#include "common/environment.h"
 #include "common/strings.h"
 
 namespace tiffin::gateway {
 namespace {
-
-std::string_view Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string_view() : value;
-}
 
 std::string Wrapped(const TextStyle& style, std::string_view code, std::string_view text) {
   return style.color ? StrCat("\033[", code, "m", text, "\033[0m") : std::string(text);
@@ -28,7 +22,8 @@ std::string TextStyle::Dim(std::string_view text) const { return Wrapped(*this, 
 bool IsTerminal(int fd) { return ::isatty(fd) == 1; }
 
 TextStyle StyleOf(int fd) {
-  return {.color = IsTerminal(fd) && Variable("NO_COLOR").empty() && Variable("TERM") != "dumb"};
+  return {.color = IsTerminal(fd) && environment::Get(environment::kNoColor).empty() &&
+                   environment::Get(environment::kTerminal) != "dumb"};
 }
 
 std::string WithoutControls(std::string_view text) {

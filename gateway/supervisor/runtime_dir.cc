@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include "common/environment.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
@@ -62,7 +62,7 @@ void Sweep(const fs::path& base) {
 }  // namespace
 
 fs::path RuntimeDir::DefaultBase() {
-  if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime != 0) {
+  if (const std::string runtime = environment::Get(environment::kRuntime); !runtime.empty()) {
     return fs::path(runtime) / "tiffin";
   }
   return fs::temp_directory_path() / StrCat("tiffin-", geteuid());

@@ -13,7 +13,7 @@ import pytest
 import harness
 
 COMMANDS = ([], ["serve"], ["call"], ["check"], ["tune"], ["probe"], ["token"], ["models"],
-            ["models", "list"], ["models", "show"], ["models", "import"])
+            ["models", "list"], ["models", "show"], ["models", "import"], ["reference"])
 
 
 def tiffin(*args, **kwargs):

@@ -1,93 +1,60 @@
 #include "worker/image/options.h"
 
-#include <cmath>
-#include <map>
-#include <string>
+#include <array>
 #include <string_view>
+#include <utility>
 
-#include "absl/status/status.h"
+#include "common/keys/options.h"
 #include "common/status_macros.h"
-#include "common/strings.h"
 #include "worker/imaging/encoded.h"
 
 namespace tiffin::worker {
 namespace {
 
-using nlohmann::json;
+using keys::Key;
 
-constexpr int64_t kLongestSide = 16384;
+constexpr std::pair<std::string_view, ImageColor> kColors[] = {
+    {"gray", ImageColor::kGray}, {"rgb", ImageColor::kRgb}, {"bgr", ImageColor::kBgr}};
+constexpr std::array kColorWords = keys::WordsOf(kColors);
+constexpr std::pair<std::string_view, ImageLayout> kLayouts[] = {
+    {"flat", ImageLayout::kFlat}, {"hwc", ImageLayout::kHwc}, {"chw", ImageLayout::kChw}};
+constexpr std::array kLayoutWords = keys::WordsOf(kLayouts);
 
-absl::Status Wrong(std::string_view option, const json& value, std::string_view wanted) {
-  return absl::InvalidArgumentError(
-      StrCat("image backend: option '", option, "' is ",
-             value.dump(-1, ' ', false, json::error_handler_t::replace), "; it must be ", wanted));
-}
-
-template <typename T>
-absl::StatusOr<T> ParseName(std::string_view option, const json& value,
-                            const std::map<std::string, T>& names, std::string_view wanted) {
-  if (value.is_string()) {
-    if (const auto it = names.find(value.get_ref<const std::string&>()); it != names.end()) {
-      return it->second;
-    }
-  }
-  return Wrong(option, value, wanted);
-}
-
-absl::StatusOr<ImageSize> ParseSize(const json& value) {
-  constexpr std::string_view kWanted = "[width, height], each from 1 to 16384";
-  if (!value.is_array() || value.size() != 2) return Wrong("size", value, kWanted);
-  for (const json& side : value) {
-    if (!side.is_number_integer() || side < 1 || side > kLongestSide) {
-      return Wrong("size", value, kWanted);
-    }
-  }
-  return ImageSize{value[0].get<int64_t>(), value[1].get<int64_t>()};
-}
-
-absl::Status SetOption(const std::string& option, const json& value, ImageOptions& options) {
-  if (option == "color") {
-    ASSIGN_OR_RETURN(options.color, ParseName<ImageColor>(option, value,
-                                                          {{"gray", ImageColor::kGray},
-                                                           {"rgb", ImageColor::kRgb},
-                                                           {"bgr", ImageColor::kBgr}},
-                                                          "gray, rgb or bgr"));
-  } else if (option == "layout") {
-    ASSIGN_OR_RETURN(options.layout, ParseName<ImageLayout>(option, value,
-                                                            {{"flat", ImageLayout::kFlat},
-                                                             {"hwc", ImageLayout::kHwc},
-                                                             {"chw", ImageLayout::kChw}},
-                                                            "flat, hwc or chw"));
-  } else if (option == "size") {
-    ASSIGN_OR_RETURN(options.size, ParseSize(value));
-  } else if (option == "scale") {
-    if (!value.is_number() || !std::isfinite(value.get<float>())) {
-      return Wrong(option, value, "a number");
-    }
-    options.scale = value.get<double>();
-  } else if (option == "max_pixels") {
-    if (!value.is_number_integer() || value < 1 || value > kMostPixels) {
-      return Wrong(option, value, "a whole number from 1 to 1073741824");
-    }
-    options.max_pixels = value.get<int64_t>();
-  } else {
-    return absl::InvalidArgumentError(
-        StrCat("image backend: unknown option '", option,
-               "'; the options are color, size, scale, layout and max_pixels"));
-  }
-  return absl::OkStatus();
-}
+constexpr std::array<Key, 5> kKeys = {{
+    {.name = "color",
+     .form = keys::Choice{.words = kColorWords, .fallback = "rgb"},
+     .meaning = "The channels of the features, and their order"},
+    {.name = "size",
+     .form = keys::List{.noun = "[width, height]",
+                        .item = keys::Integer{.min = 1, .max = 16384},
+                        .min = 2,
+                        .max = 2},
+     .meaning = "What every image is resized to",
+     .otherwise = "each image keeps its own"},
+    {.name = "scale",
+     .form = keys::Number{.fallback = 1},
+     .meaning = "What a pixel of 0 to 255 is multiplied by"},
+    {.name = "layout",
+     .form = keys::Choice{.words = kLayoutWords, .fallback = "hwc"},
+     .meaning = "The order of height, width and channels; flat is hwc in one dimension"},
+    {.name = "max_pixels",
+     .form = keys::Integer{.min = 1, .max = kMostPixels, .fallback = kDefaultMaxPixels},
+     .meaning = "An encoded image of more is refused before it is decoded"},
+}};
 
 }  // namespace
 
-absl::StatusOr<ImageOptions> ParseImageOptions(const json& options) {
-  ImageOptions parsed;
-  if (options.is_null()) return parsed;
-  if (!options.is_object()) {
-    return absl::InvalidArgumentError("image backend: the options must be a mapping");
-  }
-  for (const auto& [option, value] : options.items()) {
-    RETURN_IF_ERROR(SetOption(option, value, parsed));
+std::span<const Key> ImageKeys() { return kKeys; }
+
+absl::StatusOr<ImageOptions> ParseImageOptions(const nlohmann::json& options) {
+  ASSIGN_OR_RETURN(const keys::Options read, keys::Options::Read("image", kKeys, options));
+  ImageOptions parsed = {.color = read.Choice("color", kColors),
+                         .size = std::nullopt,
+                         .scale = read.Number("scale"),
+                         .layout = read.Choice("layout", kLayouts),
+                         .max_pixels = read.Integer("max_pixels")};
+  if (const nlohmann::json* size = read.Find("size")) {
+    parsed.size = ImageSize{(*size)[0].get<int64_t>(), (*size)[1].get<int64_t>()};
   }
   return parsed;
 }

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "absl/status/statusor.h"
+#include "common/keys/key.h"
 #include "nlohmann/json.hpp"
-#include "worker/imaging/encoded.h"
 
 namespace tiffin::worker {
 
@@ -17,21 +18,18 @@ struct ImageSize {
   int64_t height = 0;
 };
 
-// The options of the image backend, as a service file gives them.
+// The options of the image backend, as a service file gives them; ImageKeys() says what they mean.
 struct ImageOptions {
-  // `color: gray | rgb | bgr`: channels of the features and their order.
-  ImageColor color = ImageColor::kRgb;
-  // `size: [width, height]`: what every image is resized to; left out, each keeps its own.
-  std::optional<ImageSize> size;
-  // `scale`: what a pixel of 0 to 255 is multiplied by.
-  double scale = 1.0;
-  // `layout: flat | hwc | chw`; flat is hwc in one dimension.
-  ImageLayout layout = ImageLayout::kHwc;
-  // `max_pixels`: an encoded image of more is refused before it is decoded.
-  int64_t max_pixels = kDefaultMaxPixels;
+  ImageColor color;
+  std::optional<ImageSize> size;  // None: each image keeps its own.
+  double scale;
+  ImageLayout layout;
+  int64_t max_pixels;
 
   int64_t channels() const { return color == ImageColor::kGray ? 1 : 3; }
 };
+
+std::span<const keys::Key> ImageKeys();
 
 // INVALID_ARGUMENT names the option and what it may be.
 absl::StatusOr<ImageOptions> ParseImageOptions(const nlohmann::json& options);

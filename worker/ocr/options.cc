@@ -1,142 +1,90 @@
 #include "worker/ocr/options.h"
 
-#include <algorithm>
-#include <map>
-#include <optional>
+#include <array>
 #include <string_view>
+#include <utility>
 
-#include "absl/status/status.h"
+#include "common/keys/options.h"
 #include "common/status_macros.h"
-#include "common/strings.h"
 
 namespace tiffin::worker {
 namespace {
 
-using nlohmann::json;
+using keys::Key;
 
-constexpr size_t kMostLanguages = 8;
-constexpr absl::Duration kLongestTime = absl::Hours(24);
+constexpr std::pair<std::string_view, PageMode> kPageModes[] = {
+    {"auto", PageMode::kAuto},
+    {"single_block", PageMode::kSingleBlock},
+    {"single_column", PageMode::kSingleColumn},
+    {"single_line", PageMode::kSingleLine},
+    {"single_word", PageMode::kSingleWord},
+    {"sparse_text", PageMode::kSparseText}};
+constexpr std::array kPageModeWords = keys::WordsOf(kPageModes);
+constexpr std::pair<std::string_view, Preparation> kPreparations[] = {
+    {"auto", Preparation::kAuto}, {"on", Preparation::kOn}, {"off", Preparation::kOff}};
+constexpr std::array kPreparationWords = keys::WordsOf(kPreparations);
+// Of what would spoil an image that doesn't need it.
+constexpr std::array<std::string_view, 2> kUnforcedWords = {"auto", "off"};
 
-absl::Status Wrong(std::string_view option, const json& value, std::string_view wanted) {
-  return absl::InvalidArgumentError(
-      StrCat("ocr backend: option '", option, "' is ",
-             value.dump(-1, ' ', false, json::error_handler_t::replace), "; it must be ", wanted));
-}
-
-template <typename T>
-absl::StatusOr<T> ParseName(std::string_view option, const json& value,
-                            const std::map<std::string, T>& names, std::string_view wanted) {
-  if (value.is_string()) {
-    if (const auto it = names.find(value.get_ref<const std::string&>()); it != names.end()) {
-      return it->second;
-    }
-  }
-  return Wrong(option, value, wanted);
-}
-
-// YAML reads `on` and `off` as words in its version 1.2, and as booleans before it.
-absl::StatusOr<Preparation> ParsePreparation(std::string_view option, const json& value) {
-  const bool may_be_forced = option == "upscale" || option == "background";
-  if (value == json(true) && may_be_forced) return Preparation::kOn;
-  if (value == json(false)) return Preparation::kOff;
-  std::map<std::string, Preparation> names = {{"auto", Preparation::kAuto},
-                                              {"off", Preparation::kOff}};
-  if (may_be_forced) names["on"] = Preparation::kOn;
-  return ParseName(option, value, names, may_be_forced ? "auto, on or off" : "auto or off");
-}
-
-bool IsLanguageName(const json& value) {
-  if (!value.is_string()) return false;
-  const auto& name = value.get_ref<const std::string&>();
-  return !name.empty() && name.size() <= 32 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
-absl::StatusOr<std::vector<std::string>> ParseLanguages(const json& value) {
-  constexpr std::string_view kWanted =
-      "a list of 1 to 8 different names of Tesseract's languages, such as [eng, deu]";
-  if (!value.is_array() || value.empty() || value.size() > kMostLanguages) {
-    return Wrong("languages", value, kWanted);
-  }
-  std::vector<std::string> languages;
-  for (const json& name : value) {
-    if (!IsLanguageName(name)) return Wrong("languages", value, kWanted);
-    languages.push_back(name.get<std::string>());
-    if (std::count(languages.begin(), languages.end(), languages.back()) > 1) {
-      return Wrong("languages", value, kWanted);
-    }
-  }
-  return languages;
-}
-
-std::optional<absl::Duration> ReadDuration(const json& value) {
-  absl::Duration duration;
-  if (!value.is_string() || !absl::ParseDuration(value.get_ref<const std::string&>(), &duration) ||
-      duration <= absl::ZeroDuration() || duration > kLongestTime) {
-    return std::nullopt;
-  }
-  return duration;
-}
-
-absl::Status SetOption(const std::string& option, const json& value, OcrOptions& options) {
-  if (option == "languages") {
-    ASSIGN_OR_RETURN(options.languages, ParseLanguages(value));
-  } else if (option == "page_mode") {
-    ASSIGN_OR_RETURN(
-        options.page_mode,
-        ParseName<PageMode>(option, value,
-                            {{"auto", PageMode::kAuto},
-                             {"single_block", PageMode::kSingleBlock},
-                             {"single_column", PageMode::kSingleColumn},
-                             {"single_line", PageMode::kSingleLine},
-                             {"single_word", PageMode::kSingleWord},
-                             {"sparse_text", PageMode::kSparseText}},
-                            "auto, single_block, single_column, single_line, single_word or "
-                            "sparse_text"));
-  } else if (option == "upscale") {
-    ASSIGN_OR_RETURN(options.upscale, ParsePreparation(option, value));
-  } else if (option == "background") {
-    ASSIGN_OR_RETURN(options.background, ParsePreparation(option, value));
-  } else if (option == "despeckle") {
-    ASSIGN_OR_RETURN(options.despeckle, ParsePreparation(option, value));
-  } else if (option == "deskew") {
-    ASSIGN_OR_RETURN(options.deskew, ParsePreparation(option, value));
-  } else if (option == "max_pixels") {
-    if (!value.is_number_integer() || value < 1 || value > kMostPixels) {
-      return Wrong(option, value, "a whole number from 1 to 1073741824");
-    }
-    options.max_pixels = value.get<int64_t>();
-  } else if (option == "time_limit") {
-    const std::optional<absl::Duration> limit = ReadDuration(value);
-    if (!limit.has_value()) {
-      return Wrong(option, value, "a number above 0 with its unit, such as 10s, at most 24h");
-    }
-    options.time_limit = *limit;
-  } else if (option == "min_confidence") {
-    if (!value.is_number() || !(value >= 0.0 && value <= 1.0)) {
-      return Wrong(option, value, "a number from 0 to 1");
-    }
-    options.min_confidence = value.get<double>();
-  } else {
-    return absl::InvalidArgumentError(
-        StrCat("ocr backend: unknown option '", option,
-               "'; the options are languages, page_mode, upscale, background, despeckle, deskew, "
-               "max_pixels, time_limit and min_confidence"));
-  }
-  return absl::OkStatus();
-}
+constexpr std::array<Key, 9> kKeys = {{
+    {.name = "languages",
+     .form = keys::List{.noun = "names of Tesseract's languages, such as [eng, deu]",
+                        .item = keys::Text{.wanted = "a name", .pattern = "[A-Za-z0-9_]{1,32}"},
+                        .min = 1,
+                        .max = 8,
+                        .is_unique = true},
+     .meaning = "The languages of the text, the main one first; each needs its data, on Debian the "
+                "package tesseract-ocr-NAME",
+     .otherwise = kDefaultLanguage},
+    {.name = "page_mode",
+     .form = keys::Choice{.words = kPageModeWords, .fallback = "auto"},
+     .meaning = "How the text lies on the image: columns, blocks and lines that are searched for, "
+                "one of them, or as much as can be found in no order (Tesseract's page "
+                "segmentation)"},
+    {.name = "upscale",
+     .form = keys::Choice{.words = kPreparationWords, .fallback = "auto"},
+     .meaning = "Enlarges the image until its text is of the size that Tesseract reads best, 4 "
+                "times at most, and never beyond `max_pixels`; auto: if its letters are less than "
+                "about 13 pixels high; on: also larger ones, and by 2 where there are none to "
+                "measure"},
+    {.name = "background",
+     .form = keys::Choice{.words = kPreparationWords, .fallback = "auto"},
+     .meaning = "Divides the image by its background, so that shadows and unlevel light vanish; "
+                "auto: if the light is unlevel"},
+    {.name = "despeckle",
+     .form = keys::Choice{.words = kUnforcedWords, .fallback = "auto"},
+     .meaning = "Takes specks away, if they outnumber the letters"},
+    {.name = "deskew",
+     .form = keys::Choice{.words = kUnforcedWords, .fallback = "auto"},
+     .meaning = "Turns the image by the few degrees by which its lines are slanted"},
+    {.name = "max_pixels",
+     .form = keys::Integer{.min = 1, .max = kMostPixels, .fallback = kDefaultMaxPixels},
+     .meaning = "An encoded image of more is refused before it is decoded"},
+    {.name = "time_limit",
+     .form = keys::Duration{.fallback = kDefaultTimeLimit},
+     .meaning = "An image that takes longer is given up, at the next step of its reading"},
+    {.name = "min_confidence",
+     .form = keys::Number{.min = 0, .max = 1, .fallback = kDefaultMinConfidence},
+     .meaning = "Lines whose letters Tesseract believes in less on average are dropped; 0 keeps "
+                "all; 0.6 leaves nothing of photographs, but loses text that is badly blurred"},
+}};
 
 }  // namespace
 
-absl::StatusOr<OcrOptions> ParseOcrOptions(const json& options) {
-  OcrOptions parsed;
-  if (options.is_null()) return parsed;
-  if (!options.is_object()) {
-    return absl::InvalidArgumentError("ocr backend: the options must be a mapping");
-  }
-  for (const auto& [option, value] : options.items()) {
-    RETURN_IF_ERROR(SetOption(option, value, parsed));
+std::span<const Key> OcrKeys() { return kKeys; }
+
+absl::StatusOr<OcrOptions> ParseOcrOptions(const nlohmann::json& options) {
+  ASSIGN_OR_RETURN(const keys::Options read, keys::Options::Read("ocr", kKeys, options));
+  OcrOptions parsed = {.page_mode = read.Choice("page_mode", kPageModes),
+                       .despeckle = read.Choice("despeckle", kPreparations),
+                       .upscale = read.Choice("upscale", kPreparations),
+                       .background = read.Choice("background", kPreparations),
+                       .deskew = read.Choice("deskew", kPreparations),
+                       .max_pixels = read.Integer("max_pixels"),
+                       .time_limit = read.Duration("time_limit"),
+                       .min_confidence = read.Number("min_confidence")};
+  if (const nlohmann::json* languages = read.Find("languages")) {
+    parsed.languages = languages->get<std::vector<std::string>>();
   }
   return parsed;
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/keys/key.h"
 #include "common/signature.h"
 #include "common/tensor.h"
 #include "nlohmann/json.hpp"
@@ -84,7 +85,9 @@ using BackendFactory =
     std::function<absl::StatusOr<std::unique_ptr<Backend>>(const BackendConfig& config)>;
 
 // The whole of a worker's main(): flags, model, session, execution. `backend` is the name in
-// service files and model.yaml. Returns the exit code.
-int WorkerMain(int argc, char** argv, std::string_view backend, const BackendFactory& factory);
+// service files and model.yaml; `options` are the keys of its options, for the reference. Returns
+// the exit code.
+int WorkerMain(int argc, char** argv, std::string_view backend, std::span<const keys::Key> options,
+               const BackendFactory& factory);
 
 }  // namespace tiffin::worker

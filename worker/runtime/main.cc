@@ -15,6 +15,10 @@
 #include "common/async/probe.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
+#include "common/config/resources.h"
+#include "common/environment.h"
+#include "common/keys/schema.h"
+#include "common/keys/worker_reference.h"
 #include "common/log/flags.h"
 #include "common/log/log.h"
 #include "common/status_macros.h"
@@ -249,22 +253,27 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
   auto* model = app.add_option("--model", options.model_dir,
                                "A model's folder, instead of a service file (with --describe)");
   model->excludes(service);
-  app.add_option("--store", options.store, "The model store (default: $TIFFIN_STORE)");
+  app.add_option("--store", options.store, environment::kStore.meaning)
+      ->default_str(environment::DefaultText(environment::kStore));
   app.add_option("--model-version", options.model_version,
                  "Run this version of the runner's model, whichever the service file names")
       ->needs(service)
       ->check(CLI::PositiveNumber);
   app.add_option("--listen", options.listen, "Where to serve: unix:PATH");
   app.add_option("--threads", options.threads, "Threads for the model's executions")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, config::kMaxThreads))
+      ->capture_default_str();
   app.add_option("--lifeline-fd", options.lifeline_fd, "Exit when this descriptor's peer is gone");
   app.add_flag("--debuggable", options.debuggable, "Allow core dumps and debuggers");
   app.add_option("--segment-limit", options.segment_limit,
-                 "Bytes of shared memory, of all sessions together");
+                 "Bytes of shared memory, of all sessions together")
+      ->capture_default_str();
   log::AddFlags(app, options.log);
   auto* describe =
       app.add_flag("--describe", options.describe, "Load, print the signature as JSON, and exit");
   model->needs(describe);
+  app.add_flag("--reference", options.reference,
+               "Print these flags and the backend's options as JSON, and exit");
   auto* measure = app.add_flag("--measure", options.measure,
                                "Load, print how long executions take as JSON, and exit");
   measure->excludes(describe)->needs(service);
@@ -284,7 +293,7 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
 }  // namespace
 
 int WorkerMain(int argc, char** argv, std::string_view backend_name,
-               const BackendFactory& factory) {
+               std::span<const keys::Key> backend_options, const BackendFactory& factory) {
   // Debian builds Abseil with its search for lock cycles on, which costs a graph update for each
   // lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
@@ -296,6 +305,14 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (options.reference) {
+    const keys::WorkerReference reference = {.backend = std::string(backend_name),
+                                             .flags = keys::FlagRows(app),
+                                             .options = keys::RowsOf(backend_options),
+                                             .schema = keys::SchemaOf({.keys = backend_options})};
+    std::cout << keys::ToJson(reference) << std::endl;
+    return 0;
   }
   if (!options.probe_address.empty()) {
     const absl::Status health =

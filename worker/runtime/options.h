@@ -32,6 +32,7 @@ struct WorkerOptions {
 
   bool debuggable = false;
   bool describe = false;
+  bool reference = false;
   // Print how long executions take, of these methods and on these inputs ("INPUT=VALUE").
   bool measure = false;
   std::vector<std::string> measured_methods;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "common/signature.h"
+#include "common/keys/options.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 
@@ -17,35 +17,92 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::milliseconds kDefaultBound{10'000};
+constexpr std::string_view kWantedDtype = "an element type, such as fp32";
+constexpr std::string_view kWantedCode =
+    "a gRPC status code other than OK by name, such as UNAVAILABLE";
 
 struct BehaviorOptions {
   std::string_view name;
   Behavior behavior;
   // The options it has beyond those of all behaviors.
-  std::set<std::string_view> known;
+  std::array<std::string_view, 8> known;
 };
 
-const std::vector<BehaviorOptions>& Behaviors() {
-  static const auto* behaviors = new std::vector<BehaviorOptions>{
-      {"identity", Behavior::kIdentity, {"dtype", "shape"}},
-      {"add_sub", Behavior::kAddSub, {}},
-      {"delay", Behavior::kDelay, {"dtype", "shape", "ms", "until", "batchable"}},
-      {"fail",
-       Behavior::kFail,
-       {"dtype", "shape", "ms", "until", "code", "times", "content", "batchable"}},
-      {"crash", Behavior::kCrash, {"dtype", "shape", "ms", "until", "content", "batchable"}},
-      {"produce", Behavior::kProduce, {"dtype", "shape", "bytes"}},
-      {"consume", Behavior::kConsume, {"shape"}},
-      {"barrier", Behavior::kBarrier, {"dtype", "shape", "ms", "path", "parties"}},
-  };
-  return *behaviors;
-}
+constexpr std::array<BehaviorOptions, 8> kBehaviors = {{
+    {"identity", Behavior::kIdentity, {"dtype", "shape"}},
+    {"add_sub", Behavior::kAddSub, {}},
+    {"delay", Behavior::kDelay, {"dtype", "shape", "ms", "until", "batchable"}},
+    {"fail",
+     Behavior::kFail,
+     {"dtype", "shape", "ms", "until", "code", "times", "content", "batchable"}},
+    {"crash", Behavior::kCrash, {"dtype", "shape", "ms", "until", "content", "batchable"}},
+    {"produce", Behavior::kProduce, {"dtype", "shape", "bytes"}},
+    {"consume", Behavior::kConsume, {"shape"}},
+    {"barrier", Behavior::kBarrier, {"dtype", "shape", "ms", "path", "parties"}},
+}};
+constexpr auto kBehaviorWords = [] {
+  std::array<std::string_view, kBehaviors.size()> words;
+  for (size_t i = 0; i < words.size(); ++i) words[i] = kBehaviors[i].name;
+  return words;
+}();
+constexpr std::array<std::string_view, 4> kCommonOptions = {"behavior", "journal", "retry_safe",
+                                                            "methods"};
 
-const std::set<std::string_view>& CommonOptions() {
-  static const auto* options =
-      new std::set<std::string_view>{"behavior", "journal", "retry_safe", "methods"};
-  return *options;
-}
+constexpr keys::Integer kCount = {.min = 0, .max = std::numeric_limits<int32_t>::max()};
+constexpr keys::Text kFile = {.wanted = "the name of a file"};
+
+constexpr std::array<keys::Key, 15> kKeys = {{
+    {.name = "behavior",
+     .form = keys::Choice{.words = kBehaviorWords},
+     .meaning = "What a step does (this backend is for tests and benchmarks; it is not installed)",
+     .required = "behavior: identity"},
+    {.name = "dtype",
+     .form = keys::Text{.wanted = kWantedDtype},
+     .meaning = "Of the input and the output",
+     .otherwise = "fp32"},
+    {.name = "shape",
+     .form = keys::List{.noun = "sizes, -1 for any",
+                        .item = keys::Integer{.min = -1, .max = kCount.max}},
+     .meaning = "Of the input and the output, without rows",
+     .otherwise = "[-1]"},
+    {.name = "ms",
+     .form = kCount,
+     .meaning = "Milliseconds that it takes, or waits at most",
+     .otherwise = "0; where it waits, 10 s"},
+    {.name = "until", .form = kFile, .meaning = "Waits until there is this file"},
+    {.name = "code",
+     .form = keys::Text{.wanted = kWantedCode},
+     .meaning = "What it fails with",
+     .otherwise = "INTERNAL"},
+    {.name = "times",
+     .form = kCount,
+     .meaning = "Only the first executions fail, so many",
+     .otherwise = "all of them"},
+    {.name = "content",
+     .form = keys::NumberOrText{},
+     .meaning = "Only executions with such an element fail, or crash",
+     .otherwise = "all of them"},
+    {.name = "bytes",
+     .form = keys::Integer{.min = 0, .max = kCount.max, .fallback = kDefaultBytes},
+     .meaning = "The size of the output, a multiple of 4"},
+    {.name = "path",
+     .form = keys::Text{.wanted = "the name of a folder"},
+     .meaning = "Where the parties meet"},
+    {.name = "parties",
+     .form = keys::Integer{.min = 1, .max = kCount.max, .fallback = kDefaultParties},
+     .meaning = "How many meet"},
+    {.name = "batchable",
+     .form = keys::Boolean{.fallback = false},
+     .meaning = "Whether it takes several rows"},
+    {.name = "journal", .form = kFile, .meaning = "Gets a line for each execution"},
+    {.name = "retry_safe",
+     .form = keys::Boolean{.fallback = true},
+     .meaning = "What the signature says"},
+    {.name = "methods",
+     .form = keys::List{.noun = "names", .item = keys::Text{.wanted = "a name"}, .min = 1},
+     .meaning = "The names of its methods, all alike",
+     .otherwise = "[run]"},
+}};
 
 std::string Listed(const std::set<std::string_view>& names) {
   std::string text;
@@ -54,47 +111,35 @@ std::string Listed(const std::set<std::string_view>& names) {
 }
 
 absl::Status Wrong(std::string_view option, const json& value, std::string_view wanted) {
-  return absl::InvalidArgumentError(
-      StrCat("testing backend: option '", option, "' is ",
-             value.dump(-1, ' ', false, json::error_handler_t::replace), "; it must be ", wanted));
-}
-
-absl::StatusOr<std::string> Text(std::string_view option, const json& value,
-                                 std::string_view wanted) {
-  if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
-    return Wrong(option, value, wanted);
-  }
-  return value.get<std::string>();
-}
-
-absl::StatusOr<int64_t> Count(std::string_view option, const json& value, int64_t least) {
-  if (!value.is_number_integer() || value < least || value > std::numeric_limits<int32_t>::max()) {
-    return Wrong(option, value, StrCat("a whole number from ", least, " on"));
-  }
-  return value.get<int64_t>();
+  return keys::WrongOption("testing", option, value, wanted);
 }
 
 absl::StatusOr<BehaviorOptions> FindBehavior(const json& options) {
   const auto it = options.find("behavior");
   std::set<std::string_view> names;
-  for (const BehaviorOptions& behavior : Behaviors()) {
+  for (const BehaviorOptions& behavior : kBehaviors) {
     if (it != options.end() && *it == std::string(behavior.name)) return behavior;
     names.insert(behavior.name);
   }
   return Wrong("behavior", it == options.end() ? json() : *it, StrCat("one of ", Listed(names)));
 }
 
-absl::StatusOr<Shape> ParseShape(const json& value) {
-  constexpr std::string_view kWanted = "a list of sizes, -1 for any";
-  if (!value.is_array()) return Wrong("shape", value, kWanted);
-  Shape shape;
-  for (const json& size : value) {
-    if (!size.is_number_integer() || size < -1 || size > std::numeric_limits<int32_t>::max()) {
-      return Wrong("shape", value, kWanted);
-    }
-    shape.push_back(size.get<int64_t>());
+absl::Status CheckKnown(const BehaviorOptions& behavior, const json& options) {
+  std::set<std::string_view> known(behavior.known.begin(), behavior.known.end());
+  known.erase("");
+  known.insert(kCommonOptions.begin(), kCommonOptions.end());
+  for (const auto& [option, value] : options.items()) {
+    if (known.contains(option)) continue;
+    return absl::InvalidArgumentError(StrCat("testing backend: unknown option '", option,
+                                             "' of the behavior ", behavior.name,
+                                             "; the options are ", Listed(known)));
   }
-  return shape;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DataType> ParseDtype(const json& value) {
+  const std::optional<DataType> dtype = ParseDataType(value.get_ref<const std::string&>());
+  return dtype.has_value() ? absl::StatusOr<DataType>(*dtype) : Wrong("dtype", value, kWantedDtype);
 }
 
 absl::StatusOr<absl::StatusCode> ParseCode(const json& value) {
@@ -102,84 +147,51 @@ absl::StatusOr<absl::StatusCode> ParseCode(const json& value) {
     const auto code = static_cast<absl::StatusCode>(number);
     if (value == absl::StatusCodeToString(code)) return code;
   }
-  return Wrong("code", value, "a gRPC status code other than OK by name, such as UNAVAILABLE");
+  return Wrong("code", value, kWantedCode);
 }
 
-absl::StatusOr<std::vector<std::string>> ParseMethods(const json& value) {
-  constexpr std::string_view kWanted = "a list of names";
-  if (!value.is_array() || value.empty()) return Wrong("methods", value, kWanted);
-  std::vector<std::string> methods;
-  for (const json& name : value) {
-    ASSIGN_OR_RETURN(std::string method, Text("methods", name, kWanted));
-    methods.push_back(std::move(method));
-  }
-  return methods;
-}
-
-absl::Status SetOption(const std::string& option, const json& value, TestingOptions& parsed) {
-  if (option == "dtype") {
-    ASSIGN_OR_RETURN(const std::string name, Text(option, value, "an element type, such as fp32"));
-    const std::optional<DataType> dtype = ParseDataType(name);
-    if (!dtype.has_value()) return Wrong(option, value, "an element type, such as fp32");
-    parsed.dtype = *dtype;
-  } else if (option == "shape") {
-    ASSIGN_OR_RETURN(parsed.shape, ParseShape(value));
-  } else if (option == "ms") {
-    ASSIGN_OR_RETURN(const int64_t ms, Count(option, value, 0));
-    parsed.ms = std::chrono::milliseconds(ms);
-  } else if (option == "until") {
-    ASSIGN_OR_RETURN(parsed.until, Text(option, value, "the name of a file"));
-  } else if (option == "code") {
-    ASSIGN_OR_RETURN(parsed.code, ParseCode(value));
-  } else if (option == "times") {
-    ASSIGN_OR_RETURN(parsed.times, Count(option, value, 0));
-  } else if (option == "content") {
-    if (!value.is_number() && !value.is_string()) {
-      return Wrong(option, value, "a number or a text");
-    }
-    parsed.content = value;
-  } else if (option == "bytes") {
-    ASSIGN_OR_RETURN(parsed.bytes, Count(option, value, 0));
-    if (parsed.bytes % 4 != 0) return Wrong(option, value, "a multiple of 4");
-  } else if (option == "path") {
-    ASSIGN_OR_RETURN(parsed.path, Text(option, value, "the name of a folder"));
-  } else if (option == "parties") {
-    ASSIGN_OR_RETURN(parsed.parties, Count(option, value, 1));
-  } else if (option == "journal") {
-    ASSIGN_OR_RETURN(parsed.journal, Text(option, value, "the name of a file"));
-  } else if (option == "batchable") {
-    if (!value.is_boolean()) return Wrong(option, value, "true or false");
-    parsed.batchable = value.get<bool>();
-  } else if (option == "retry_safe") {
-    if (!value.is_boolean()) return Wrong(option, value, "true or false");
-    parsed.retry_safe = value.get<bool>();
-  } else if (option == "methods") {
-    ASSIGN_OR_RETURN(parsed.methods, ParseMethods(value));
-  }
-  return absl::OkStatus();
+// The value of a text, or what holds without it.
+std::string TextOr(const keys::Options& options, std::string_view name) {
+  const json* text = options.Find(name);
+  return text == nullptr ? std::string() : text->get<std::string>();
 }
 
 }  // namespace
+
+std::span<const keys::Key> TestingKeys() { return kKeys; }
 
 absl::StatusOr<TestingOptions> ParseTestingOptions(const json& options) {
   if (!options.is_object() && !options.is_null()) {
     return absl::InvalidArgumentError("testing backend: the options must be a mapping");
   }
   ASSIGN_OR_RETURN(const BehaviorOptions behavior, FindBehavior(options));
+  RETURN_IF_ERROR(CheckKnown(behavior, options));
+  ASSIGN_OR_RETURN(const keys::Options read, keys::Options::Read("testing", kKeys, options));
   TestingOptions parsed;
   parsed.behavior = behavior.behavior;
-  for (const auto& [option, value] : options.items()) {
-    if (!behavior.known.contains(option) && !CommonOptions().contains(option)) {
-      std::set<std::string_view> known = behavior.known;
-      known.insert(CommonOptions().begin(), CommonOptions().end());
-      return absl::InvalidArgumentError(StrCat("testing backend: unknown option '", option,
-                                               "' of the behavior ", behavior.name,
-                                               "; the options are ", Listed(known)));
-    }
-    RETURN_IF_ERROR(SetOption(option, value, parsed));
+  parsed.until = TextOr(read, "until");
+  parsed.path = TextOr(read, "path");
+  parsed.journal = TextOr(read, "journal");
+  parsed.bytes = read.Integer("bytes");
+  parsed.parties = read.Integer("parties");
+  parsed.batchable = read.Boolean("batchable");
+  parsed.retry_safe = read.Boolean("retry_safe");
+  if (const json* dtype = read.Find("dtype")) {
+    ASSIGN_OR_RETURN(parsed.dtype, ParseDtype(*dtype));
+  }
+  if (const json* shape = read.Find("shape")) parsed.shape.assign(shape->begin(), shape->end());
+  if (const json* code = read.Find("code")) {
+    ASSIGN_OR_RETURN(parsed.code, ParseCode(*code));
+  }
+  if (read.Find("times") != nullptr) parsed.times = read.Integer("times");
+  if (const json* content = read.Find("content")) parsed.content = *content;
+  if (const json* methods = read.Find("methods")) {
+    parsed.methods = methods->get<std::vector<std::string>>();
   }
   const bool waits = parsed.behavior == Behavior::kBarrier || !parsed.until.empty();
-  if (waits && !options.contains("ms")) parsed.ms = kDefaultBound;
+  if (waits) parsed.ms = kDefaultBound;
+  if (read.Find("ms") != nullptr) parsed.ms = std::chrono::milliseconds(read.Integer("ms"));
+  if (parsed.bytes % 4 != 0) return Wrong("bytes", parsed.bytes, "a multiple of 4");
   if (parsed.behavior == Behavior::kBarrier && parsed.path.empty()) {
     return absl::InvalidArgumentError(
         "testing backend: the behavior barrier needs the option 'path', a folder");

@@ -1,9 +1,11 @@
 #include "worker/torch/text_options.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
+#include "common/keys/options.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/torch/tokenizer/tokenizer_file.h"
@@ -15,58 +17,47 @@ using nlohmann::json;
 
 constexpr std::string_view kTokenizerJson = "tokenizer.json";
 constexpr std::string_view kVocabulary = "vocab.txt";
-constexpr const char* kMaxLength = "max_length";
-constexpr const char* kLowercase = "lowercase";
+constexpr std::string_view kMaxLength = "max_length";
+constexpr std::string_view kLowercase = "lowercase";
 // No text model looks further.
 constexpr int64_t kLargestMaxLength = 1 << 20;
+
+constexpr std::array<keys::Key, 2> kKeys = {{
+    {.name = kMaxLength,
+     .form = keys::Integer{.min = 1, .max = kLargestMaxLength},
+     .meaning = "Of a text classifier: longer texts are cut to so many tokens, special ones "
+                "included",
+     .otherwise = "what tokenizer.json says"},
+    {.name = kLowercase,
+     .form = keys::Boolean{.fallback = true},
+     .meaning = "Of a text classifier with a vocab.txt: letters are lowered"},
+}};
 
 bool HasFile(const BackendConfig& config, std::string_view name) {
   return std::find(config.files.begin(), config.files.end(), name) != config.files.end();
 }
 
-absl::Status Wrong(const char* option, const json& value, std::string_view wanted) {
-  return absl::InvalidArgumentError(
-      StrCat("torch backend: option '", option, "' is ",
-             value.dump(-1, ' ', false, json::error_handler_t::replace), "; it must be ", wanted));
-}
-
-absl::Status CheckNames(const json& options) {
-  for (const auto& [option, value] : options.items()) {
-    if (option == kMaxLength || option == kLowercase) continue;
-    return absl::InvalidArgumentError(StrCat("torch backend: unknown option '", option,
-                                             "'; a text model's options are max_length and, with ",
-                                             "a vocab.txt, lowercase"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<TokenizerSpec> ReadTokenizer(const BackendConfig& config) {
-  const auto lowercase = config.options.find(kLowercase);
+absl::StatusOr<TokenizerSpec> ReadTokenizer(const BackendConfig& config,
+                                            const keys::Options& options) {
   if (HasFile(config, kTokenizerJson)) {
-    if (lowercase == config.options.end()) {
+    if (options.Find(kLowercase) == nullptr) {
       return ReadTokenizerJson(config.model_dir / kTokenizerJson);
     }
     return absl::InvalidArgumentError(
         "torch backend: option 'lowercase' goes with a vocab.txt; tokenizer.json says itself "
         "whether letters are lowered: leave the option out");
   }
-  LetterCase letter_case = LetterCase::kLowered;
-  if (lowercase != config.options.end()) {
-    if (!lowercase->is_boolean()) return Wrong(kLowercase, *lowercase, "true or false");
-    if (!lowercase->get<bool>()) letter_case = LetterCase::kKept;
-  }
+  const auto letter_case = options.Boolean(kLowercase) ? LetterCase::kLowered : LetterCase::kKept;
   return ReadVocabulary(config.model_dir / kVocabulary, letter_case);
 }
 
-absl::StatusOr<size_t> MaxLength(const json& options, const Tokenizer& tokenizer) {
+absl::StatusOr<size_t> MaxLength(const keys::Options& options, const Tokenizer& tokenizer) {
   const auto least = static_cast<int64_t>(tokenizer.special_tokens()) + 1;
-  const auto option = options.find(kMaxLength);
-  if (option != options.end()) {
-    if (!option->is_number_integer() || *option < least || *option > kLargestMaxLength) {
-      return Wrong(kMaxLength, *option,
-                   StrCat("a whole number of tokens from ", least, " to ", kLargestMaxLength));
-    }
-    return option->get<size_t>();
+  if (const json* option = options.Find(kMaxLength)) {
+    if (*option >= least) return option->get<size_t>();
+    return keys::WrongOption(
+        "torch", kMaxLength, *option,
+        StrCat("a whole number of tokens from ", least, " to ", kLargestMaxLength));
   }
   if (!tokenizer.max_length().has_value()) {
     return absl::InvalidArgumentError(
@@ -85,15 +76,18 @@ absl::StatusOr<size_t> MaxLength(const json& options, const Tokenizer& tokenizer
 
 }  // namespace
 
+std::span<const keys::Key> TextKeys() { return kKeys; }
+
 bool HasTokenizer(const BackendConfig& config) {
   return HasFile(config, kTokenizerJson) || HasFile(config, kVocabulary);
 }
 
 absl::StatusOr<TextOptions> ReadTextOptions(const BackendConfig& config) {
-  RETURN_IF_ERROR(CheckNames(config.options));
-  ASSIGN_OR_RETURN(TokenizerSpec spec, ReadTokenizer(config));
+  ASSIGN_OR_RETURN(const keys::Options options,
+                   keys::Options::Read("torch", kKeys, config.options));
+  ASSIGN_OR_RETURN(TokenizerSpec spec, ReadTokenizer(config, options));
   ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Create(std::move(spec)));
-  ASSIGN_OR_RETURN(const size_t max_length, MaxLength(config.options, tokenizer));
+  ASSIGN_OR_RETURN(const size_t max_length, MaxLength(options, tokenizer));
   return TextOptions{std::move(tokenizer), max_length};
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "absl/status/statusor.h"
+#include "common/keys/key.h"
 #include "worker/runtime/backend.h"
 #include "worker/torch/tokenizer/tokenizer.h"
 
@@ -14,6 +16,9 @@ struct TextOptions {
   // In tokens, special ones included.
   size_t max_length = 0;
 };
+
+// The options of text models; models of tensors have none.
+std::span<const keys::Key> TextKeys();
 
 // True if there is a tokenizer.json or a vocab.txt among the model's files.
 bool HasTokenizer(const BackendConfig& config);

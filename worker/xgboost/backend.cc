@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "common/keys/options.h"
 #include "common/signature.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -200,11 +201,7 @@ class XgboostBackend final : public Backend {
 
 absl::StatusOr<std::unique_ptr<Backend>> CreateXgboostBackend(const BackendConfig& config) {
   RETURN_IF_ERROR(CheckLibrary());
-  if (!config.options.empty()) {
-    return absl::InvalidArgumentError(StrCat("xgboost backend: unknown option '",
-                                             config.options.begin().key(),
-                                             "'; this backend has no options"));
-  }
+  RETURN_IF_ERROR(keys::Options::Read("xgboost", /*known=*/{}, config.options).status());
   // Its own log goes nowhere: errors come back as a status.
   if (XGBSetGlobalConfig(R"({"verbosity": 0})") != 0) return absl::InternalError(LastError());
   ASSIGN_OR_RETURN(const std::filesystem::path file, ModelFile(config));

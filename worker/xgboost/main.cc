@@ -2,5 +2,6 @@
 #include "worker/xgboost/backend.h"
 
 int main(int argc, char** argv) {
-  return tiffin::worker::WorkerMain(argc, argv, "xgboost", tiffin::worker::CreateXgboostBackend);
+  return tiffin::worker::WorkerMain(argc, argv, "xgboost", /*options=*/{},
+                                    tiffin::worker::CreateXgboostBackend);
 }

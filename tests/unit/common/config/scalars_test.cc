@@ -23,6 +23,11 @@ YamlNode InQuotes(std::string text) {
   return node;
 }
 
+// Above 0.
+keys::Number AtMost(double max) {
+  return {.min = 0, .max = max, .min_is = keys::Number::Min::kExcluded};
+}
+
 // A yaml node as JSON, with its type told: 1 and 1.0 differ.
 std::string JsonOf(const std::string& text) {
   Diagnostics diagnostics("f");
@@ -98,14 +103,14 @@ TEST(ReadIntegerTest, HoldsItsRange) {
             "f:1:1: 'n' must be a whole number from 1 to 64, not the text '3'");
 }
 
-TEST(ReadPositiveTest, TakesWholeAndBrokenNumbers) {
+TEST(ReadNumberTest, TakesWholeAndBrokenNumbers) {
   Diagnostics diagnostics("f");
-  EXPECT_EQ(ReadPositive(Plain("1"), "'cpu'", 8, diagnostics), 1.0);
-  EXPECT_EQ(ReadPositive(Plain("0.5"), "'cpu'", 8, diagnostics), 0.5);
+  EXPECT_EQ(ReadNumber(Plain("1"), "'cpu'", AtMost(8), diagnostics), 1.0);
+  EXPECT_EQ(ReadNumber(Plain("0.5"), "'cpu'", AtMost(8), diagnostics), 0.5);
   EXPECT_TRUE(diagnostics.empty());
   for (const std::string text : {"0", "-1", "8.5", ".inf", ".nan", "two"}) {
     Diagnostics wrong("f");
-    EXPECT_EQ(ReadPositive(Plain(text), "'cpu'", 8, wrong), std::nullopt);
+    EXPECT_EQ(ReadNumber(Plain(text), "'cpu'", AtMost(8), wrong), std::nullopt);
     EXPECT_EQ(wrong.ToString(),
               "f:1:1: 'cpu' must be a number above 0, at most 8, not '" + text + "'");
   }
@@ -144,7 +149,7 @@ TEST(ReadTest, SaysNothingOfWhatIsReportedAlready) {
   Diagnostics diagnostics("f");
   EXPECT_EQ(ReadText(broken, "'t'", diagnostics), std::nullopt);
   EXPECT_EQ(ReadInteger(broken, "'t'", {0, 1}, diagnostics), std::nullopt);
-  EXPECT_EQ(ReadPositive(broken, "'t'", 1, diagnostics), std::nullopt);
+  EXPECT_EQ(ReadNumber(broken, "'t'", AtMost(1), diagnostics), std::nullopt);
   EXPECT_EQ(ReadDuration(broken, "'t'", diagnostics), std::nullopt);
   EXPECT_TRUE(ReadJson(broken, diagnostics).is_null());
   EXPECT_TRUE(diagnostics.empty());

@@ -23,7 +23,8 @@ TEST(OcrOptionsTest, NothingGivenMeansTheDefaults) {
   EXPECT_EQ(options.deskew, Preparation::kAuto);
   EXPECT_EQ(options.max_pixels, int64_t{1} << 25);
   EXPECT_EQ(options.time_limit, absl::Seconds(30));
-  EXPECT_TRUE(ParseOcrOptions(nullptr).ok());
+  EXPECT_EQ(options, OcrOptions());
+  EXPECT_EQ(ParseOcrOptions(nullptr).value(), OcrOptions());
 }
 
 TEST(OcrOptionsTest, EachOptionIsRead) {
