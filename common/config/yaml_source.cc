@@ -134,7 +134,7 @@ std::optional<BadByte> FindBadByte(std::string_view text) {
                                                static_cast<unsigned>(byte))};
     }
     if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F) {
-      return BadByte{location, absl::StrFormat("the control character 0x%02x can't be in a service "
+      return BadByte{location, absl::StrFormat("the control character 0x%02x can't be in such a "
                                                "file; remove it",
                                                static_cast<unsigned>(byte))};
     }

@@ -6,6 +6,8 @@
 
 #include "absl/strings/charconv.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_replace.h"
+#include "common/config/yaml_source.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "yaml-cpp/yaml.h"
@@ -122,6 +124,10 @@ class Converter {
 }  // namespace
 
 absl::StatusOr<Json> YamlToJson(std::string_view name, std::string_view text) {
+  if (const auto bad = config::FindBadByte(text)) {
+    return absl::InvalidArgumentError(
+        StrCat(name, ":", bad->location.line, ":", bad->location.column, ": ", bad->message));
+  }
   Converter converter(name);
   // yaml-cpp reports by exceptions, which end here.
   try {
@@ -138,8 +144,10 @@ absl::StatusOr<Json> YamlToJson(std::string_view name, std::string_view text) {
 }
 
 std::string JsonToYamlFlow(const Json& value) {
-  return value.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                    Json::error_handler_t::replace);
+  const std::string text = value.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
+                                      Json::error_handler_t::replace);
+  // The one control character that JSON leaves as it is, and that can only be in a string.
+  return absl::StrReplaceAll(text, {{"\x7f", "\\u007f"}});
 }
 
 }  // namespace tiffin::model

@@ -246,7 +246,7 @@ TEST(LoadServiceTest, ErrorsNameTheFile) {
   EXPECT_EQ(load("service: s\nrunners: \xff\n"),
             ":2:10: the byte 0xff is not UTF-8; save the file as UTF-8 text");
   EXPECT_EQ(load("service: s\n\x04runners: {}\n"),
-            ":2:1: the control character 0x04 can't be in a service file; remove it");
+            ":2:1: the control character 0x04 can't be in such a file; remove it");
   EXPECT_EQ(
       load("just text\n"),
       ":1:1: a service file must be a mapping with the keys service, runners, apis, not 'just "

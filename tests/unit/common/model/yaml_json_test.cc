@@ -51,6 +51,12 @@ TEST(YamlJsonTest, ErrorsSayWhere) {
   EXPECT_THAT(ErrorOf("a: 1\n---\nb: 2\n"), HasSubstr("a second document"));
 }
 
+// yaml-cpp takes the first, and stops reading at the second.
+TEST(YamlJsonTest, TextThatIsNotUtf8AndControlCharactersAreRefused) {
+  EXPECT_THAT(ErrorOf("a: 1\nb: \"x\xff\"\n"), HasSubstr("m.yaml:2:6: the byte 0xff is not UTF-8"));
+  EXPECT_THAT(ErrorOf("a: 1\nb\x04: 2\n"), HasSubstr("m.yaml:2:2: the control character 0x04"));
+}
+
 TEST(YamlJsonTest, DocumentsThatExplodeAreRefused) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 10; ++i) {
