@@ -8,8 +8,8 @@
 namespace tiffin::environment {
 namespace {
 
-constexpr std::array kAll = {kStore,   kAddress,  kHome,      kRuntime,    kTemporary, kPath,
-                             kNoColor, kTerminal, kLocaleAll, kLocaleType, kLocale};
+constexpr std::array kAll = {kStore, kAddress, kToken,    kHome,      kRuntime,    kTemporary,
+                             kPath,  kNoColor, kTerminal, kLocaleAll, kLocaleType, kLocale};
 
 }  // namespace
 

@@ -15,6 +15,8 @@ struct Variable {
 inline constexpr Variable kStore = {"TIFFIN_STORE", "The model store", "~/.tiffin/models"};
 inline constexpr Variable kAddress = {"TIFFIN_ADDRESS", "The server that `tiffin call` asks",
                                       "127.0.0.1:8001"};
+inline constexpr Variable kToken = {
+    "TIFFIN_TOKEN", "The bearer token that `tiffin call` and `tiffin top` send", "none"};
 inline constexpr Variable kHome = {"HOME", "What ~ is", "the user's folder in the system's list"};
 inline constexpr Variable kRuntime = {"XDG_RUNTIME_DIR", "The folder of sockets is `tiffin` in it",
                                       "`tiffin-UID` in the temporary folder"};

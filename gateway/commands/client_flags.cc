@@ -1,11 +1,11 @@
 #include "gateway/commands/client_flags.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string_view>
 
 #include "CLI/CLI.hpp"
 #include "absl/time/clock.h"
+#include "common/environment.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/help.h"
@@ -15,14 +15,13 @@
 namespace tiffin::gateway {
 namespace {
 
-constexpr char kTokenVariable[] = "TIFFIN_TOKEN";
 constexpr security::TlsFlags kFlags = {
     .certificate = "--tls-certificate", .key = "--tls-key", .ca = "--tls-ca"};
 
 // Empty: there is none.
 absl::StatusOr<std::string> TokenOf(const ClientFlags& flags) {
   std::string text;
-  std::string_view from = kTokenVariable;
+  std::string_view from = environment::kToken.name;
   if (!flags.token_file.empty()) {
     from = "--token-file";
     ASSIGN_OR_RETURN(text, security::ReadNamedFile(from, flags.token_file));
@@ -30,8 +29,8 @@ absl::StatusOr<std::string> TokenOf(const ClientFlags& flags) {
       return absl::InvalidArgumentError(
           StrCat(from, " '", flags.token_file, "': it is empty; put the token there"));
     }
-  } else if (const char* variable = std::getenv(kTokenVariable); variable != nullptr) {
-    text = variable;
+  } else {
+    text = environment::Get(environment::kToken);
   }
   std::string token(Trim(text));
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {

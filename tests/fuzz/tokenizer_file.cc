@@ -34,7 +34,7 @@ void CheckTexts(const Tokenizer& tokenizer) {
   Require(tokenizer.special_tokens() > 0, "an empty text has tokens too");
   Require(tokenizer.padding() >= 0, "the padding's number is not negative");
   for (const std::string_view text : kTexts) {
-    for (const size_t room : {1, 3, 100}) {
+    for (const size_t room : {1U, 3U, 100U}) {
       const size_t max_length = tokenizer.special_tokens() + room;
       const std::vector<int64_t> ids = tokenizer.Encode(text, max_length);
       Require(ids.size() >= tokenizer.special_tokens() && ids.size() <= max_length,

@@ -32,7 +32,7 @@ void CheckTokens(const Tokenizer& tokenizer, std::string_view text) {
   for (const int64_t id : all) {
     Require(id >= 0 && id <= tokenizer.last_id(), "a token's number is known");
   }
-  for (const size_t room : {1, 2, 7}) {
+  for (const size_t room : {1U, 2U, 7U}) {
     std::vector<int64_t> cut = tokenizer.Encode(text, special + room);
     const size_t kept = std::min(room, all.size() - special);
     Require(cut.size() == kept + special, "a text is cut where the room ends");

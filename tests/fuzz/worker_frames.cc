@@ -41,8 +41,9 @@ class Gateway {
       : session_(parts_, "/nonexistent/worker", metrics_,
                  {.ready = [](const WorkerDescription&) {},
                   .lost = [](const absl::Status&) {},
-                  .suspect = [](const CallContent&, std::string_view) {}}) {
-    for (const uint64_t index : {1, 2, 7}) {
+                  .buried = [] {},
+                  .suspect = [](const CallContent&, const WorkerDeath&) {}}) {
+    for (const uint64_t index : {1U, 2U, 7U}) {
       auto owned = shm::OwnedSegment::Create(kSegmentSize);
       Require(owned.ok(), "there is memory for a segment");
       auto foreign = shm::ForeignSegment::Receive(UniqueFd(fcntl(owned->fd(), F_DUPFD_CLOEXEC, 0)),
