@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "absl/strings/charconv.h"
@@ -10,6 +13,8 @@
 #include "common/config/yaml_source.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "yaml-cpp/eventhandler.h"
+#include "yaml-cpp/parser.h"
 #include "yaml-cpp/yaml.h"
 
 namespace tiffin::model {
@@ -121,6 +126,37 @@ class Converter {
   size_t nodes_ = 0;
 };
 
+// Where documents begin.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  const std::vector<YAML::Mark>& marks() const { return marks_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks_.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  std::vector<YAML::Mark> marks_;
+};
+
+// Two are looked for and no more: of some broken text (",") yaml-cpp makes documents without end.
+std::optional<YAML::Mark> SecondDocument(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts found;
+  if (parser.HandleNextDocument(found)) parser.HandleNextDocument(found);
+  return found.marks().size() > 1 ? std::optional(found.marks()[1]) : std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<Json> YamlToJson(std::string_view name, std::string_view text) {
@@ -131,13 +167,10 @@ absl::StatusOr<Json> YamlToJson(std::string_view name, std::string_view text) {
   Converter converter(name);
   // yaml-cpp reports by exceptions, which end here.
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) return Json(nullptr);
-    if (documents.size() > 1) {
-      return converter.Error(documents[1].Mark(),
-                             "a second document begins; remove the line of dashes");
+    if (const auto second = SecondDocument(std::string(text))) {
+      return converter.Error(*second, "a second document begins; remove the line of dashes");
     }
-    return converter.Convert(documents[0], /*depth=*/0);
+    return converter.Convert(YAML::Load(std::string(text)), /*depth=*/0);
   } catch (const YAML::Exception& error) {
     return converter.Error(error.mark, StrCat("is not YAML: ", error.msg));
   }

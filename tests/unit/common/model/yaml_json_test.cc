@@ -71,6 +71,10 @@ TEST(YamlJsonTest, DocumentsThatExplodeAreRefused) {
   EXPECT_FALSE(YamlToJson("m.yaml", std::string(100'000, '[')).ok());
 }
 
+TEST(YamlJsonTest, DocumentsWithoutEndAreRefused) {
+  for (const char* text : {",", ", \"a\": 1}\n", "}", "]\n"}) EXPECT_NE(ErrorOf(text), "") << text;
+}
+
 TEST(YamlJsonTest, EmptyTextIsNull) {
   EXPECT_TRUE(YamlToJson("m.yaml", "").value().is_null());
   EXPECT_TRUE(YamlToJson("m.yaml", "# nothing\n").value().is_null());
