@@ -6,6 +6,7 @@ int main(int argc, char** argv) {
   // Debian builds Abseil with its search for lock cycles on, which costs a graph update for each
   // lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  return RunCommandLine(argc, argv,
-                        {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels, AddReference});
+  return RunCommandLine(
+      argc, argv,
+      {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels, AddReference});
 }

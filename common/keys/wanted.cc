@@ -28,7 +28,8 @@ std::string WantedList(const List& form) {
   const bool is_bounded = form.max != std::numeric_limits<size_t>::max();
   if (is_bounded) count = StrCat(form.min, " to ", form.max, " ");
   if (is_bounded && form.min == form.max) count = StrCat(form.min, " ");
-  if (!is_bounded && form.min > 0) count = form.min == 1 ? "one or more " : StrCat(form.min, " or more ");
+  if (!is_bounded && form.min > 0)
+    count = form.min == 1 ? "one or more " : StrCat(form.min, " or more ");
   std::string text(form.noun);
   if (!text.starts_with('[')) {
     text = StrCat("a list of ", count, form.is_unique ? "different " : "", form.noun);

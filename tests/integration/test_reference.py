@@ -139,7 +139,8 @@ BAD = [
     ("values: [x, a.OUTPUT0]", "values: x"), ("values: [x, a.OUTPUT0]", "values: []"),
     ("values: [x, a.OUTPUT0]", "values: [x, x]"), ("file: 7", "file: a/b"),
     ("file: 7", "file: .hidden"), ("fp32[rows,-1]", "fp33[rows,-1]"), ("fp32[rows,-1]", "fp32"),
-    ("fp32[rows,-1]", "fp32[2,rows]"), ("note: text", "note: \"text[3]\""), ("a: same(x)", "a: same"),
+    ("fp32[rows,-1]", "fp32[2,rows]"), ("note: text", "note: \"text[3]\""),
+    ("a: same(x)", "a: same"),
     ("a: same(x)", "a: [same, x]"), ("note: note}", "note: 3}"), ("d: d.text", "d: \"d.text()\""),
     # Options of backends.
     ("size: [8, 8]", "size: 8"), ("size: [8, 8]", "size: [8, 8, 8]"), ("scale: 1", "scale: one"),
