@@ -9,6 +9,7 @@
 #include "common/keys/schema.h"
 #include "common/model/model_keys.h"
 #include "common/strings.h"
+#include "gateway/security/token_file.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -113,7 +114,9 @@ std::string ReferenceMarkdown(const std::vector<CommandReference>& commands,
                               const std::vector<keys::WorkerReference>& workers) {
   return StrCat(kIntroduction, "\n## Service files\n", SectionText(config::kServiceSection),
                 OptionsText(workers), "\n## model.yaml\n", SectionText(model::kModelSection),
-                CommandsText(commands), WorkersText(workers), EnvironmentText());
+                "\n## The file of tokens\n\nA list; of each of its entries:\n",
+                SectionText(security::kTokenSection), CommandsText(commands), WorkersText(workers),
+                EnvironmentText());
 }
 
 Json ServiceSchema(const std::vector<keys::WorkerReference>& workers) {

@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -27,13 +28,30 @@ using config::Mapping;
 using config::ReadText;
 using config::YamlNode;
 
-constexpr std::array<std::string_view, 3> kKeys = {"name", "services", "sha256"};
 constexpr std::string_view kExample =
     "- {name: checkout, services: [digits], sha256: ...}, as 'tiffin token' prints it";
+constexpr keys::Text kServiceText = {.wanted = "a service's name, \"/metrics\", or \"*\"",
+                                     .pattern = "[a-z][a-z0-9_]*|/metrics|\\*"};
 constexpr size_t kMaxName = 64;
 // Scanners for leaked secrets look for what tokens begin with.
 constexpr std::string_view kPrefix = "tiffin_";
 constexpr size_t kRandomBytes = 32;
+
+constexpr std::array<keys::Key, 3> kKeys = {{
+    {.name = "name",
+     .form = keys::Text{.wanted = "letters, digits, '_', '-' and '.', 64 at most",
+                        .pattern = "[A-Za-z0-9_.-]{1,64}"},
+     .meaning = "What the access log calls whoever has the token",
+     .required = "name: checkout"},
+    {.name = "services",
+     .form = keys::List{.noun = "services such as [digits]", .item = kServiceText, .min = 1},
+     .meaning = "What it is for: services by name, \"/metrics\", or \"*\" for everything",
+     .required = "services: [digits]"},
+    {.name = "sha256",
+     .form = keys::Text{.wanted = "64 hexadecimal digits", .pattern = "[0-9a-fA-F]{64}"},
+     .meaning = "The token's SHA-256, as 'tiffin token' prints it",
+     .required = "its SHA-256, by 'tiffin token'"},
+}};
 
 bool IsTokenName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName &&
@@ -84,11 +102,11 @@ class Reader {
 
  private:
   std::optional<TokenEntry> ReadEntry(const YamlNode& node) {
-    Mapping mapping(node, "a token", node.location, kKeys, diagnostics_);
+    const Mapping mapping(node, "a token", node.location, kTokenSection, diagnostics_);
     if (!mapping.valid()) return std::nullopt;
-    const YamlNode* name = mapping.Require("name", "name: checkout");
-    const YamlNode* services = mapping.Require("services", "services: [digits]");
-    const YamlNode* sha256 = mapping.Require("sha256", "its SHA-256, by 'tiffin token'");
+    const YamlNode* name = mapping.Find("name");
+    const YamlNode* services = mapping.Find("services");
+    const YamlNode* sha256 = mapping.Find("sha256");
     if (name == nullptr || services == nullptr || sha256 == nullptr) return std::nullopt;
     TokenEntry entry;
     entry.name = ReadName(*name);
@@ -156,6 +174,8 @@ class Reader {
 };
 
 }  // namespace
+
+const keys::Section kTokenSection = {.keys = kKeys};
 
 absl::StatusOr<std::vector<TokenEntry>> ParseTokens(std::string_view yaml,
                                                     const std::string& file) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/keys/key.h"
 
 // The file of tokens that a server takes, as people write it: a list, in YAML, of
 //   - {name: checkout, services: [digits], sha256: 2c26b46b68ffc68ff99b453c1d30413413422d70...}
@@ -20,6 +21,9 @@ struct TokenEntry {
   std::vector<std::string> services;  // Or "*": all, and "/metrics".
   Digest digest;                      // SHA-256 of the token.
 };
+
+// What may stand in a token's line.
+extern const keys::Section kTokenSection;
 
 inline constexpr std::string_view kAllServices = "*";
 // What is no service, but can be allowed like one: to read GET /metrics.

@@ -26,7 +26,7 @@ constexpr std::array<keys::Key, 2> kKeys = {{
     {.name = kMaxLength,
      .form = keys::Integer{.min = 1, .max = kLargestMaxLength},
      .meaning = "Of a text classifier: longer texts are cut to so many tokens, special ones "
-                "included",
+                "included, and one more than those at least",
      .otherwise = "what tokenizer.json says"},
     {.name = kLowercase,
      .form = keys::Boolean{.fallback = true},
