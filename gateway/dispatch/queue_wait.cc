@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 
 namespace tiffin::gateway {
 namespace {
@@ -31,12 +32,19 @@ void QueueWait::Leave(size_t waiting, absl::Time now) {
 
 absl::Duration QueueWait::Predict(size_t waiting, absl::Time now) const {
   const absl::MutexLock lock(&mutex_);
-  const Pace& pace = paces_[LengthClass(waiting + 1, paces_.size())];
-  if (pace.measurements < kLeastMeasurements || now - pace.measured > kBelieved) {
-    return absl::ZeroDuration();
-  }
-  const absl::Duration before = pace.gap * static_cast<int64_t>(waiting);
-  return before + before / kMargin + pace.gap;
+  const Pace* const pace = Known(waiting + 1, now);
+  if (pace == nullptr) return absl::ZeroDuration();
+  const absl::Duration before = pace->gap * static_cast<int64_t>(waiting);
+  return before + before / kMargin + pace->gap;
+}
+
+const QueueWait::Pace* QueueWait::Known(size_t length, absl::Time now) const {
+  const auto known = std::find_if(
+      paces_.begin() + static_cast<ptrdiff_t>(LengthClass(length, paces_.size())), paces_.end(),
+      [now](const Pace& pace) {
+        return pace.measurements >= kLeastMeasurements && now - pace.measured <= kBelieved;
+      });
+  return known == paces_.end() ? nullptr : &*known;
 }
 
 }  // namespace tiffin::gateway

@@ -10,8 +10,9 @@
 namespace tiffin::gateway {
 
 // How long a queue keeps who joins it, judged by how fast it was worked off lately with about as
-// many in it: workers that put calls together are faster the more there are, so nothing is
-// concluded from one length about another. Thread-safe.
+// many in it. Workers that put calls together are faster the more there are: so of a length that
+// nothing is known of, a longer queue's pace is the best that can be hoped for, and a shorter one's
+// says nothing. Thread-safe.
 class QueueWait {
  public:
   // What was measured longer ago is not believed any more: then calls are let in, and show.
@@ -38,6 +39,9 @@ class QueueWait {
         gap;  // Between two calls that leave; the mean, in which the last ones weigh most.
     absl::Time measured;
   };
+
+  // Of the length itself, or else of the next longer one that is known; null: of none.
+  const Pace* Known(size_t length, absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::array<Pace, 32> paces_ ABSL_GUARDED_BY(mutex_);

@@ -61,7 +61,15 @@ TEST_F(QueueWaitTest, WhoWaitsForNobodyHasNoMargin) {
   EXPECT_EQ(Predict(0), kTime);
 }
 
-TEST_F(QueueWaitTest, ConcludesNothingFromOneLengthAboutAnother) {
+// A surge that was too much is over: the queue that was measured is longer than any that should be.
+TEST_F(QueueWaitTest, AShorterQueueIsNoFasterThanALongerOne) {
+  wait_.Join(0, now_);
+  WorkOff(200, 20, kTime);
+
+  EXPECT_EQ(Predict(20), Told(20, kTime));
+}
+
+TEST_F(QueueWaitTest, ConcludesNothingFromAShorterQueueAboutALongerOne) {
   wait_.Join(0, now_);
   WorkOff(1, 20, kTime);
 
