@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <istream>
 #include <iterator>
 #include <sstream>
 #include <string>
@@ -14,8 +15,15 @@
 namespace tiffin::gateway::metrics {
 
 std::optional<ProcessUsage> ReadProcessUsage(pid_t pid) {
-  std::ifstream file(StrCat("/proc/", pid, "/stat"));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::ifstream stat(StrCat("/proc/", pid, "/stat"));
+  return ParseProcessUsage(stat);
+}
+
+std::optional<ProcessUsage> ParseProcessUsage(std::istream& stat) {
+  // A process may end at any time, and then reading is an error. A stream's own functions note
+  // that; its buffer's iterators would throw.
+  std::string text;
+  std::getline(stat, text, '\0');
   // The program's name, in parentheses, may hold anything; what follows has no more of them.
   const size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 
 namespace tiffin::gateway::metrics {
@@ -17,6 +18,8 @@ struct ProcessUsage {
 
 // Nothing if there is no such process.
 std::optional<ProcessUsage> ReadProcessUsage(pid_t pid);
+// The same of an open /proc/PID/stat, also when the process has ended since it was opened.
+std::optional<ProcessUsage> ParseProcessUsage(std::istream& stat);
 // How many descriptors this process has open.
 uint64_t CountOpenDescriptors();
 

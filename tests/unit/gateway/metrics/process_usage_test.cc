@@ -1,10 +1,14 @@
 #include "gateway/metrics/process_usage.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <fstream>
 
+#include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gtest/gtest.h"
 
@@ -27,6 +31,21 @@ TEST(ProcessUsageTest, TellsOfThisProcess) {
 
 TEST(ProcessUsageTest, ThereIsNothingOfAProcessThatIsNot) {
   EXPECT_FALSE(ReadProcessUsage(-7).has_value());
+}
+
+TEST(ProcessUsageTest, ThereIsNothingOfAProcessThatEndsWhileItIsRead) {
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  ASSERT_GT(child, 0);
+  std::ifstream stat(StrCat("/proc/", child, "/stat"));
+  ASSERT_TRUE(stat.is_open());
+  kill(child, SIGKILL);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+
+  EXPECT_FALSE(ParseProcessUsage(stat).has_value());
 }
 
 TEST(ProcessUsageTest, CountsOpenDescriptors) {
