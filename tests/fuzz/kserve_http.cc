@@ -30,7 +30,7 @@ absl::StatusOr<CheckedRequest> CheckAsMessage(const ParsedRequest& parsed,
   }
   ParsedRequest again;
   Require(again.Parse(SerializeMessage(message)).ok(), "a request is a message");
-  return CheckRequest(again, models, /*memory=*/nullptr, FuzzedServing());
+  return CheckRequest(again, models, {.caller = nullptr, .memory = nullptr}, FuzzedServing());
 }
 
 void CheckAnswer(const InferBody& body, const CheckedRequest& request) {
@@ -71,7 +71,8 @@ void Check(fuzz::Input input) {
     (void)ErrorBody(Message(Bounded(body.status())));
     return;
   }
-  const auto request = CheckRequest(body.parsed(), models, /*memory=*/nullptr, FuzzedServing());
+  const auto request =
+      CheckRequest(body.parsed(), models, {.caller = nullptr, .memory = nullptr}, FuzzedServing());
   const auto as_message = CheckAsMessage(body.parsed(), models);
   Require(request.status() == as_message.status(), "both protocols say the same");
   if (!request.ok()) {

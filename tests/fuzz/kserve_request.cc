@@ -73,7 +73,7 @@ void Check(std::string_view input) {
   }
   CheckAgreement(parsed, whole);
   absl::StatusOr<CheckedRequest> request =
-      CheckRequest(parsed, models, /*memory=*/nullptr, FuzzedServing());
+      CheckRequest(parsed, models, {.caller = nullptr, .memory = nullptr}, FuzzedServing());
   if (!request.ok()) {
     CheckRefused(request.status());
     return;

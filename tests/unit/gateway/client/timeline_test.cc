@@ -52,11 +52,11 @@ TEST(TimelineTest, ThePartsAddUpToTheWhole) {
                                           .runner = "r",
                                           .start = absl::Microseconds(5),
                                           .end = absl::Microseconds(105),
-                                          .queue = absl::Microseconds(10),
-                                          .batch = absl::Microseconds(20),
-                                          .compute = absl::Microseconds(30),
-                                          .retry = absl::Microseconds(15),
-                                          .retries = 1}};
+                                          .spent = {.queue = absl::Microseconds(10),
+                                                    .batch = absl::Microseconds(20),
+                                                    .compute = absl::Microseconds(30),
+                                                    .retry = absl::Microseconds(15),
+                                                    .retries = 1}}};
   const std::vector<size_t> path = {0};
   const auto timeline = ParseTimeline(TimingJson({.total = absl::Microseconds(200),
                                                   .parse = absl::Microseconds(20),
