@@ -13,8 +13,8 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-// Beyond any segment's size a product stays as large as it is.
-constexpr Wide kHuge = Wide{1} << 80;
+// Beyond any segment's size a product stays as large as it is; times any dimension it still fits.
+constexpr Wide kHuge = Wide{1} << 64;
 
 bool IsGood(const shm::Reference& reference, uint64_t segment_size) {
   Wide product = 1;  // Without the zeros: parts of a shape are to be countable too.
