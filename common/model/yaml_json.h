@@ -9,8 +9,9 @@
 namespace tiffin::model {
 
 // The YAML document in `text` as JSON. Quoted scalars are strings; plain ones are null, booleans
-// and numbers where they look so (YAML's core rules), else strings. Duplicate keys, tags, bytes that
-// are not UTF-8, control characters and documents that grow without measure by aliases are errors:
+// and numbers where they look so (YAML's core rules), else strings. Duplicate keys, tags, bytes
+// that are not UTF-8, control characters and documents that grow without measure by aliases are
+// errors:
 // `<name>:line:column: what, and the fix`.
 absl::StatusOr<nlohmann::json> YamlToJson(std::string_view name, std::string_view text);
 

@@ -139,7 +139,8 @@ def test_curl_does_not_trust_another_authority(server, folder):
 
 
 def test_http_in_plaintext_is_not_answered(server):
-    made = harness.run("curl", "-sS", "--max-time", ANSWER_S, f"http://{server.http_address}/healthz")
+    made = harness.run("curl", "-sS", "--max-time", ANSWER_S,
+                       f"http://{server.http_address}/healthz")
     assert made.returncode != 0
     assert made.stdout == ""
 
@@ -232,7 +233,8 @@ def test_replaced_certificates_hold_for_new_connections(authority, first, folder
         assert infer(old_grpc) is not None and post(old_http)[0] == 200
         # One that is wrong is not used.
         shutil.copy(first.key, used.key)
-        server.wait_for_line(r"warning.*last good ones are: --tls-key .*not that of the certificate")
+        server.wait_for_line(
+            r"warning.*last good ones are: --tls-key .*not that of the certificate")
         for address in (server.address, server.http_address):
             assert subject(address, authority) == "second"
 

@@ -45,7 +45,8 @@ def make_token(file, name, *services):
 def tokens(tmp_path_factory):
     file = tmp_path_factory.mktemp("tokens") / "tokens.yaml"
     return types.SimpleNamespace(
-        file=file, mine=make_token(file, "caller-of-mine", "mine"), ops=make_token(file, "ops", "*"),
+        file=file, mine=make_token(file, "caller-of-mine", "mine"),
+        ops=make_token(file, "ops", "*"),
         metrics=make_token(file, "prometheus", "/metrics"), wrong="tiffin_" + "x" * 43)
 
 

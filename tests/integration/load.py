@@ -1,7 +1,7 @@
 """Clients that keep a server busy while something is done to it, and look at every reply.
 
-Each request has contents of its own, which no other request ever had, so that a reply made of another
-one's data, or of memory that was used again, is seen at once.
+Each request has contents of its own, which no other request ever had, so that a reply made of
+another one's data, or of memory that was used again, is seen at once.
 """
 
 import collections

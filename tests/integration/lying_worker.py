@@ -1,7 +1,7 @@
 """A worker that answers honestly, unless a call's input names a lie: then it tells that one.
 
-It speaks the workers' protocol by itself, on both carriers. Run as a worker program, with the folder
-of the protocol's Python modules before a worker's own arguments.
+It speaks the workers' protocol by itself, on both carriers. Run as a worker program, with the
+folder of the protocol's Python modules before a worker's own arguments.
 """
 
 import array

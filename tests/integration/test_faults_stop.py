@@ -1,5 +1,5 @@
-"""Processes that are stopped (SIGSTOP): a worker is found out and replaced, a gateway that slept blames
-nobody.
+"""Processes that are stopped (SIGSTOP): a worker is found out and replaced, a gateway that slept
+blames nobody.
 
 `TIFFIN_STOP_S=10` stops the gateway for that long; by default it is a little more than the silence
 for which a worker is replaced.

@@ -1,7 +1,7 @@
-"""Workers that lie, on both carriers: their own calls fail, nobody else's, and the gateway survives.
+"""Workers that lie, on both carriers: their own calls fail, nobody else's, and the gateway lives.
 
-The liar is a process that the gateway starts as a worker (lying_worker.py). A call's input names the
-lie. Meanwhile another runner is called all the time, and each of its answers is checked.
+The liar is a process that the gateway starts as a worker (lying_worker.py). A call's input names
+the lie. Meanwhile another runner is called all the time, and each of its answers is checked.
 """
 
 import re

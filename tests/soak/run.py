@@ -49,8 +49,8 @@ sys.path += [str(ROOT / "tests/integration"), str(ROOT / "tests/bench")]
 import fixtures  # noqa: E402
 import harness  # noqa: E402
 from observe import MIB, Held, Killer, Sampler, descendants, settle  # noqa: E402
-from traffic import (CLASSIFY, FEEL, PREDICT, RATES, Clients, Question, Tally, Traffic,  # noqa: E402
-                     ask)
+from traffic import (CLASSIFY, FEEL, PREDICT, RATES, Clients, Question, Tally,  # noqa: E402
+                     Traffic, ask)
 
 WARM_UP = 0.25  # Of all seconds.
 # From here on the warm-up's end waits for its segments to go, too, which takes 10 s.
@@ -176,8 +176,8 @@ def print_result(result):
                 held[field].append(f"{value / MIB:.1f}" if field == "memory" else str(value))
         print(f"{name:<36} {' / '.join(held['memory']):>24} {' / '.join(held['descriptors']):>16} "
               f"{' / '.join(held['threads']):>14}")
-    print(f"\nsegments: {result['segments_max'] / MIB:.1f} MiB at most, none in the end; processes: "
-          f"{result['processes']['start']}, {result['processes']['max']} at most")
+    print(f"\nsegments: {result['segments_max'] / MIB:.1f} MiB at most, none in the end; processes:"
+          f" {result['processes']['start']}, {result['processes']['max']} at most")
 
 
 def main():

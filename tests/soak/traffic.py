@@ -255,7 +255,8 @@ class Clients:
 
 
 # Kind -> calls a second of its own clients.
-RATES = {"typed": 12, "kserve": 16, "stream": 3, "http": 12, "cancel": 8, "hurry": 8, "bad_grpc": 12,
+RATES = {"typed": 12, "kserve": 16, "stream": 3, "http": 12, "cancel": 8, "hurry": 8,
+         "bad_grpc": 12,
          "bad_http": 8}
 THREADS = 3  # Of a kind, each with its share of the rate.
 

@@ -190,8 +190,7 @@ TEST_P(RunnerPoolTest, ACallWhoseDeadlineWouldPassInTheQueueIsRefusedAtOnce) {
   Outcome& patient = Start("patient", {.timeout = absl::Milliseconds(500)});
 
   EXPECT_TRUE(absl::IsResourceExhausted(hasty)) << hasty;
-  EXPECT_THAT(hasty.message(),
-              HasSubstr("with 20 calls before it this one might take 235ms"));
+  EXPECT_THAT(hasty.message(), HasSubstr("with 20 calls before it this one might take 235ms"));
   while (worker.NextExecute().inputs(0).inline_bytes() != "patient") {
   }
   EXPECT_FALSE(IsDone(patient));
