@@ -68,10 +68,14 @@ void ServerTls::Look() {
                {{"error", Message(loaded.status())}});
     return;
   }
-  Tell("tls_reloaded", "reloaded the certificate", files_, *loaded);
-  const absl::MutexLock lock(&mutex_);
-  current_.certificates = std::make_shared<const Certificates>(*std::move(loaded));
-  ++current_.version;
+  const auto certificates = std::make_shared<const Certificates>(*std::move(loaded));
+  {
+    const absl::MutexLock lock(&mutex_);
+    current_.certificates = certificates;
+    ++current_.version;
+  }
+  // Who reads it finds the new ones used.
+  Tell("tls_reloaded", "reloaded the certificate", files_, *certificates);
 }
 
 }  // namespace tiffin::gateway::security

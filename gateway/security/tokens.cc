@@ -82,11 +82,15 @@ void Tokens::Look() {
         {{"error", Message(loaded.status())}});
     return;
   }
+  const size_t count = loaded->size();
+  {
+    const absl::MutexLock lock(&mutex_);
+    list_ = std::make_shared<const List>(*std::move(loaded));
+  }
+  // Who reads it finds the new ones used.
   log::Write(log::Level::kInfo, "tokens_reloaded",
-             StrCat("reloaded ", file_.native(), ": ", loaded->size(), " tokens"),
-             {{"file", file_.native()}, {"tokens", loaded->size()}});
-  const absl::MutexLock lock(&mutex_);
-  list_ = std::make_shared<const List>(*std::move(loaded));
+             StrCat("reloaded ", file_.native(), ": ", count, " tokens"),
+             {{"file", file_.native()}, {"tokens", count}});
 }
 
 void Tokens::WarnOfOthers(std::span<const std::string> services) {
