@@ -102,10 +102,16 @@ def own_segments(server):
     return re.findall(r" rw-s .*memfd:tiffin", maps)
 
 
-def loop_threads(server):
-    tasks = pathlib.Path(f"/proc/{server.pid}/task")
-    names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
-    return sorted(name for name in names if name.startswith("loop"))
+def await_loop_threads(server, count):
+    """One for each loop. A thread that has just begun still has the name of the one that began it."""
+    def are_there():
+        names = []
+        for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It has ended.
+                names.append((task / "comm").read_text().strip())
+        found = sorted(name for name in names if name.startswith("loop"))
+        return found == sorted(f"loop{i}" for i in range(count))
+    harness.eventually(are_there, what="a thread for each loop")
 
 
 def statistics(server, model):
@@ -117,7 +123,7 @@ def statistics(server, model):
 def test_every_loop_serves_and_statistics_add_up(serve, connect, carrier):
     server = serve(*carrier)
     server.wait_for_line(rf"running {LOOPS} loops")
-    assert loop_threads(server) == [f"loop{i}" for i in range(LOOPS)]
+    await_loop_threads(server, LOOPS)
     connections = connect(server, 4 * LOOPS)
     assert not own_segments(server)
     for seed, connection in enumerate(connections):
@@ -145,8 +151,7 @@ def test_every_loop_serves_and_statistics_add_up(serve, connect, carrier):
 
 def test_one_loop_is_the_default(folder, gate, journal):
     with harness.Server(service(gate, journal), folder=folder) as server:
-        # A thread that has just begun still has the name of the one that began it.
-        harness.eventually(lambda: loop_threads(server) == ["loop0"])
+        await_loop_threads(server, 1)
         assert "loops" not in server.said()
 
 
@@ -360,7 +365,7 @@ def test_a_start_that_fails_leaves_nothing(folder, gate, journal):
 
 def test_more_loops_than_cores(serve, connect):
     server = serve(loops=64)
-    assert len(loop_threads(server)) == 64
+    await_loop_threads(server, 64)
     for seed, connection in enumerate(connect(server, 16)):
         connection.fan(seed)
     assert len(own_segments(server)) == 16
