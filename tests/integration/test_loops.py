@@ -103,7 +103,7 @@ def own_segments(server):
 
 
 def await_loop_threads(server, count):
-    """One for each loop. A thread that has just begun still has the name of the one that began it."""
+    """One for each loop. One that has just begun still has the name of the one that began it."""
     def are_there():
         names = []
         for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
