@@ -66,8 +66,9 @@ TEST(TraceContextTest, StatesOfSeveralFieldsAreOneList) {
 
 TEST(TraceContextTest, AMalformedStateIsDroppedWhole) {
   const std::string long_key(257, 'k');
-  for (const std::string bad : {"a", "=b", "a=", "A=b", "a=b=c", "a=b\tc", "a=\x7F", "a=\xC3\xA4",
-                                "@a=b", (long_key + "=b").c_str()}) {
+  const std::vector<std::string> bad_states = {
+      "a", "=b", "a=", "A=b", "a=b=c", "a=b\tc", "a=\x7F", "a=\xC3\xA4", "@a=b", long_key + "=b"};
+  for (const std::string& bad : bad_states) {
     const std::vector<std::string_view> values = {"good=1", bad};
     EXPECT_EQ(JoinTracestate(values), "") << bad;
   }
