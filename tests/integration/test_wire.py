@@ -52,7 +52,9 @@ def unharmed(server, tolerated):
         eventually(lambda: good.answers > count + 1, what="an answer to a good client")
     failures = [error for error in good.failures
                 if not any(text in str(error) for text in tolerated)]
-    assert not failures
+    # Under pressure gRPC closes connections without an RPC: one that begins just then meets that.
+    closed = [error for error in failures if "Socket closed" in str(error)]
+    assert len(closed) <= 1 and failures == closed
     print(f"{good.answers} good answers, {len(good.failures)} tolerated failures")
     assert good.slowest < PROMPT_S
     assert server.worker_pids() == pids
