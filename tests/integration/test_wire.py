@@ -52,9 +52,7 @@ def unharmed(server, tolerated):
         eventually(lambda: good.answers > count + 1, what="an answer to a good client")
     failures = [error for error in good.failures
                 if not any(text in str(error) for text in tolerated)]
-    # Under pressure gRPC closes connections without an RPC: one that begins just then meets that.
-    closed = [error for error in failures if "Socket closed" in str(error)]
-    assert len(closed) <= 1 and failures == closed
+    assert not failures
     print(f"{good.answers} good answers, {len(good.failures)} tolerated failures")
     assert good.slowest < PROMPT_S
     assert server.worker_pids() == pids
@@ -84,9 +82,14 @@ def test_a_message_that_is_too_large_is_refused(server, unharmed):
 
 
 def test_metadata_that_is_too_large_is_refused(server, unharmed):
-    with refused(Code.RESOURCE_EXHAUSTED):
-        server.infer("w.echo", np.ones((1, 4), np.float32), metadata=[("big", "x" * 100_000)])
-    server.infer("w.echo", np.ones((1, 4), np.float32), metadata=[("big", "x" * 10_000)])
+    request = harness.infer_request("w.echo", np.ones((1, 4), np.float32))
+    # A connection of its own: what is on the same one meets the same end.
+    alone = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(server.address, options=alone) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        with refused(Code.RESOURCE_EXHAUSTED):
+            stub.ModelInfer(request, timeout=harness.ANSWER_S, metadata=[("big", "x" * 100_000)])
+        stub.ModelInfer(request, timeout=harness.ANSWER_S, metadata=[("big", "x" * 10_000)])
 
 
 def test_a_header_that_never_ends_closes_its_connection(server, unharmed):
