@@ -20,7 +20,7 @@ class QueueWait {
   static constexpr int kLeastMeasurements = 8;
   // Of the mean wait for those before it, a call is told that one part in so many may come on top:
   // in an overload all that are let in have just the time that was predicted, and with the mean
-  // alone half of them would be late.
+  // alone those that take longer than it would be late.
   static constexpr int kMargin = 8;
 
   // A call was worked off, of `waiting` with itself. It began no earlier than it `joined`, however

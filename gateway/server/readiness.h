@@ -15,8 +15,9 @@ namespace tiffin::gateway {
 // its loops, for nobody knows which of them a request will come to. Thread-safe.
 class Readiness {
  public:
-  //   starting -> serving    every loop has every worker, the graphs are right, the ports open
-  //   starting -> failed     a worker ended, a graph is wrong, a port is taken, or it was abandoned
+  //   starting -> serving    every loop has every worker, the graphs are right; then ports open
+  //   starting -> failed     a worker ended, a graph is wrong, or it was abandoned
+  //   serving  -> failed     a port is taken
   //   serving  -> draining   requests under way go on, new ones get UNAVAILABLE
   enum class State { kStarting, kServing, kFailed, kDraining };
 
