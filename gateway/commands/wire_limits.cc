@@ -94,7 +94,7 @@ absl::StatusOr<WireLimits> LimitsOf(const WireFlags& flags) {
   limits.http.max_body_bytes = static_cast<uint64_t>(flags.max_message);
   limits.http.max_bodies_bytes = limits.rpc.max_received_bytes;
   limits.http.max_answers_bytes = limits.rpc.max_received_bytes;
-  
+  limits.http.write = limits.rpc.send;
   return limits;
 }
 
