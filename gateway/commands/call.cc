@@ -13,6 +13,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
+#include "common/controls.h"
 #include "common/environment.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -37,6 +38,8 @@ namespace fs = std::filesystem;
 using client::Argument;
 using Json = nlohmann::json;
 
+// What stays of the control characters in what people are shown.
+constexpr std::string_view kLayout = "\n\t";
 constexpr std::string_view kAuthorization = "authorization";
 
 struct CallCommand {
@@ -181,7 +184,8 @@ void ShowError(const CallCommand& command, const absl::Status& status,
   const std::string line =
       StrCat("tiffin: ", file.empty() ? "" : StrCat(file, ": "), code, ": ", Message(status),
              result.request_id.empty() ? "" : StrCat(" (request ", result.request_id, ")"), "\n");
-  std::fputs(IsTerminal(STDERR_FILENO) ? WithoutControls(line).c_str() : line.c_str(), stderr);
+  std::fputs(IsTerminal(STDERR_FILENO) ? EscapeControls(line, kLayout).c_str() : line.c_str(),
+             stderr);
   if (!command.json) return;
   PrintObject({{"error", {{"code", code}, {"message", Message(status)}}}}, result.request_id, file);
 }
@@ -265,7 +269,7 @@ class Caller {
     }
     if (!text.empty()) text += "\n";
     text += timing;
-    Print(IsTerminal(STDOUT_FILENO) ? WithoutControls(text) : text);
+    Print(IsTerminal(STDOUT_FILENO) ? EscapeControls(text, kLayout) : text);
     return absl::OkStatus();
   }
 
