@@ -28,7 +28,7 @@
 #include "gateway/commands/help.h"
 #include "gateway/commands/print.h"
 #include "gateway/commands/terminal.h"
-#include "gateway/commands/text_file.h"
+#include "gateway/commands/write_file.h"
 
 // `tiffin call`: a request by hand, to any server that speaks KServe v2.
 namespace tiffin::gateway {
@@ -224,7 +224,7 @@ class Caller {
       const auto to = files_.find(output.port.spec.name);
       if (to == files_.end()) continue;
       ASSIGN_OR_RETURN(const std::string content, client::OutputFile(output, to->second));
-      RETURN_IF_ERROR(WriteTextFile(to->second, content));
+      RETURN_IF_ERROR(WriteFile(to->second, content));
     }
     return command_.json ? ShowJson(outputs, result, file) : ShowText(outputs, result, file);
   }
