@@ -25,7 +25,7 @@ class Listener {
 
   struct Options {
     int max_connections = 0;
-    // None where connections are encrypted: there is nothing to be seen.
+    // None where connections are encrypted: there is nothing to be seen yet (decrypted.h).
     std::optional<Http2Guard::Limits> guard;
     // Called on the thread, when a connection was turned away.
     absl::AnyInvocable<void()> turned_away;

@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/async/decrypted.h"
 #include "common/async/rpc_call.h"
 #include "common/async/streaming_call.h"
 #include "common/clock.h"
@@ -148,6 +149,7 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
       .header_bytes = static_cast<uint32_t>(limits_.max_metadata_bytes) * kHeaderSlack,
       .streams = limits_.max_streams,
       .cheap_frames = kLeastCheapFrames + 2.0 * limits_.max_streams};
+  if (encrypted) decrypted::Guard(guard);
   listener_->Start(*acceptor_, {.max_connections = limits_.max_connections,
                                 .guard = encrypted ? std::nullopt : std::optional(guard),
                                 .turned_away = std::move(turned_away_),

@@ -1,7 +1,5 @@
 #include "common/async/unsent_answers.h"
 
-#include "common/clock.h"
-
 namespace tiffin {
 namespace {
 
@@ -13,7 +11,7 @@ constexpr absl::Duration kFairTime = absl::Seconds(1);
 bool UnsentAnswers::Sending::Begin(UnsentAnswers& answers, grpc::ServerContext& context,
                                    uint64_t bytes) {
   End();
-  const absl::Time now = Clock::Monotonic().Now();
+  const absl::Time now = answers.clock_.Now();
   const absl::MutexLock lock(&answers.mutex_);
   const uint64_t limit = answers.limits_.bytes;
   if (bytes > limit) return false;

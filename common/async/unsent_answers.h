@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "grpcpp/server_context.h"
 
 namespace tiffin {
@@ -19,7 +20,8 @@ class UnsentAnswers {
     uint64_t bytes = 0;
     absl::Duration time;
   };
-  explicit UnsentAnswers(const Limits& limits) : limits_(limits) {}
+  explicit UnsentAnswers(const Limits& limits, const Clock& clock = Clock::Monotonic())
+      : limits_(limits), clock_(clock) {}
   UnsentAnswers(const UnsentAnswers&) = delete;
   UnsentAnswers& operator=(const UnsentAnswers&) = delete;
 
@@ -56,6 +58,7 @@ class UnsentAnswers {
   void Cancel(Answer& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
+  const Clock& clock_;
   absl::Mutex mutex_;
   std::list<Answer> answers_ ABSL_GUARDED_BY(mutex_);  // The oldest first.
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // Of those that are not cancelled.

@@ -71,13 +71,16 @@ void DescriptorSink::Append(const spdlog::details::log_msg& message) {
   formatter_->format(message, line);
   if (batch_.size() + line.size() > at_once_) flush_();
   batch_.append(line.data(), line.size());
-  ++batch_lines_;
 }
 
 void DescriptorSink::flush_() {
-  if (!WriteAll(batch_)) given_up_ += batch_lines_;
+  if (batch_.empty()) return;
+  if (cut_) cut_ = WriteSome("\n") == 0;
+  const size_t written = cut_ ? 0 : WriteSome(batch_);
+  if (written > 0) cut_ = batch_[written - 1] != '\n';
+  const auto lost = batch_.begin() + static_cast<std::ptrdiff_t>(written);
+  given_up_ += static_cast<uint64_t>(std::count(lost, batch_.end(), '\n'));
   batch_.clear();
-  batch_lines_ = 0;
 }
 
 void DescriptorSink::TellLost(const spdlog::details::log_msg& message) {
@@ -96,23 +99,24 @@ void DescriptorSink::TellLost(const spdlog::details::log_msg& message) {
   told_ = lost;
 }
 
-bool DescriptorSink::WriteAll(std::string_view text) {
-  while (!text.empty()) {
-    if (!own_.valid() && !is_socket_ && !AwaitRoom()) return false;
+size_t DescriptorSink::WriteSome(std::string_view text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    if (!own_.valid() && !is_socket_ && !AwaitRoom()) return done;
     // More at once could wait, where another process has taken the room that poll saw.
-    const size_t size = std::min(text.size(), at_once_);
-    const ssize_t written = is_socket_
-                                ? send(descriptor_, text.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                : write(descriptor_, text.data(), size);
+    const std::string_view next = text.substr(done, at_once_);
+    const ssize_t written =
+        is_socket_ ? send(descriptor_, next.data(), next.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                   : write(descriptor_, next.data(), next.size());
     if (written >= 0) {
-      text.remove_prefix(static_cast<size_t>(written));
+      done += static_cast<size_t>(written);
     } else if (errno == EAGAIN) {
-      if (!AwaitRoom()) return false;
+      if (!AwaitRoom()) return done;
     } else if (errno != EINTR) {
-      return false;  // The disk is full, or the reader is gone.
+      return done;  // The disk is full, or the reader is gone.
     }
   }
-  return true;
+  return done;
 }
 
 bool DescriptorSink::AwaitRoom() {

@@ -36,8 +36,8 @@ class DescriptorSink : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   void Append(const spdlog::details::log_msg& message);
-  // False: it was given up.
-  bool WriteAll(std::string_view text);
+  // How much of it was written before it was given up.
+  size_t WriteSome(std::string_view text);
   bool AwaitRoom();
   void TellLost(const spdlog::details::log_msg& message);
 
@@ -49,7 +49,7 @@ class DescriptorSink : public spdlog::sinks::base_sink<std::mutex> {
   std::atomic<int64_t> finish_by_ns_ = std::numeric_limits<int64_t>::max();  // Of Monotonic().
   size_t at_once_ = 0;                                                       // Bytes of one write.
   std::string batch_;
-  uint64_t batch_lines_ = 0;
+  bool cut_ = false;  // What was written last is not the end of a line.
   std::atomic<uint64_t> given_up_ = 0;
   uint64_t told_ = 0;
 };

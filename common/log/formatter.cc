@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "common/controls.h"
 #include "common/strings.h"
 
 namespace tiffin::log {
@@ -47,19 +48,6 @@ void AppendJsonText(std::string_view text, std::string& json) {
   // Not all that is logged is UTF-8.
   json += nlohmann::json(text).dump(-1, ' ', /*ensure_ascii=*/false,
                                     nlohmann::json::error_handler_t::replace);
-}
-
-// Nobody can begin a line of his own, nor move the cursor of a terminal.
-void AppendOneLine(std::string_view text, std::string& line) {
-  for (const char character : text) {
-    if (character == '\n') {
-      line += "\\n";
-    } else if (static_cast<unsigned char>(character) < 0x20 || character == 0x7F) {
-      line += '?';
-    } else {
-      line += character;
-    }
-  }
 }
 
 std::string_view NameOf(spdlog::level::level_enum level) {
@@ -132,7 +120,8 @@ void Formatter::format(const spdlog::details::log_msg& message, spdlog::memory_b
   } else {
     text += StrCat(" ", level, " ");
     if (!worker_.empty()) text += StrCat(worker_, ": ");
-    AppendOneLine(said, text);
+    // Nobody can begin a line of his own, nor move the cursor of a terminal.
+    text += EscapeControls(said);
     if (parts.message.empty() && !parts.fields.empty()) text += StrCat(" {", parts.fields, "}");
   }
   text += '\n';

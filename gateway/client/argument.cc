@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
@@ -23,13 +22,22 @@ bool IsName(std::string_view text) {
   return true;
 }
 
-std::string ReadAll(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+// Half a file is not what was meant.
+absl::StatusOr<std::string> ReadAll(std::istream& in, std::string_view name) {
+  std::string content;
+  char piece[64 << 10];
+  errno = 0;
+  while (in.read(piece, sizeof(piece)) || in.gcount() > 0) {
+    content.append(piece, static_cast<size_t>(in.gcount()));
+  }
+  if (!in.bad()) return content;
+  return absl::InvalidArgumentError(
+      StrCat("can't read '", name, "' to its end: ", std::strerror(errno)));
 }
 
 // Pipes will do too, such as those of a shell's <(...).
 absl::StatusOr<std::string> ReadContent(const std::string& file) {
-  if (file == "-") return ReadAll(std::cin);
+  if (file == "-") return ReadAll(std::cin, "stdin");
   std::error_code code;
   if (std::filesystem::is_directory(file, code)) {
     return absl::InvalidArgumentError(
@@ -41,7 +49,7 @@ absl::StatusOr<std::string> ReadContent(const std::string& file) {
                                              "; name a file after the '@' ('@@' begins a value ",
                                              "with an '@')"));
   }
-  return ReadAll(in);
+  return ReadAll(in, file);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
+#include "common/controls.h"
 #include "common/environment.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -27,7 +28,7 @@
 #include "gateway/commands/help.h"
 #include "gateway/commands/print.h"
 #include "gateway/commands/terminal.h"
-#include "gateway/commands/text_file.h"
+#include "gateway/commands/write_file.h"
 
 // `tiffin call`: a request by hand, to any server that speaks KServe v2.
 namespace tiffin::gateway {
@@ -37,6 +38,8 @@ namespace fs = std::filesystem;
 using client::Argument;
 using Json = nlohmann::json;
 
+// What stays of the control characters in what people are shown.
+constexpr std::string_view kLayout = "\n\t";
 constexpr std::string_view kAuthorization = "authorization";
 
 struct CallCommand {
@@ -181,7 +184,8 @@ void ShowError(const CallCommand& command, const absl::Status& status,
   const std::string line =
       StrCat("tiffin: ", file.empty() ? "" : StrCat(file, ": "), code, ": ", Message(status),
              result.request_id.empty() ? "" : StrCat(" (request ", result.request_id, ")"), "\n");
-  std::fputs(IsTerminal(STDERR_FILENO) ? WithoutControls(line).c_str() : line.c_str(), stderr);
+  std::fputs(IsTerminal(STDERR_FILENO) ? EscapeControls(line, kLayout).c_str() : line.c_str(),
+             stderr);
   if (!command.json) return;
   PrintObject({{"error", {{"code", code}, {"message", Message(status)}}}}, result.request_id, file);
 }
@@ -220,7 +224,7 @@ class Caller {
       const auto to = files_.find(output.port.spec.name);
       if (to == files_.end()) continue;
       ASSIGN_OR_RETURN(const std::string content, client::OutputFile(output, to->second));
-      RETURN_IF_ERROR(WriteTextFile(to->second, content));
+      RETURN_IF_ERROR(WriteFile(to->second, content));
     }
     return command_.json ? ShowJson(outputs, result, file) : ShowText(outputs, result, file);
   }
@@ -265,7 +269,7 @@ class Caller {
     }
     if (!text.empty()) text += "\n";
     text += timing;
-    Print(IsTerminal(STDOUT_FILENO) ? WithoutControls(text) : text);
+    Print(IsTerminal(STDOUT_FILENO) ? EscapeControls(text, kLayout) : text);
     return absl::OkStatus();
   }
 

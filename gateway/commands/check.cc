@@ -18,8 +18,8 @@
 #include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/print.h"
-#include "gateway/commands/text_file.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/commands/write_file.h"
 #include "gateway/graph/describe.h"
 #include "gateway/graph/plan.h"
 #include "gateway/resources/allocation_text.h"
@@ -38,7 +38,7 @@ absl::Status WriteProtos(const std::vector<PlannedService>& services,
                          const std::filesystem::path& folder) {
   ASSIGN_OR_RETURN(const auto files, typed::ProtoFiles(services));
   for (const auto& [name, text] : files) {
-    RETURN_IF_ERROR(WriteTextFile(folder / name, text));
+    RETURN_IF_ERROR(WriteFile(folder / name, text));
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "common/controls.h"
 #include "common/strings.h"
 
 namespace tiffin::gateway {
@@ -46,7 +47,7 @@ std::string DiagnosticText(const config::Diagnostic& diagnostic, std::string_vie
     return text;
   }
   const std::string number = StrCat(location.line);
-  text += StrCat("  ", style.Dim(StrCat(number, " | ")), WithoutControls(line), "\n");
+  text += StrCat("  ", style.Dim(StrCat(number, " | ")), EscapeControls(line, "\t"), "\n");
   text += StrCat("  ", style.Dim(StrCat(std::string(number.size(), ' '), " | ")),
                  Indent(line, column), style.Red("^"), "\n");
   return text;

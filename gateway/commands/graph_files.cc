@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/run_program.h"
-#include "gateway/commands/text_file.h"
+#include "gateway/commands/write_file.h"
 #include "gateway/graph/drawing.h"
 
 namespace tiffin::gateway {
@@ -34,7 +34,7 @@ absl::Status WriteGraphs(std::span<const PlannedService> services,
   for (const PlannedService& service : services) {
     for (const PlannedApi& api : service.apis) {
       ASSIGN_OR_RETURN(const std::string picture, Render(DrawInDot(api)));
-      RETURN_IF_ERROR(WriteTextFile(folder / StrCat(service.name, ".", api.name, ".svg"), picture));
+      RETURN_IF_ERROR(WriteFile(folder / StrCat(service.name, ".", api.name, ".svg"), picture));
     }
   }
   return absl::OkStatus();

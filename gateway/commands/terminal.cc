@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "absl/strings/str_format.h"
 #include "common/environment.h"
 #include "common/strings.h"
 
@@ -24,19 +23,6 @@ bool IsTerminal(int fd) { return ::isatty(fd) == 1; }
 TextStyle StyleOf(int fd) {
   return {.color = IsTerminal(fd) && environment::Get(environment::kNoColor).empty() &&
                    environment::Get(environment::kTerminal) != "dumb"};
-}
-
-std::string WithoutControls(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if ((code < 0x20 && c != '\n' && c != '\t') || code == 0x7f) {
-      absl::StrAppendFormat(&out, "\\x%02x", static_cast<unsigned>(code));
-    } else {
-      out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace tiffin::gateway

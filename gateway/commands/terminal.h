@@ -20,7 +20,4 @@ bool IsTerminal(int fd);
 // Colour on a terminal only, and neither with NO_COLOR (https://no-color.org) nor on a dumb one.
 TextStyle StyleOf(int fd);
 
-// `text` with what would command a terminal as escapes; line feeds and tabs stay.
-std::string WithoutControls(std::string_view text);
-
 }  // namespace tiffin::gateway

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -7,10 +8,14 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "common/controls.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/api/text.h"
 #include "gateway/commands/client_flags.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/help.h"
+#include "gateway/commands/terminal.h"
 #include "gateway/top/http_get.h"
 #include "gateway/top/scrape.h"
 #include "gateway/top/terminal.h"
@@ -33,10 +38,14 @@ absl::StatusOr<top::Scrape> Ask(const top::Url& url, const security::ClientSecur
   ASSIGN_OR_RETURN(const std::string text, top::HttpGet(url, kTimeout, security));
   ASSIGN_OR_RETURN(top::Scrape scrape, top::ParseScrape(text, absl::Now()));
   if (scrape.of("tiffin_build_info").empty()) {
-    return absl::FailedPreconditionError(StrCat("what answers at ", url.host, ":", url.port,
-                                                " has metrics, but is no Tiffin server"));
+    return absl::FailedPreconditionError(
+        StrCat("what answers at ", top::AuthorityOf(url), " has metrics, but is no Tiffin server"));
   }
   return scrape;
+}
+
+top::Colour ColourOfStdout() {
+  return StyleOf(STDOUT_FILENO).color ? top::Colour::kAnsi : top::Colour::kPlain;
 }
 
 // Where the tables go: a page of the terminal, or lines on stdout.
@@ -66,14 +75,18 @@ class Output {
 
   void Redraw() {
     if (terminal_ != nullptr) {
-      const std::string line = message_.empty() ? "" : StrCat(message_, "\n\n");
-      const std::string table =
-          view_.has_value() ? top::ToText(*view_, terminal_->size().columns, top::Colour::kAnsi)
-                            : "waiting for a second look; q quits\n";
+      const size_t columns = terminal_->size().columns;
+      // One that wraps would be two lines to the terminal, and scroll it.
+      const std::string line =
+          message_.empty()
+              ? ""
+              : StrCat(BoundedUtf8(EscapeControls(message_), std::max<size_t>(columns, 3)), "\n\n");
+      const std::string table = view_.has_value() ? top::ToText(*view_, columns, ColourOfStdout())
+                                                  : "waiting for a second look; q quits\n";
       terminal_->Draw(line + table);
     } else if (view_.has_value()) {
-      const auto colour = isatty(STDOUT_FILENO) == 1 ? top::Colour::kAnsi : top::Colour::kPlain;
-      const std::string text = json_ ? top::ToJson(*view_) + "\n" : top::ToText(*view_, 0, colour);
+      const std::string text =
+          json_ ? top::ToJson(*view_) + "\n" : top::ToText(*view_, 0, ColourOfStdout());
       std::fwrite(text.data(), 1, text.size(), stdout);
       std::fflush(stdout);
     }
@@ -99,7 +112,7 @@ absl::Status Watch(const TopOptions& options) {
   ClientFlags flags = options.security;
   flags.tls = url.tls;
   ASSIGN_OR_RETURN(const security::ClientSecurity security,
-                   SecurityOf(flags, StrCat(url.host, ":", url.port)));
+                   SecurityOf(flags, top::AuthorityOf(url)));
   ASSIGN_OR_RETURN(top::Scrape before, Ask(url, security));
   ASSIGN_OR_RETURN(top::Signals signals, top::Signals::Create());
   ASSIGN_OR_RETURN(Output output, Output::Create(options));
@@ -131,8 +144,8 @@ absl::Status Watch(const TopOptions& options) {
 void AddTop(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<TopOptions>();  // Shared with the command that may run.
   CLI::App* command = app.add_subcommand(
-      "top", "Watch a server: rates, latencies, queues and workers, from its /metrics; q quits");
-  command->add_option("url", options->url, "Where it was given its --http-address")
+      "top", "Watch a server: rates, latencies, queues and workers, from its /metrics; q quits.");
+  command->add_option("url", options->url, "The server's HTTP, as in http://127.0.0.1:8000")
       ->capture_default_str();
   command->add_option("--interval", options->interval, "Seconds from one look to the next")
       ->check(CLI::Range(0.1, 3600.0))
@@ -140,6 +153,7 @@ void AddTop(CLI::App& app, Command& chosen) {
   command->add_flag("--once", options->once, "Print one table, of one interval");
   command->add_flag("--json", options->json, "A JSON object on a line for each interval");
   AddClientFlags(*command, WithToken::kYes, options->security);
+  Teach(*command, {"tiffin top", "tiffin top http://127.0.0.1:8000 --once --json"});
   command->callback([options, &chosen] {
     chosen = [options] {
       const absl::Status watched = Watch(*options);

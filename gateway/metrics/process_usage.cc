@@ -40,12 +40,7 @@ std::optional<ProcessUsage> ParseProcessUsage(std::istream& stat) {
   int64_t ticks = 0;
   for (int field = kParent; field <= kResidentPages; ++field) {
     int64_t value = 0;
-    if (!(rest >> value)) {
-      // Some fields are beyond 63 bits; none of them is needed.
-      rest.clear();
-      std::string skipped;
-      rest >> skipped;
-    }
+    if (!(rest >> value)) return std::nullopt;  // None of these is beyond 63 bits.
     if (field == kParent) usage.parent = static_cast<pid_t>(value);
     if (field == kUserTicks || field == kSystemTicks) ticks += value;
     if (field == kThreads) usage.threads = static_cast<uint64_t>(value);

@@ -46,7 +46,7 @@ class Get {
     request_.method(beast::http::verb::get);
     request_.target(url.path);
     request_.version(11);
-    request_.set(beast::http::field::host, StrCat(url.host, ":", url.port));
+    request_.set(beast::http::field::host, AuthorityOf(url));
     request_.set(beast::http::field::connection, "close");
     parser_.body_limit(kMaxBody);
     resolver_.async_resolve(url.host, url.port, [this](error_code error, const auto& endpoints) {
@@ -123,10 +123,14 @@ absl::StatusOr<Url> ParseUrl(const std::string& text) {
   return url;
 }
 
+std::string AuthorityOf(const Url& url) {
+  const bool is_v6 = url.host.find(':') != std::string::npos;
+  return StrCat(is_v6 ? "[" : "", url.host, is_v6 ? "]" : "", ":", url.port);
+}
+
 absl::StatusOr<std::string> HttpGet(const Url& url, absl::Duration timeout,
                                     const security::ClientSecurity& security) {
-  const std::string where =
-      StrCat(url.tls ? kTlsScheme : kScheme, url.host, ":", url.port, url.path);
+  const std::string where = StrCat(url.tls ? kTlsScheme : kScheme, AuthorityOf(url), url.path);
   std::shared_ptr<security::SslContext> tls;
   if (url.tls) {
     ASSIGN_OR_RETURN(tls, security::ClientContext(security.certificates));

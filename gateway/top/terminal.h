@@ -14,8 +14,8 @@ namespace tiffin::gateway::top {
 // What ends a wait.
 enum class Event { kNone, kResized, kQuit };
 
-// SIGINT, SIGTERM and SIGWINCH of this process as events, from its making on. On the main thread of
-// a process that has no other.
+// SIGINT, SIGTERM, SIGHUP and SIGWINCH of this process as events, from its making on. On the main
+// thread of a process that has no other.
 class Signals {
  public:
   static absl::StatusOr<Signals> Create();

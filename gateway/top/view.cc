@@ -59,11 +59,17 @@ std::string Number(double value) {
                                                     : absl::StrFormat("%.1f", value);
 }
 
+// Three digits, or all those before the point.
+std::string Digits(double value) {
+  return value >= 99.95 ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.3g", value);
+}
+
 std::string Time(double seconds) {
   if (std::isnan(seconds)) return "-";
-  if (seconds < 1e-3) return absl::StrFormat("%.0fus", seconds * 1e6);
-  if (seconds < 1) return absl::StrFormat("%.3gms", seconds * 1e3);
-  return absl::StrFormat("%.3gs", seconds);
+  // As they are rounded: 1000ms is 1s.
+  if (seconds < 0.9995e-3) return absl::StrFormat("%.0fus", seconds * 1e6);
+  if (seconds < 0.9995) return Digits(seconds * 1e3) + "ms";
+  return Digits(seconds) + "s";
 }
 
 std::string Bytes(double bytes) {

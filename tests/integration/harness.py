@@ -78,16 +78,24 @@ class Process:
         return self.cmdline[self.cmdline.index(name) + 1] if name in self.cmdline else None
 
 
+def child_states(pid):
+    """Process id -> state of the processes whose parent is `pid`, those too that nobody has reaped."""
+    found = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid:
+                found[int(entry.parent.name)] = state
+    return found
+
+
 def children(pid):
     """The processes whose parent is `pid`, without those that have ended."""
     found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+    for child, state in child_states(pid).items():
         with contextlib.suppress(OSError):
-            fields = pathlib.Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-            if int(fields[1]) == pid and fields[0] != "Z":
-                found.append(Process(int(entry)))
+            if state != "Z":
+                found.append(Process(child))
     return found
 
 
@@ -132,8 +140,9 @@ class Server:
     all of them, whatever happened."""
 
     def __init__(self, *services, store=MODELS, address="127.0.0.1:0", folder=None, args=(),
-                 env=None):
-        """`services`: files, or the YAML texts of service files."""
+                 env=None, credentials=None):
+        """`services`: files, or the YAML texts of service files. `credentials`: of its clients,
+        where it has TLS."""
         self._own_folder = folder is None
         # Short: paths of Unix sockets end at 108 bytes.
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="tf-"))
@@ -155,6 +164,7 @@ class Server:
         self._ended = False
         self._popen = None
         self._channel = None
+        self._credentials = credentials
 
     # Life.
 
@@ -272,9 +282,11 @@ class Server:
     def channel(self):
         if self._channel is None:
             limit = 300 << 20
-            self._channel = grpc.insecure_channel(
-                self.address, options=[("grpc.max_send_message_length", limit),
-                                       ("grpc.max_receive_message_length", limit)])
+            options = [("grpc.max_send_message_length", limit),
+                       ("grpc.max_receive_message_length", limit)]
+            self._channel = (
+                grpc.insecure_channel(self.address, options) if self._credentials is None else
+                grpc.secure_channel(self.address, self._credentials, options))
         return self._channel
 
     @property
@@ -294,12 +306,12 @@ class Server:
 
 
 class GoodClient:
-    """Calls an identity model of fp32 again and again, as long as its context, and checks every
-    answer."""
+    """Calls an identity model again and again, as long as its context, and checks every answer."""
 
-    def __init__(self, server, model):
+    def __init__(self, server, model, dtype=np.float32):
         self._server = server
         self._model = model
+        self._dtype = dtype
         self.answers = 0
         self.slowest = 0.0
         self.failures = []
@@ -308,7 +320,7 @@ class GoodClient:
 
     def _run(self):
         while not self._end.is_set():
-            array = np.full((1, 20_000), self.answers, np.float32)
+            array = np.full((1, 20_000), self.answers % 100, self._dtype)
             start = time.monotonic()
             try:
                 assert np.array_equal(self._server.infer(self._model, array)["OUTPUT0"], array)

@@ -45,11 +45,14 @@ def message(content):
 
 
 class Connection:
-    """One that has said that it speaks HTTP/2, unless `greets` is false."""
+    """One that has said that it speaks HTTP/2, unless `greets` is false. With `tls`, a context of ssl,
+    it is encrypted."""
 
-    def __init__(self, address, greets=True, timeout=20):
+    def __init__(self, address, greets=True, timeout=20, tls=None):
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._buffer = b""
         if greets:
             self.send(PREFACE + frame(SETTINGS, 0, 0))

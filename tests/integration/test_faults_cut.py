@@ -9,35 +9,13 @@ import os
 import numpy as np
 import pytest
 
+import faults
 import harness
 from cut import cut
 from harness import ANSWER_S
 from load import Footprint, Load, await_rest, some_random, unique
 
 CUTS = int(os.environ.get("TIFFIN_CUTS", "12"))
-
-SERVICE = """
-service: faults
-runners:
-  pre: {{backend: testing, options: {{behavior: identity, dtype: int64}}}}
-  a: {{backend: testing, replicas: 2, options: {{behavior: delay, ms: 1, batchable: true,
-      dtype: int64}}}}
-  hold: {{backend: testing, options: {{behavior: delay, until: {gate}, ms: 60000, dtype: int64,
-         journal: {journal}}}}}
-apis:
-  fan:
-    input: {{x: "int64[-1]"}}
-    steps:
-      features: pre(x)
-      left: a(features)
-      right: a(x)
-    output: {{left: left, right: right, features: features}}
-  keep:
-    input: {{x: "int64[-1]"}}
-    steps:
-      kept: hold(x)
-    output: {{y: kept}}
-"""
 
 CARRIERS = {
     "express": ["--worker-transport", "express"],
@@ -48,9 +26,7 @@ CARRIERS = {
 
 @pytest.fixture(params=CARRIERS)
 def server(folder, gate, journal, request):
-    text = SERVICE.format(gate=gate.path, journal=journal.path)
-    args = [*CARRIERS[request.param], "--http-address", "127.0.0.1:0"]
-    with harness.Server(text, folder=folder, args=args) as made:
+    with faults.serve(folder, gate, journal, CARRIERS[request.param]) as made:
         yield made
 
 

@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 
+import faults
 import harness
 from harness import ANSWER_S
 from load import Footprint, await_rest, unique
@@ -27,17 +28,11 @@ apis:
     output: {{y: kept}}
 """
 
-VARIANTS = {
-    "express": ["--worker-transport", "express"],
-    "grpc_two_loops": ["--worker-transport", "grpc", "--loops", "2"],
-}
 
-
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=faults.VARIANTS)
 def server(folder, gate, journal, request):
-    text = SERVICE.format(gate=gate.path, journal=journal.path)
-    args = [*VARIANTS[request.param], "--http-address", "127.0.0.1:0"]
-    with harness.Server(text, folder=folder, args=args) as made:
+    args = faults.VARIANTS[request.param]
+    with faults.serve(folder, gate, journal, args, service=SERVICE) as made:
         yield made
 
 

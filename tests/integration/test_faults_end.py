@@ -1,52 +1,22 @@
 """The gateway's end under load: killed, it leaves nothing; told to end, it loses nothing."""
 
+import functools
 import signal
 import time
 
 import grpc
 import pytest
 
+import faults
 import harness
 from harness import ANSWER_S, END_S, eventually
 from load import Load, unique
 from prometheus_text import await_value
 
-SERVICE = """
-service: faults
-runners:
-  pre: {{backend: testing, options: {{behavior: identity, dtype: int64}}}}
-  a: {{backend: testing, replicas: 2, options: {{behavior: delay, ms: 1, batchable: true,
-      dtype: int64}}}}
-  hold: {{backend: testing, options: {{behavior: delay, until: {gate}, ms: 60000, dtype: int64,
-         journal: {journal}}}}}
-apis:
-  chain:
-    input: {{x: "int64[-1]"}}
-    steps:
-      features: pre(x)
-      left: a(features)
-    output: {{left: left, features: features}}
-  keep:
-    input: {{x: "int64[-1]"}}
-    steps:
-      kept: hold(x)
-    output: {{y: kept}}
-"""
 
-VARIANTS = {
-    "express": ["--worker-transport", "express"],
-    "grpc_two_loops": ["--worker-transport", "grpc", "--loops", "2"],
-}
-
-
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=faults.VARIANTS)
 def serve(folder, gate, journal, request):
-    def make(**kwargs):
-        text = SERVICE.format(gate=gate.path, journal=journal.path)
-        return harness.Server(text, folder=folder, **kwargs,
-                              args=[*VARIANTS[request.param], "--http-address", "127.0.0.1:0"])
-
-    return make
+    return functools.partial(faults.serve, folder, gate, journal, faults.VARIANTS[request.param])
 
 
 def known_anywhere(inodes, pids):
@@ -62,7 +32,7 @@ def known_anywhere(inodes, pids):
 
 def test_a_killed_gateway_leaves_neither_workers_nor_memory(serve, journal):
     with serve() as server:
-        load = Load(server, "faults.chain", deadline_s=5)
+        load = Load(server, "faults.fan", deadline_s=5)
         with load:
             workers = server.workers()
             pids = [server.pid, *(worker.pid for worker in workers)]
@@ -81,14 +51,14 @@ def test_a_killed_gateway_leaves_neither_workers_nor_memory(serve, journal):
         print(f"all gone after {took:.3f} s")
         assert took < 1
     with serve(address=server.address) as again:
-        with Load(again, "faults.chain") as load:
+        with Load(again, "faults.fan") as load:
             load.await_more(50)
         assert load.failed == 0
 
 
 def test_sigterm_under_load_completes_what_is_under_way(serve, gate, journal):
     with serve() as server:
-        load = Load(server, "faults.chain", clients=12)
+        load = Load(server, "faults.fan", clients=12)
         with load:
             load.await_more(200)
             asked = [unique((1024,)) for _ in range(8)]
@@ -117,7 +87,7 @@ def test_a_second_sigterm_under_load_ends_it_now(serve, journal):
     with serve() as server:
         workers = server.workers()
         # gRPC's server cancels what is under way when it is shut down.
-        load = Load(server, "faults.chain", allowed=("UNAVAILABLE", "CANCELLED"))
+        load = Load(server, "faults.fan", allowed=("UNAVAILABLE", "CANCELLED"))
         with load:
             held = [server.infer_later("faults.keep", x=unique((1024,))) for _ in range(8)]
             assert journal.next() is not None

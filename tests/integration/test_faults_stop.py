@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import faults
 import harness
 from harness import END_S, eventually
 from load import SLACK_S, Footprint, Load, await_rest
@@ -36,15 +37,10 @@ apis:
     output: {left: left, features: features}
 """
 
-VARIANTS = {
-    "express": ["--worker-transport", "express"],
-    "grpc_two_loops": ["--worker-transport", "grpc", "--loops", "2"],
-}
 
-
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=faults.VARIANTS)
 def server(folder, request):
-    args = [*VARIANTS[request.param], "--http-address", "127.0.0.1:0"]
+    args = [*faults.VARIANTS[request.param], "--http-address", "127.0.0.1:0"]
     with harness.Server(SERVICE, folder=folder, args=args) as made:
         yield made
 

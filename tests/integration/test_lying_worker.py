@@ -12,7 +12,6 @@ import urllib.request
 import grpc
 import numpy as np
 import pytest
-from grpc_tools import protoc
 
 import harness
 from harness import MIB, eventually
@@ -63,16 +62,11 @@ def level(server, metric):
 @pytest.fixture(scope="module")
 def programs(module_folder):
     """A folder with the gateway, an honest worker and the liar."""
-    protocol = module_folder / "protocol"
-    protocol.mkdir()
-    assert protoc.main([
-        "protoc", f"--proto_path={harness.ROOT / 'proto'}", f"--python_out={protocol}",
-        str(harness.ROOT / "proto/tiffin/worker/v1/worker.proto")]) == 0
     for name in ("tiffin", "tiffin-worker-testing"):
         shutil.copy(harness.BIN / name, module_folder)
     liar = module_folder / "tiffin-worker-lying"
     script = harness.ROOT / "tests/integration/lying_worker.py"
-    liar.write_text(f'#!/bin/sh\nexec "{sys.executable}" -B "{script}" "{protocol}" "$@"\n')
+    liar.write_text(f'#!/bin/sh\nexec "{sys.executable}" -B "{script}" "$@"\n')
     liar.chmod(0o755)
     return module_folder
 

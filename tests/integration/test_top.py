@@ -67,8 +67,8 @@ class Tmux:
     def resize(self, columns, lines):
         self._run("resize-window", "-x", str(columns), "-y", str(lines))
 
-    def screen(self):
-        return self._run("capture-pane", "-p")
+    def screen(self, *options):
+        return self._run("capture-pane", "-p", *options)
 
     def ask(self, what):
         return self._run("display-message", "-p", f"#{{{what}}}").strip()
@@ -128,6 +128,18 @@ def test_a_live_table_that_leaves_the_terminal_as_it_was(server, load, tmux, qui
     assert "-icanon" not in [line.strip() for line in screen.splitlines()]
     assert "icanon" in [line.strip() for line in screen.splitlines()]
     assert "echo" in [line.strip() for line in screen.splitlines()]
+
+
+def test_a_server_that_goes_away_is_told_on_one_line_and_without_colours(tmux):
+    with harness.Server(SERVICE, args=["--http-address", "127.0.0.1:0"]) as own:
+        tmux.resize(60, 12)
+        tmux.type(f"NO_COLOR=1 {harness.TIFFIN} top {url(own)} --interval 0.3", "Enter")
+        tmux.await_text("SERVICE.API", "ready")
+        assert "\x1b" not in tmux.screen("-e")
+        own.kill()
+        lines = tmux.await_text("nobody answers").splitlines()
+    assert lines[0].startswith("nobody answers") and lines[0].endswith("..."), lines
+    assert lines[1] == "" and lines[2].startswith("tiffin "), lines
 
 
 def test_one_table_for_a_pipe_has_no_colours(server, load):

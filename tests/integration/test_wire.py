@@ -2,6 +2,8 @@
 answers are all right and prompt meanwhile, and afterwards memory and descriptors are back."""
 
 import contextlib
+import json
+import socket
 import threading
 
 import grpc
@@ -222,6 +224,45 @@ def test_answers_that_nobody_takes_have_a_budget_and_an_end(server, unharmed):
         eventually(taken_back, what="the end of answers that nobody takes")
     print(f"at most {most >> 20} MiB more")
     assert most < 320 * MIB
+
+
+def ask_for_much(server, taking):
+    """A connection that has asked for 8 MiB over HTTP, and takes no more of it than fits a small
+    buffer, or all of it."""
+    body = json.dumps({
+        "inputs": [{"name": "INPUT0", "datatype": "UINT8", "shape": [1], "data": [1]}],
+        "parameters": {"binary_data_output": True}})
+    host, port = server.http_address.split(":")
+    made = socket.socket()
+    if not taking:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.settimeout(harness.ANSWER_S)
+    made.connect((host, int(port)))
+    made.sendall(f"POST /v2/models/w.big/infer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    return made
+
+
+def test_answers_over_http_that_nobody_takes_have_a_budget_and_an_end(server, unharmed):
+    """30 of 8 MiB, of which 64 MiB may be there at the same time, for two seconds."""
+    before, most = harness.memory(server.pid), 0
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(ask_for_much(server, taking=False)) for _ in range(30)]
+        heads = []
+        for connection in waiting:
+            head = connection.recv(200)
+            heads.append((head.split()[1], b"retry-after: 1\r\n" in head))
+            most = max(most, harness.memory(server.pid) - before)
+        assert set(heads) == {(b"200", False), (b"503", True)}, heads
+        print(f"{heads.count((b'200', False))} answered, at most {most >> 20} MiB more")
+
+        def answers():
+            with ask_for_much(server, taking=True) as connection:
+                return connection.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+        eventually(answers, what="room again, though nobody has taken anything")
+    # The worker's and gRPC's copies too.
+    assert most < 192 * MIB
 
 
 def test_connections_that_do_not_speak_are_closed(server, unharmed):

@@ -22,14 +22,19 @@ Handler::Answer Refusal(InferCalls& calls, absl::Status status, RefusalOptions o
   };
 }
 
-Handler::Answer NotAllowed(InferCalls& calls, const Request& request, std::string_view allowed,
-                           std::optional<InferTarget> target) {
-  return Refusal(
-      calls,
-      absl::InvalidArgumentError(StrCat(BoundedUtf8(request.path(), kMaxQuoted), " is asked by ",
-                                        allowed, ", not by ",
-                                        BoundedUtf8(request.method, kMaxQuoted))),
-      {.http_status = 405, .fields = {{"allow", std::string(allowed)}}, .target = target});
+Handler::Answer ToOtherMethod(InferCalls& calls, const Request& request, std::string_view allowed,
+                              std::optional<InferTarget> target) {
+  std::vector<Field> allow = {{"allow", StrCat(allowed, ", OPTIONS")}};
+  if (request.method == "OPTIONS") {
+    return [allow = std::move(allow)](Exchange& exchange) {
+      exchange.Respond({.status = 200, .fields = allow, .body = "", .content_type = ""});
+    };
+  }
+  return Refusal(calls,
+                 absl::InvalidArgumentError(StrCat(BoundedUtf8(request.path(), kMaxQuoted),
+                                                   " is asked by ", allowed, ", not by ",
+                                                   BoundedUtf8(request.method, kMaxQuoted))),
+                 {.http_status = 405, .fields = std::move(allow), .target = target});
 }
 
 Handler::Answer NotAuthenticated(InferCalls& calls, absl::Status status, const Request& request) {

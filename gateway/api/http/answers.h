@@ -24,9 +24,10 @@ struct RefusalOptions {
 // Fails with x-request-id. `calls` outlives it.
 Handler::Answer Refusal(InferCalls& calls, absl::Status status, RefusalOptions options = {});
 
-// 405. `allowed` is the value of Allow.
-Handler::Answer NotAllowed(InferCalls& calls, const Request& request, std::string_view allowed,
-                           std::optional<InferTarget> target = {});
+// To a method that is not one of `allowed`, as "GET, HEAD". OPTIONS is told them; for any other it
+// is 405, with the same Allow.
+Handler::Answer ToOtherMethod(InferCalls& calls, const Request& request, std::string_view allowed,
+                              std::optional<InferTarget> target = {});
 
 // 401, with what the client has to send.
 Handler::Answer NotAuthenticated(InferCalls& calls, absl::Status status, const Request& request);

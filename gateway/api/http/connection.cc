@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "absl/time/time.h"
 #include "boost/asio/as_tuple.hpp"
@@ -137,6 +138,9 @@ awaitable<std::optional<Request>> Connection::ReadRequest() {
   const bool has_header = co_await ReadHeader();
   if (!has_header) co_return std::nullopt;
   std::optional<Request> request = HeadOf(parser_->get());
+  const bool is_well = co_await CheckHead(*request);
+  if (!is_well) co_return std::nullopt;
+  request->target = head_.target;
   unread_ = !parser_->is_done() && !rotation_.WantsBody(*request);
   if (unread_) co_return request;
   const bool has_body = co_await ReadBody();
@@ -159,38 +163,38 @@ awaitable<bool> Connection::ReadHeader() {
     co_await Refuse(413, StrCat("the body has more than ", limits_.max_body_bytes, " bytes"));
   } else if (IsMalformed(error) && error != beast::http::error::end_of_stream &&
              error != beast::http::error::partial_message) {
-    co_await Refuse(400, StrCat("this is not an HTTP/1 request: ", error.message()));
+    const bool is_other = error == beast::http::error::bad_version;
+    co_await Refuse(is_other ? 505 : 400,
+                    StrCat("this is not an HTTP/1 request: ", error.message()));
   }
   co_return false;
+}
+
+awaitable<bool> Connection::CheckHead(const Request& request) {
+  std::variant<Head, HeadError> head = ReadHead(request, version_);
+  if (const auto* error = std::get_if<HeadError>(&head)) {
+    co_await Refuse(error->status, error->message);
+    co_return false;
+  }
+  head_ = std::get<Head>(std::move(head));
+  co_return true;
 }
 
 awaitable<bool> Connection::ReadBody() {
   share_ = budgets_.bodies.Begin();
   if (parser_->is_done()) co_return true;
-  const auto field = parser_->get()[beast::http::field::content_encoding];
-  const auto coding = ParseContentCoding(std::string_view(field.data(), field.size()));
-  if (!coding.ok()) {
-    co_await Refuse(415, Message(coding.status()));
-    co_return false;
-  }
-  coding_ = *coding;
   if (!share_.Resize(parser_->content_length().value_or(0))) {
     co_await RefuseForSpace();
     co_return false;
   }
   stream_.expires_after(Chrono(limits_.body));
-  const auto expect = parser_->get()[beast::http::field::expect];
-  if (!expect.empty()) {
-    if (Lower(expect) != "100-continue") {
-      co_await Refuse(417, "the only expectation that can be met is 100-continue");
-      co_return false;
-    }
+  if (head_.expects_continue) {
     beast::http::response<beast::http::empty_body> go_on(beast::http::status::continue_, version_);
     const auto [error, size] = co_await beast::http::async_write(stream_, go_on, kAwait);
     if (error) co_return false;
   }
   const bool has_content = co_await ReadContent();
-  if (!has_content || coding_ == ContentCoding::kIdentity) co_return has_content;
+  if (!has_content || head_.coding == ContentCoding::kIdentity) co_return has_content;
   const bool is_decoded = co_await DecodeContent();
   co_return is_decoded;
 }
@@ -248,6 +252,7 @@ awaitable<void> Connection::Refuse(int status, std::string_view message) {
   Response response;
   response.status = status;
   if (status == 503) response.fields.push_back({"retry-after", "1"});
+  if (status == 415) response.fields.push_back({"accept-encoding", "gzip, deflate"});
   response.body = ErrorBody(message);
   parser_.reset();
   share_.Resize(0);
@@ -308,7 +313,9 @@ awaitable<bool> Connection::Write(Response response, bool keep_alive) {
   message.version(version_);
   message.result(static_cast<unsigned>(response.status));
   if (response.status == 499) message.reason("Client Closed Request");
-  message.set(http::field::content_type, response.content_type);
+  if (!response.content_type.empty()) {
+    message.set(http::field::content_type, response.content_type);
+  }
   for (const Field& field : response.fields) message.insert(field.name, field.value);
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());

@@ -16,8 +16,8 @@
 #include "boost/beast/http/string_body.hpp"
 #include "common/async/loop.h"
 #include "common/byte_budget.h"
-#include "gateway/api/http/content_coding.h"
 #include "gateway/api/http/handler.h"
+#include "gateway/api/http/head.h"
 #include "gateway/api/http/limits.h"
 #include "gateway/api/http/stream.h"
 
@@ -55,6 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // None: there is no whole request, and no connection any more.
   boost::asio::awaitable<std::optional<Request>> ReadRequest();
   boost::asio::awaitable<bool> ReadHeader();
+  // What the rules of HTTP refuse.
+  boost::asio::awaitable<bool> CheckHead(const Request& request);
   boost::asio::awaitable<bool> ReadBody();
   boost::asio::awaitable<bool> ReadContent();
   // In place of a body that is coded.
@@ -77,8 +79,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Limits limits_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
-  ByteBudget::Share share_;  // Of the body that is read.
-  ContentCoding coding_ = ContentCoding::kIdentity;
+  Head head_;
+  ByteBudget::Share share_;             // Of the body that is read.
   std::shared_ptr<Exchange> exchange_;  // Under way, on loop_.
   Loop* loop_ = nullptr;
   std::optional<Response> response_;   // Of exchange_.

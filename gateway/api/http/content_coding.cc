@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/str_split.h"
 #include "common/strings.h"
 #include "gateway/api/text.h"
 
 namespace tiffin::gateway::http {
 namespace {
 
+constexpr size_t kMaxQuoted = 200;
 constexpr size_t kPiece = 64 << 10;
 // zlib's largest window, and finding out by itself which of the two headers there is.
 constexpr int kWindowBits = 15 + 32;
@@ -30,11 +32,18 @@ absl::Status TooLarge(uint64_t limit) {
 }  // namespace
 
 absl::StatusOr<ContentCoding> ParseContentCoding(std::string_view field) {
-  const std::string coding = ToLower(Trim(field));
-  if (coding.empty() || coding == "identity") return ContentCoding::kIdentity;
-  if (coding == "gzip" || coding == "x-gzip" || coding == "deflate") return ContentCoding::kZlib;
+  int codings = 0;
+  bool is_known = true;
+  for (const absl::string_view part : absl::StrSplit(ToAbsl(field), ',')) {
+    const std::string coding = ToLower(Trim(ToStd(part)));
+    if (coding.empty() || coding == "identity") continue;
+    ++codings;
+    is_known = is_known && (coding == "gzip" || coding == "x-gzip" || coding == "deflate");
+  }
+  if (codings == 0) return ContentCoding::kIdentity;
+  if (codings == 1 && is_known) return ContentCoding::kZlib;
   return absl::UnimplementedError(StrCat("the body's Content-Encoding is '",
-                                         BoundedUtf8(coding, 200),
+                                         BoundedUtf8(Trim(field), kMaxQuoted),
                                          "'; send it as gzip, as deflate, or without"));
 }
 

@@ -12,7 +12,8 @@ namespace tiffin::gateway::http {
 // How a body may be coded: not at all, or by zlib (gzip, deflate).
 enum class ContentCoding { kIdentity, kZlib };
 
-// Of the field Content-Encoding, empty if there is none. UNIMPLEMENTED for any other.
+// Of the list Content-Encoding, empty if there is none: one coding, besides `identity`.
+// UNIMPLEMENTED for any other.
 absl::StatusOr<ContentCoding> ParseContentCoding(std::string_view field);
 
 // The bytes that `coded` stands for. INVALID_ARGUMENT if it is cut short, or something else;

@@ -141,7 +141,7 @@ std::optional<Handler::Answer> KserveRoutes::Take(const Caller* caller, Request&
     question->caller = caller;
     const bool is_get = route.method == "GET";
     if (is_get ? !IsGet(request) : request.method != route.method) {
-      return NotAllowed(calls_, request, is_get ? "GET, HEAD" : route.method);
+      return ToOtherMethod(calls_, request, is_get ? "GET, HEAD" : route.method);
     }
     if (route.answer == nullptr) return TakeInfer(request, *question);
     question->body = std::move(request.body);

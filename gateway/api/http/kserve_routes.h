@@ -20,7 +20,8 @@ namespace tiffin::gateway::http {
 
 // KServe v2 over HTTP, with Triton's binary data, statistics, configuration and index: every API
 // and every method of a runner as a model, checked and run by the code that serves them over gRPC.
-// Outlives its exchanges.
+// Owned by its Service, and outlives its exchanges. Take runs on HTTP's thread, the answers on the
+// loop's.
 class KserveRoutes {
  public:
   // What a request asks about.

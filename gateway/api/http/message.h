@@ -34,7 +34,7 @@ struct Response {
   int status = 200;
   std::vector<Field> fields;  // Besides those of the connection and of the body.
   std::string body;
-  std::string content_type = "application/json";
+  std::string content_type = "application/json";  // Empty: there is no body.
 };
 
 // What HTTP calls an error of ours: 400 for INVALID_ARGUMENT, 429 for RESOURCE_EXHAUSTED, ...

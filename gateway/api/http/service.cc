@@ -94,7 +94,7 @@ Handler::Answer Service::TakeFrom(const Caller* caller, Request request) {
   const std::string_view path = request.path();
   for (const GetRoute& get : kGetRoutes) {
     if (path != get.path) continue;
-    if (!IsGet(request)) return NotAllowed(calls_, request, "GET, HEAD");
+    if (!IsGet(request)) return ToOtherMethod(calls_, request, "GET, HEAD");
     if (get.path == security::kMetrics) {
       if (absl::Status allowed = CheckAccess(caller, security::kMetrics); !allowed.ok()) {
         return Refusal(calls_, std::move(allowed));
@@ -107,6 +107,7 @@ Handler::Answer Service::TakeFrom(const Caller* caller, Request request) {
     }
     return [this, &get](Exchange& exchange) { exchange.Respond((this->*get.answer)()); };
   }
+  if (path == "*") return ToOtherMethod(calls_, request, "GET, HEAD, POST");
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
     if (std::optional<Answer> answer = kserve_.Take(caller, request)) return *std::move(answer);
@@ -114,7 +115,7 @@ Handler::Answer Service::TakeFrom(const Caller* caller, Request request) {
                                                       "; there are ", RouteList())));
   }
   if (request.method != "POST") {
-    return NotAllowed(calls_, request, "POST", route->second.target);
+    return ToOtherMethod(calls_, request, "POST", route->second.target);
   }
   const auto& api = *std::get<const PlannedApi*>(route->second.target);
   if (absl::Status allowed = CheckAccess(caller, api.service); !allowed.ok()) {

@@ -25,7 +25,8 @@ namespace tiffin::gateway::http {
 //   GET /openapi.json        describes all of it
 //   POST /<service>/<api>    runs the API
 //   /v2...                   KServe v2, see KserveRoutes
-// Outlives its exchanges.
+// Owned by its loop, and outlives its exchanges. Take and WantsBody run on HTTP's thread, the
+// answers on the loop's.
 class Service : public Handler {
  public:
   // INVALID_ARGUMENT if names of the services clash. `serving`, whose services are known by now,

@@ -1,9 +1,11 @@
 #include "common/log/log.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -112,7 +114,7 @@ TEST(LogTest, NobodyCanBeginALineOfHisOwn) {
   const std::string evil = "x\n2026-01-01T00:00:00.000Z info forged\x1B[2J\x01y";
   const auto text = Written({}, [&](Log&) { Write(Level::kInfo, "e", evil); });
   ASSERT_THAT(text, SizeIs(1));
-  EXPECT_THAT(text[0], HasSubstr("x\\n2026-01-01T00:00:00.000Z info forged?[2J?y"));
+  EXPECT_THAT(text[0], HasSubstr("x\\n2026-01-01T00:00:00.000Z info forged\\x1b[2J\\x01y"));
   const auto lines = Written({.format = Format::kJson}, [&](Log&) {
     Write(Level::kInfo, "e", evil, {{"k", 1}});
   });
@@ -213,6 +215,47 @@ TEST(LogTest, AFileIsAppendedToWhereItStands) {
   std::stringstream text;
   text << stream.rdbuf();
   EXPECT_THAT(text.str(), AllOf(::testing::StartsWith("before\n"), HasSubstr("info after\n")));
+}
+
+TEST(LogTest, AfterAFullDiskTheNextLineIsWhole) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/log";
+  const UniqueFd file(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  // As a full disk does: what still fits is written, and the rest is an error.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit full = before;
+  full.rlim_cur = 1000;
+  const auto ignored = signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  constexpr uint64_t kLines = 20;
+  {
+    Log log({.format = Format::kJson, .descriptor = file.get()});
+    for (uint64_t i = 0; i < kLines; ++i) Write(Level::kInfo, "much", std::string(100, 'x'));
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    while (log.lost() == 0 && absl::Now() < give_up) std::this_thread::yield();
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    Write(Level::kInfo, "last", "there is room again");
+  }
+  signal(SIGXFSZ, ignored);
+  std::ifstream stream(path);
+  uint64_t seen = 0;
+  uint64_t lost = 0;
+  uint64_t cut = 0;
+  json last;
+  for (std::string line; std::getline(stream, line);) {
+    const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (record.is_discarded()) {
+      ++cut;
+      continue;
+    }
+    if (record["event"] == "much") ++seen;
+    if (record["event"] == "log_lines_lost") lost += record["lost"].get<uint64_t>();
+    last = record;
+  }
+  EXPECT_EQ(cut, 1U);
+  EXPECT_EQ(seen + lost, kLines) << "each line was written, or counted";
+  EXPECT_EQ(last["event"], "last");
 }
 
 TEST(LogTest, AReaderThatIsGoneHarmsNobody) {

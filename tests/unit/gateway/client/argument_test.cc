@@ -45,6 +45,9 @@ TEST(ArgumentTest, TwoAtSignsAreOneOfAValue) {
 TEST(ArgumentTest, WhatCanNotBeReadIsNamed) {
   EXPECT_THAT(ReadArgument("image=@/no/such").status().ToString(),
               HasSubstr("can't read '/no/such': No such file or directory"));
+  // It can be opened, but nothing is at its start.
+  EXPECT_THAT(ReadArgument("@/proc/self/mem").status().ToString(),
+              HasSubstr("can't read '/proc/self/mem' to its end"));
   EXPECT_THAT(ReadArgument("@/tmp").status().ToString(), HasSubstr("'/tmp' is a folder"));
 }
 

@@ -7,6 +7,8 @@
 
 #include <ctime>
 #include <fstream>
+#include <sstream>
+#include <string>
 
 #include "common/strings.h"
 #include "common/unique_fd.h"
@@ -46,6 +48,19 @@ TEST(ProcessUsageTest, ThereIsNothingOfAProcessThatEndsWhileItIsRead) {
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
 
   EXPECT_FALSE(ParseProcessUsage(stat).has_value());
+}
+
+TEST(ProcessUsageTest, ThereIsNothingOfWhatIsCutShort) {
+  const std::string whole =
+      "7 (a b) S 1 2 3 4 5 6 7 8 9 10 100 50 13 14 15 16 3 18 19 18446744073709 2 0 0";
+  std::istringstream stat(whole);
+  const auto usage = ParseProcessUsage(stat);
+  ASSERT_TRUE(usage.has_value());
+  EXPECT_EQ(usage->threads, 3U);
+  for (const size_t size : {whole.size() - 6, size_t{30}, size_t{9}}) {
+    std::istringstream cut(whole.substr(0, size));
+    EXPECT_FALSE(ParseProcessUsage(cut).has_value()) << whole.substr(0, size);
+  }
 }
 
 TEST(ProcessUsageTest, CountsOpenDescriptors) {

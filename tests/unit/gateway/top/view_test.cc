@@ -86,6 +86,19 @@ TEST(ToTextTest, ShowsTheThreeTables) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(ToTextTest, TimesHaveThreeDigits) {
+  View view;
+  for (const double seconds : {4e-6, 999.4e-6, 999.6e-6, 0.0123, 0.99949, 0.9996, 12.34, 1234.0}) {
+    view.apis.push_back({.name = "a", .p50 = seconds});
+  }
+  const std::string text = ToText(view, 0, Colour::kPlain);
+  for (const char* time :
+       {" 4us", " 999us", " 1ms", " 12.3ms", " 999ms", " 1s", " 12.3s", " 1234s"}) {
+    EXPECT_THAT(text, HasSubstr(time));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("e+")));
+}
+
 TEST(ToTextTest, WhatDidNotHappenIsADash) {
   EXPECT_THAT(ToText(TwoSecondsOf(""), 0, Colour::kPlain), Not(HasSubstr("nan")));
 }

@@ -330,10 +330,10 @@ TEST_F(KserveRoutesTest, WhatIsNotSupportedSaysSo) {
 TEST_F(KserveRoutesTest, OtherMethodsAreNotAllowed) {
   Ask("GET", "/v2/models/demo.see/infer");
   EXPECT_EQ(response_->status, 405);
-  EXPECT_EQ(FieldOf("allow"), "POST");
+  EXPECT_EQ(FieldOf("allow"), "POST, OPTIONS");
   Ask("DELETE", "/v2/models/demo.see");
   EXPECT_EQ(response_->status, 405);
-  EXPECT_EQ(FieldOf("allow"), "GET, HEAD");
+  EXPECT_EQ(FieldOf("allow"), "GET, HEAD, OPTIONS");
 }
 
 }  // namespace

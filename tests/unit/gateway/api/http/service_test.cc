@@ -150,10 +150,10 @@ TEST_F(HttpServiceTest, WhatIsNotThereIsNotFound) {
 TEST_F(HttpServiceTest, OtherMethodsAreNotAllowed) {
   Get("/demo/see");
   EXPECT_EQ(response_->status, 405);
-  EXPECT_EQ(FieldOf("allow"), "POST");
+  EXPECT_EQ(FieldOf("allow"), "POST, OPTIONS");
   Post("/readyz", "text/plain", "");
   EXPECT_EQ(response_->status, 405);
-  EXPECT_EQ(FieldOf("allow"), "GET, HEAD");
+  EXPECT_EQ(FieldOf("allow"), "GET, HEAD, OPTIONS");
 }
 
 TEST_F(HttpServiceTest, OtherContentTypesAreNotSupported) {

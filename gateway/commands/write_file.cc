@@ -1,4 +1,4 @@
-#include "gateway/commands/text_file.h"
+#include "gateway/commands/write_file.h"
 
 #include <fstream>
 #include <system_error>
@@ -7,11 +7,11 @@
 
 namespace tiffin::gateway {
 
-absl::Status WriteTextFile(const std::filesystem::path& path, std::string_view text) {
+absl::Status WriteFile(const std::filesystem::path& path, std::string_view content) {
   std::error_code ignored;  // The write tells.
   std::filesystem::create_directories(path.parent_path(), ignored);
   std::ofstream out(path);
-  out << text;
+  out << content;
   if (!out.flush()) {
     return absl::FailedPreconditionError(
         StrCat("can't write ", path.native(), "; name a folder that you may write to"));

@@ -8,6 +8,6 @@
 namespace tiffin::gateway {
 
 // Writes a file that a command was asked for, and the folders that it lies in. The error names it.
-absl::Status WriteTextFile(const std::filesystem::path& path, std::string_view text);
+absl::Status WriteFile(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace tiffin::gateway
