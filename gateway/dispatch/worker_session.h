@@ -77,6 +77,7 @@ class WorkerSession {
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
+  const std::string& path() const { return path_; }
   metrics::ReplicaMetrics& metrics() const { return metrics_; }
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs and the place are kept until the call has ended at the worker, and the place no longer
