@@ -71,8 +71,10 @@ class ServerCore {
   void OnWorkerExited(size_t runner, const Process::Ending& ending);
   void OnAttached(size_t runner, const std::string& path, bool fits);
   void OnHung(size_t runner, const std::string& path, const absl::Status& why);
-  void OnLoopComplete(size_t loop, bool complete);
-  absl::Status Plan();
+  // `complete`: by runner.
+  void OnLoopChanged(size_t loop, std::vector<bool> complete);
+  // Every loop has a session with each of its workers.
+  bool Complete(size_t runner) const;
   void OnBound(absl::Status bound);
   // Opens the ports; returns the address of gRPC's.
   absl::StatusOr<std::string> OpenPorts();
@@ -86,7 +88,7 @@ class ServerCore {
   std::vector<std::unique_ptr<ServingLoop>> serving_;  // By loop.
 
   // Of the first loop's thread.
-  std::vector<bool> complete_;  // By loop.
+  std::vector<std::vector<bool>> complete_;  // By loop, then by runner.
   bool planned_ = false;
   Loop::Timer patience_;
   size_t bound_loops_ = 0;

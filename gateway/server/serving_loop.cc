@@ -15,19 +15,6 @@ constexpr absl::Duration kLate = absl::Milliseconds(500);
 
 }  // namespace
 
-SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts)
-    : options(std::move(served)),
-      metrics(counts),
-      readiness(options.runners, loops),
-      memory(shm::LimitByCgroup(options.segment_limit)) {
-  for (const RunnerSetup& setup : options.runners) {
-    shared_runners.push_back(
-        std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic(),
-                                       metrics.Runner({setup.service, setup.runner}, setup.replicas,
-                                                      setup.queue_max + setup.replicas)));
-  }
-}
-
 ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServing& shared,
                          Events events)
     : loop_(loop),
@@ -84,11 +71,10 @@ void ServingLoop::OnPoolChange(size_t runner) {
   events_.changed(shared_.readiness.Set(index_, runner, pools_[runner]->ready()));
 }
 
-bool ServingLoop::complete(size_t runner) const { return pools_[runner]->all_ready(); }
-
-bool ServingLoop::complete() const {
-  return std::all_of(pools_.begin(), pools_.end(),
-                     [](const auto& pool) { return pool->all_ready(); });
+std::vector<bool> ServingLoop::complete() const {
+  std::vector<bool> complete;
+  for (const auto& pool : pools_) complete.push_back(pool->all_ready());
+  return complete;
 }
 
 const WorkerDescription& ServingLoop::description(size_t runner) const {
@@ -109,7 +95,8 @@ absl::Status ServingLoop::Bind() {
                      RunnerTarget::Create(entry, *Find(entry.service, entry.runner)));
     targets_.emplace(&entry, std::move(target));
   }
-  ASSIGN_OR_RETURN(api_, Api::Create(*this, shared_.options.client_memory, loop_.clock()));
+  ASSIGN_OR_RETURN(
+      api_, Api::Create(*this, *shared_.descriptors, shared_.options.client_memory, loop_.clock()));
   ASSIGN_OR_RETURN(http_, http::Service::Create(*this, loop_.clock()));
   return absl::OkStatus();
 }
