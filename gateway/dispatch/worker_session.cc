@@ -42,7 +42,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
       path_(path),
       events_(std::move(events)),
       id_(RandomId()),
-      oom_kills_(parts.oom_kills()),
+      oom_kills_(parts.oom_kills.now()),
       last_sign_of_life_(parts.loop.now()),
       self_(std::make_shared<WorkerSession*>(this)),
       stream_(
@@ -226,6 +226,7 @@ void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
       OnHello(frame.hello());
     } else if (frame.has_state()) {
       metrics_.queued.Set(frame.state().queued());
+      oom_kills_ = std::max(oom_kills_, parts_.oom_kills.before());
     } else if (express_) {
       // Its order among those on the socket would be lost.
       Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case(),
@@ -395,7 +396,6 @@ void WorkerSession::CheckSilence(absl::Time scheduled) {
     Lose(absl::DeadlineExceededError("the worker has been silent for 2 s"));
     return;
   }
-  oom_kills_ = parts_.oom_kills();
   const absl::Time next = now + session::kStateInterval;
   silence_timer_ = parts_.loop.At(next, [this, next] { CheckSilence(next); });
 }
@@ -452,7 +452,7 @@ std::string WorkerSession::OwnDoing() const {
   const uint32_t fault = page_.has_value() ? page_->fault() : 0;
   if (fault == session::ExecutingPage::kExited) return "exit()";
   if (fault != 0) return StrCat("signal ", fault);
-  return parts_.oom_kills() > oom_kills_ ? "lack of memory" : "";
+  return parts_.oom_kills.now() > oom_kills_ ? "lack of memory" : "";
 }
 
 absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {

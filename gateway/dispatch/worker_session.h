@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/interruption.h"
+#include "gateway/dispatch/oom_kills.h"
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
@@ -37,9 +37,8 @@ struct DispatchParts {
   Watcher& watcher;
   SegmentNames& names;
   GatewayMemory& memory;
+  OomKills& oom_kills;
   WorkerTransport transport = WorkerTransport::kExpress;
-  // How many processes of the cgroup were killed for lack of memory.
-  std::function<uint64_t()> oom_kills = [] { return uint64_t{0}; };
 };
 
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
@@ -161,7 +160,7 @@ class WorkerSession {
   bool buried_ = false;  // No call of a lost session will begin to execute any more.
   std::optional<shm::ForeignSegment> page_segment_;
   std::optional<session::ExecutingPageView> page_;  // Of page_segment_. None until it has come.
-  uint64_t oom_kills_;                              // That the cgroup had counted a moment ago.
+  uint64_t oom_kills_;  // Counted before the worker's last State, which no killed one sends.
 
   // By the worker's index.
   WorkerSegments segments_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/cgroup.h"
 #include "common/status_macros.h"
 
 namespace tiffin::gateway {
@@ -27,8 +26,8 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
              .watcher = watcher,
              .names = names_,
              .memory = memory_,
-             .transport = shared.options.worker_transport,
-             .oom_kills = [] { return CgroupOomKills(CgroupPaths()); }} {
+             .oom_kills = shared.oom_kills,
+             .transport = shared.options.worker_transport} {
   for (size_t i = 0; i < shared.options.runners.size(); ++i) pools_.push_back(MakePool(i));
   names_.Listen([this](uint64_t id) {
     for (const auto& pool : pools_) pool->ForgetSegment(id);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/cgroup.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
 
@@ -11,7 +12,9 @@ SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metri
     : options(std::move(served)),
       metrics(counts),
       readiness(options.runners, loops),
-      memory(shm::LimitByCgroup(options.segment_limit)) {
+      memory(shm::LimitByCgroup(options.segment_limit)),
+      oom_kills([counted = CgroupOomKills(CgroupPaths())] { return counted.Read(); },
+                Clock::Monotonic()) {
   for (const RunnerSetup& setup : options.runners) {
     shared_runners.push_back(
         std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic(),

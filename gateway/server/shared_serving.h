@@ -8,6 +8,7 @@
 #include "common/shm/segment_budget.h"
 #include "gateway/api/statistics.h"
 #include "gateway/api/typed/descriptors.h"
+#include "gateway/dispatch/oom_kills.h"
 #include "gateway/dispatch/shared_runner.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/server/options.h"
@@ -31,6 +32,7 @@ struct SharedServing {
   std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
   Readiness readiness;
   shm::SegmentBudget memory;  // What all loops may have in segments.
+  OomKills oom_kills;
   // Since the graphs are planned.
   std::unique_ptr<const ServingPlan> plan;
   std::unique_ptr<const typed::Descriptors> descriptors;

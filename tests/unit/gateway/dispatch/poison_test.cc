@@ -1,4 +1,3 @@
-#include <atomic>
 #include <csignal>
 #include <deque>
 #include <memory>
@@ -18,6 +17,7 @@ namespace tiffin::gateway {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using worker::BytesSignature;
 using Trial = session::ExecutingPage::Trial;
 
@@ -38,9 +38,8 @@ class PoisonTest : public DispatchTest {
     std::vector<session::ExecutingPage::Listing> listings;
   };
 
-  explicit PoisonTest(Signature signature = BytesSignature()) : DispatchTest(std::move(signature)) {
-    parts_.oom_kills = [this] { return oom_kills_.load(); };
-  }
+  explicit PoisonTest(Signature signature = BytesSignature())
+      : DispatchTest(std::move(signature)) {}
   ~PoisonTest() override { ClosePool(); }
 
   // Replica `index` is ready, and the gateway has its page.
@@ -81,7 +80,6 @@ class PoisonTest : public DispatchTest {
   }
 
   std::deque<Life> lives_;
-  std::atomic<uint64_t> oom_kills_ = 0;
 
  private:
   // By a call whose result lies in a segment, which is announced after the page.
@@ -270,10 +268,32 @@ TEST_P(PoisonTest, LackOfMemoryIsItsOwnDoing) {
     Life& life = AddLife(0);
     Outcome& large = Start("large");
     Execute(life);
-    ++oom_kills_;
+    ++oom_kill_count_;
+    Tick(absl::Milliseconds(1500));  // To give gigabytes back takes the kernel long.
     Die(0, life);
     EXPECT_THAT(AwaitStatus(large).message(), HasSubstr(i == 0 ? "lack of memory" : "twice"));
   }
+}
+
+TEST_P(PoisonTest, WhoLivedOnAfterAKillForLackOfMemoryIsNotBlamedForIt) {
+  MakePool(1, 10);
+  Life& life = AddLife(0);
+  Outcome& innocent = Start("innocent");
+  Execute(life);
+  ++oom_kill_count_;  // Of somebody else.
+  for (const uint32_t queued : {11U, 12U}) {
+    Tick(OomKills::kMoment);
+    worker::v1::Frame state;
+    state.mutable_state()->set_queued(queued);
+    life.worker->Send(state);
+    ASSERT_TRUE(
+        loop_.Await([&] { return runner_metrics_->replicas[0]->queued.value() == queued; }));
+  }
+
+  Die(0, life);
+
+  EXPECT_THAT(AwaitStatus(innocent).message(), Not(HasSubstr("lack of memory")));
+  EXPECT_TRUE(loop_.Do([&] { return shared_->quarantine.empty(); }));
 }
 
 class PoisonOnceOnlyTest : public PoisonTest {
