@@ -15,6 +15,12 @@ bool WasRun(const absl::Status& status) {
          !absl::IsCancelled(status);
 }
 
+absl::Status QuarantinedError() {
+  return absl::InvalidArgumentError(
+      StrCat("this input has ended the model's worker twice and is not run again for ",
+             absl::FormatDuration(Quarantine::kKept), "; other inputs are"));
+}
+
 // Whole milliseconds: what is more exact would only seem so.
 std::string InWords(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
@@ -107,6 +113,7 @@ class RunnerPool::PooledCall : public PendingCall {
     }
     const bool was_trial = pool_.trial_ == this;
     if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
+    if (IsQuarantined(result.status())) result = QuarantinedError();
     if (MayRunAgain(result.status())) {
       if (was_trial) pool_.trial_ = nullptr;
       ++runs_again_;
@@ -125,6 +132,12 @@ class RunnerPool::PooledCall : public PendingCall {
     End(std::move(result));
   }
 
+  // By what it has just done, for the second time.
+  bool IsQuarantined(const absl::Status& status) const {
+    return InterruptionOf(status) == Interruption::kSuspect &&
+           pool_.shared_.quarantine.Judge(content()) == Quarantine::Verdict::kQuarantined;
+  }
+
   // Counts an attempt where that is one.
   bool MayRunAgain(const absl::Status& status) {
     if (!absl::IsUnavailable(status)) return false;
@@ -135,10 +148,6 @@ class RunnerPool::PooledCall : public PendingCall {
         if (call_.signature->retry_safe) return true;
         break;
       case Interruption::kSuspect:
-        // Then it is told why it is not run again.
-        if (pool_.shared_.quarantine.Judge(content()) == Quarantine::Verdict::kQuarantined)
-          return true;
-        break;
       case Interruption::kMayHaveRun:
       case Interruption::kNone:
         break;
@@ -229,9 +238,7 @@ void RunnerPool::Dispatch(PooledCall& call) {
   const Quarantine::Verdict verdict =
       quarantine.empty() ? Quarantine::Verdict::kClear : quarantine.Judge(call.content());
   if (verdict == Quarantine::Verdict::kQuarantined) {
-    call.EndLater(absl::InvalidArgumentError(
-        StrCat("this input has ended the model's worker twice and is not run again for ",
-               absl::FormatDuration(Quarantine::kKept), "; other inputs are")));
+    call.EndLater(QuarantinedError());
   } else if (const std::optional<size_t> replica = LeastLoaded(); replica.has_value()) {
     const bool suspect = verdict == Quarantine::Verdict::kSuspect;
     if (suspect && trial_ != nullptr) {

@@ -112,6 +112,7 @@ TEST_P(PoisonTest, ASuspectIsRunAgainAloneAndThenQuarantined) {
 
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(status.message(), HasSubstr("has ended the model's worker twice"));
+  EXPECT_EQ(runner_metrics_->retries.value(), 1) << "what is refused is not run again";
   AddLife(0);
   EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(Start("poison"))));
 }
