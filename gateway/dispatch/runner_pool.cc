@@ -241,11 +241,12 @@ void RunnerPool::Dispatch(PooledCall& call) {
     call.EndLater(QuarantinedError());
   } else if (const std::optional<size_t> replica = LeastLoaded(); replica.has_value()) {
     const bool suspect = verdict == Quarantine::Verdict::kSuspect;
-    if (suspect && trial_ != nullptr) {
+    if (suspect && !TakeTrialTurn()) {
       call.WaitIn(suspects_);
     } else {
       call.SendTo(*replica, *replicas_[*replica]->session(),
                   suspect ? WorkerSession::Company::kTrial : WorkerSession::Company::kShared);
+      if (suspect && trial_ == nullptr) EndTrial();  // It could not be sent.
     }
   } else if (coming_back()) {
     call.WaitIn(waiting_);
@@ -265,19 +266,43 @@ void RunnerPool::OnSuspect(const CallContent& content, const WorkerDeath& death)
              {{"runner", options_.name}, {"cause", death.cause}, {"bytes", content.size()}});
 }
 
+bool RunnerPool::TakeTrialTurn() {
+  if (trial_ != nullptr || awaits_turn_) return false;
+  trial_turn_.reset();
+  auto turn = shared_.trial_turn.Take([this, &loop = parts_.loop, alive = alive_] {
+    loop.Post([this, alive] {
+      if (!*alive) return;
+      awaits_turn_ = false;
+      TryNextSuspect();
+    });
+  });
+  awaits_turn_ = !turn.has_value();
+  if (turn.has_value()) trial_turn_.emplace(*std::move(turn));
+  return !awaits_turn_;
+}
+
 void RunnerPool::EndTrial() {
   trial_ = nullptr;
-  if (suspects_.empty()) return;
-  // Later: who ended may be on its way out.
+  trial_turn_.reset();
+  TryNextSuspectLater();
+}
+
+// Who ended may be on its way out.
+void RunnerPool::TryNextSuspectLater() {
+  if (suspects_.empty() || awaits_turn_) return;
   parts_.loop.Defer([this, alive = alive_] {
-    if (!*alive || trial_ != nullptr || suspects_.empty()) return;
-    PooledCall& next = *suspects_.front();
-    suspects_.pop_front();
-    next.LeaveList();
-    Dispatch(next);
-    // One that is no trial any more leaves the others waiting for none.
-    if (trial_ == nullptr) EndTrial();
+    if (*alive) TryNextSuspect();
   });
+}
+
+void RunnerPool::TryNextSuspect() {
+  if (trial_ != nullptr || suspects_.empty() || awaits_turn_) return;
+  PooledCall& next = *suspects_.front();
+  suspects_.pop_front();
+  next.LeaveList();
+  Dispatch(next);
+  // One that is no trial any more leaves the others waiting for none.
+  if (trial_ == nullptr) TryNextSuspectLater();
 }
 
 std::optional<size_t> RunnerPool::LeastLoaded() const {

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -181,6 +182,31 @@ TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
   back.worker->Send(InlineResult(last.call(), "done"));
   EXPECT_EQ(Await(one).value_or(""), "done");
   EXPECT_EQ(Await(another).value_or(""), "done");
+}
+
+// What the pool of another loop has: only the turn is shared, so this stands for it.
+TEST_P(PoisonTest, ASuspectWaitsForTheTrialOfAnotherLoop) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& suspect = Start("suspect", {.retries = 1});
+  Execute(first);
+  std::optional<TrialTurn::Held> others = shared_->trial_turn.Take([] {});
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+  Outcome& fresh = Start("fresh");
+  const worker::v1::Execute next = Execute(second);
+  EXPECT_EQ(next.inputs(0).inline_bytes(), "fresh");
+  second.worker->Send(InlineResult(next.call(), "done"));
+  EXPECT_EQ(Await(fresh).value_or(""), "done");
+
+  others.reset();
+
+  const worker::v1::Execute trial = Execute(second);
+  EXPECT_TRUE(trial.alone());
+  EXPECT_FALSE(shared_->trial_turn.Take([] {}).has_value());
+  second.worker->Send(InlineResult(trial.call(), "done"));
+  EXPECT_EQ(Await(suspect).value_or(""), "done");
+  EXPECT_TRUE(loop_.Await([&] { return shared_->trial_turn.Take([] {}).has_value(); }));
 }
 
 TEST_P(PoisonTest, WhatWaitedIsRunAgainFreely) {
