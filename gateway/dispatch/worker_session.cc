@@ -17,6 +17,8 @@ constexpr absl::Duration kReleaseDelay = absl::Milliseconds(5);
 constexpr uint64_t kReleaseBytes = uint64_t{1} << 20;
 // Of one session. An honest worker's are of 4 MiB at least, and most of 64.
 constexpr size_t kMaxSegments = 1024;
+// What gRPC has yet to hand over of a dead worker's stream takes a moment: its end comes after it.
+constexpr absl::Duration kEndingTime = absl::Milliseconds(500);
 // A watchdog that itself ran this late judges nobody.
 constexpr absl::Duration kLate = absl::Milliseconds(500);
 
@@ -77,13 +79,14 @@ void WorkerSession::OpenSocket(const std::string& path) {
     events.frames = [this](worker::v1::Frames& frames) { OnSocketFrames(frames); };
   }
   events.closed = [this](const absl::Status& status) {
-    const bool at_end = absl::IsUnavailable(status);
-    Lose(at_end ? absl::UnavailableError("it closed the session") : status);
+    if (!absl::IsUnavailable(status)) {
+      Lose(status);
+      return;
+    }
     // A worker keeps its end open as long as a call of the session executes, a dead one does not.
-    if (!at_end) return;
-    Bury();
+    End(absl::UnavailableError("it closed the session"));
     parts_.loop.Defer([self = self_] {
-      if (*self == nullptr) return;
+      if (*self == nullptr || (*self)->state_ != State::kLost) return;
       auto buried = std::move((*self)->events_.buried);  // It may destroy the session.
       buried();
     });
@@ -263,7 +266,7 @@ void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
 
 void WorkerSession::OnStreamEnded(absl::Status status) {
   ReceiveAll();
-  Lose(std::move(status));
+  Lose(state_ == State::kEnding ? absl::UnavailableError("its process ended") : std::move(status));
 }
 
 void WorkerSession::ReceiveAll() {
@@ -405,6 +408,7 @@ void WorkerSession::Lose(absl::Status status) {
   state_ = State::kLost;
   if (status.ok()) status = absl::UnavailableError("the worker ended the session");
   silence_timer_.Cancel();
+  ending_timer_.Cancel();
   release_timer_.Cancel();
   releases_.clear();
   stream_.Cancel();
@@ -412,6 +416,7 @@ void WorkerSession::Lose(absl::Status status) {
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead.
   for (auto& [id, record] : calls_) {
+    if (buried_) break;
     for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }
   parked_.clear();
@@ -461,7 +466,8 @@ absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool ow
     const bool executed = !page_.has_value() || page_->Lists({.session = id_, .call = id});
     Interruption& how = interruptions[id];
     if (!executed) {
-      how = own_doing || buried_ ? Interruption::kNeverRan : Interruption::kMayHaveRun;
+      const bool known = (own_doing || buried_) && (express_ || record.signature->retry_safe);
+      how = known ? Interruption::kNeverRan : Interruption::kMayHaveRun;
     } else {
       how = own_doing && page_.has_value() ? Interruption::kSuspect : Interruption::kMayHaveRun;
     }
@@ -481,10 +487,22 @@ void WorkerSession::Bury() {
   held_until_dead_.clear();
 }
 
+void WorkerSession::End(absl::Status status) {
+  Bury();
+  if (state_ == State::kEnding) return;
+  if (express_ || state_ != State::kReady) {
+    Lose(std::move(status));
+    return;
+  }
+  state_ = State::kEnding;
+  stream_.writer().Close();  // Who writes to a dead peer may lose what it had sent.
+  ending_timer_ = parts_.loop.At(parts_.loop.now() + kEndingTime,
+                                 [this, status = std::move(status)] { Lose(status); });
+}
+
 void WorkerSession::ProcessDied() {
   ReceiveAll();
-  Lose(absl::UnavailableError("its process ended"));
-  Bury();
+  End(absl::UnavailableError("its process ended"));
 }
 
 }  // namespace tiffin::gateway

@@ -44,9 +44,12 @@ struct DispatchParts {
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
 // its tensors.
 //
-//   connecting -> ready        Hello came; the owner is told
-//   connecting, ready -> lost  the stream ended, or two seconds of silence: every call fails with
-//                              UNAVAILABLE, the owner is told, and nothing is sent any more
+//   connecting -> ready         Hello came; the owner is told
+//   ready -> ending             the worker is dead, and gRPC, which carries the calls, has yet to
+//                               hand over what it sent before; nothing is sent any more
+//   connecting, ready, ending -> lost
+//                               the stream ended, or two seconds of silence: every call fails with
+//                               UNAVAILABLE, and the owner is told
 //
 // A lost one keeps what a worker that still lives may be reading, until nothing of it is read any
 // more. Owned by a Replica; on the loop's thread. A destroyed session fails nothing: the owner has
@@ -96,7 +99,7 @@ class WorkerSession {
   bool holds() const { return !held_until_dead_.empty(); }
 
  private:
-  enum class State { kConnecting, kReady, kLost };
+  enum class State { kConnecting, kReady, kEnding, kLost };
 
   struct Record {
     const std::string* method = nullptr;
@@ -136,6 +139,8 @@ class WorkerSession {
                          worker::v1::Tensor& tensor);
   void Announce(const SegmentName& segment);
   void CheckSilence(absl::Time scheduled);
+  // The worker is dead, or reads nothing of this session any more.
+  void End(absl::Status status);
   void Lose(absl::Status status);
   // Nothing of this session is read any more: what its calls were given is let go.
   void Bury();
@@ -180,6 +185,7 @@ class WorkerSession {
   std::vector<Delivery> deliveries_;
   absl::Time last_sign_of_life_;
   Loop::Timer silence_timer_;
+  Loop::Timer ending_timer_;
   // What leases and deferred tasks find of this: null after destruction. Shared with them.
   std::shared_ptr<WorkerSession*> self_;
   AttachStream stream_;

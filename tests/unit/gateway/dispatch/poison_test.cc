@@ -347,6 +347,25 @@ TEST_P(PoisonOnceOnlyTest, WhatMayHaveRunBesideATrialIsNotRunTwice) {
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(beside)));
 }
 
+// On the stream what was sent may be lost with the worker, so that one whose result is missing
+// may have executed, on whatever list it was.
+TEST_P(PoisonOnceOnlyTest, WhatMayHaveBeenAnsweredIsNotRunTwice) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& call = Start("once");
+  Next(first);
+  Die(0, first);
+  if (GetParam() == WorkerTransport::kGrpc) {
+    EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+    return;
+  }
+  Life& second = AddLife(0);
+
+  second.worker->Send(InlineResult(Execute(second).call(), "done"));
+
+  EXPECT_EQ(Await(call).value_or(""), "done");
+}
+
 INSTANTIATE_TEST_SUITE_P(Carriers, PoisonTest, kTransports, TransportName);
 INSTANTIATE_TEST_SUITE_P(Carriers, PoisonOnceOnlyTest, kTransports, TransportName);
 

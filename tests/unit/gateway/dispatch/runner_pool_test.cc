@@ -416,6 +416,7 @@ TEST_P(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
     pool_->replica(0).OnExited(/*comes_back=*/true);
     pool_->replica(0).OnListening(path);
   });
+  worker.EndStream(absl::UnavailableError("killed"));
 
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(once)));
   // At once, as if the loss before were none of its own.
