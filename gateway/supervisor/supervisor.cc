@@ -181,7 +181,7 @@ void Supervisor::MarkServed(const std::string& path) {
 
 bool Supervisor::Replace(const std::string& path) {
   Worker* const worker = FindLife(path);
-  if (worker == nullptr || std::exchange(worker->replaced, true)) return false;
+  if (stopping_ || worker == nullptr || std::exchange(worker->replaced, true)) return false;
   worker->process->Signal(SIGKILL);
   return true;
 }

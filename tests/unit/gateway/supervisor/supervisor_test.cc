@@ -273,6 +273,16 @@ TEST_F(SupervisorTest, StopKillsWhatIgnoresItAfterTheGrace) {
   EXPECT_EQ(Exits().front().text, "signal 9 (Killed)");
 }
 
+TEST_F(SupervisorTest, WhoIsBeingStoppedIsNotReplaced) {
+  StartScript(std::string("trap '' TERM; ") + kMakeSockets + kServe);
+  ASSERT_TRUE(AwaitListening(1));
+
+  loop_.Do([&] {
+    supervisor_->Stop(absl::Seconds(5), [] {});
+    EXPECT_FALSE(supervisor_->Replace(observer_.paths.front()));
+  });
+}
+
 TEST_F(SupervisorTest, StopStartsNobodyAgain) {
   StartScript("exit 1");
   ASSERT_TRUE(AwaitExits(1));
