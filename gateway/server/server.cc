@@ -90,14 +90,26 @@ class Lifecycle {
 
  private:
   void OnStop() {
-    if (draining_ || !serving_now_) {
+    if (!serving_now_) {
       core_.AbandonStart();
       End();
-      return;
+    } else if (draining_) {
+      CutShort();
+    } else {
+      Drain();
     }
+  }
+
+  void Drain() {
     draining_ = true;
-    deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { End(); });
+    deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { CutShort(); });
     core_.Drain([this] { End(); });
+  }
+
+  // Without waiting for what is under way.
+  void CutShort() {
+    if (std::exchange(cut_short_, true)) return;
+    core_.CutShort([this] { End(); });
   }
 
   void Debug(Detail detail) {
@@ -122,6 +134,7 @@ class Lifecycle {
   log::Log& log_;
   bool serving_now_ = false;
   bool draining_ = false;
+  bool cut_short_ = false;
   absl::Status status_;
   Loop::Timer deadline_;
   absl::Notification ended_;

@@ -284,6 +284,17 @@ void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
   });
 }
 
+void ServerCore::CutShort(absl::AnyInvocable<void()> cut) {
+  cut_ = std::move(cut);
+  uncut_loops_ = loops_.size();
+  TellAll([this](size_t loop) {
+    serving_[loop]->Cut();
+    Tell(loop, kFirst, [this] {
+      if (--uncut_loops_ == 0) std::exchange(cut_, nullptr)();
+    });
+  });
+}
+
 void ServerCore::StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped) {
   if (supervisor_ == nullptr) {
     stopped();

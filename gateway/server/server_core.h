@@ -46,6 +46,8 @@ class ServerCore {
   void AbandonStart();
   // `drained` is called when no loop has a request under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
+  // While draining: what is under way gets UNAVAILABLE, and `cut` is called when all has.
+  void CutShort(absl::AnyInvocable<void()> cut);
   // After the servers are down. `stopped` when all worker processes are gone.
   void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
 
@@ -93,9 +95,11 @@ class ServerCore {
   Loop::Timer patience_;
   size_t bound_loops_ = 0;
   size_t draining_loops_ = 0;
+  size_t uncut_loops_ = 0;
   size_t counted_loops_ = 0;
   size_t requests_under_way_ = 0;  // Of the loops counted.
   absl::AnyInvocable<void()> drained_;
+  absl::AnyInvocable<void()> cut_;
   metrics::Held counted_serving_;  // While the loops take requests.
   std::vector<std::unique_ptr<WorkerNews>> news_;
   std::unique_ptr<Supervisor> supervisor_;  // Last: it tells `news_`.

@@ -153,16 +153,25 @@ void ServingLoop::CountRefused(std::optional<InferTarget> target, absl::StatusCo
   }
 }
 
-void ServingLoop::OnRequestEnded() {
-  --active_requests_;
-  if (active_requests_ == 0 && drained_ != nullptr) loop_.Defer(std::exchange(drained_, nullptr));
+void ServingLoop::OnRequestEnded(ServingRequest& request) {
+  requests_.erase(&request);
+  if (requests_.empty() && drained_ != nullptr) loop_.Defer(std::exchange(drained_, nullptr));
 }
 
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
-  if (active_requests_ == 0) {
+  if (requests_.empty()) {
     drained();
   } else {
     drained_ = std::move(drained);
+  }
+}
+
+void ServingLoop::Cut() {
+  const std::vector<ServingRequest*> requests(requests_.begin(), requests_.end());
+  for (ServingRequest* request : requests) {
+    if (!requests_.contains(request)) continue;  // It ended with another one.
+    request->Cut(absl::UnavailableError(
+        "the server is shutting down, and did not wait for this request to complete"));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/async/loop.h"
@@ -62,9 +63,11 @@ class ServingLoop : public Serving, private RequestHost {
 
   // Tells the protocols that what the readiness says may have changed.
   void TellReadiness();
-  size_t active_requests() const { return active_requests_; }
+  size_t active_requests() const { return requests_.size(); }
   // `drained` is called, once the server takes no new requests, when none is under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
+  // Ends all requests under way with UNAVAILABLE.
+  void Cut();
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
 
@@ -88,8 +91,8 @@ class ServingLoop : public Serving, private RequestHost {
  private:
   Loop& loop() override { return loop_; }
   DataLog* data_log() override { return shared_.options.data_log; }
-  void OnRequestBegan() override { ++active_requests_; }
-  void OnRequestEnded() override;
+  void OnRequestBegan(ServingRequest& request) override { requests_.insert(&request); }
+  void OnRequestEnded(ServingRequest& request) override;
 
   std::unique_ptr<RunnerPool> MakePool(size_t runner);
   void OnPoolChange(size_t runner);
@@ -111,7 +114,7 @@ class ServingLoop : public Serving, private RequestHost {
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Service> http_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
-  size_t active_requests_ = 0;
+  absl::flat_hash_set<ServingRequest*> requests_;  // Under way.
   absl::AnyInvocable<void()> drained_;
   Loop::Timer housekeeping_;
 };
