@@ -7,18 +7,19 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
-#include "common/session/executing_page.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
+#include "gateway/dispatch/call_inputs.h"
+#include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/dispatch/interruption.h"
-#include "gateway/dispatch/oom_kills.h"
+#include "gateway/dispatch/last_moments.h"
 #include "gateway/dispatch/quarantine.h"
+#include "gateway/dispatch/releases.h"
 #include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
@@ -26,20 +27,6 @@
 #include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
-
-// What frames that name calls and segments travel on: the session's Unix socket (the express lane),
-// or its gRPC stream, which carries the others in any case.
-enum class WorkerTransport { kExpress, kGrpc };
-
-// What all sessions of a loop share. All outlive the sessions.
-struct DispatchParts {
-  Loop& loop;
-  Watcher& watcher;
-  SegmentNames& names;
-  GatewayMemory& memory;
-  OomKills& oom_kills;
-  WorkerTransport transport = WorkerTransport::kExpress;
-};
 
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
 // its tensors.
@@ -106,7 +93,7 @@ class WorkerSession {
     const MethodSignature* signature = nullptr;
     int64_t rows = 1;
     Company company = Company::kShared;
-    std::vector<std::shared_ptr<const Buffer>> inputs;
+    CallInputs::Held inputs;
     RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
     metrics::Held counted = {};
@@ -114,7 +101,6 @@ class WorkerSession {
   };
 
   void Flush();
-  void AddReleases();
   void FlushLater();
   void OnStreamFrames(worker::v1::Frames frames);
   void OnSocketFrames(worker::v1::Frames& frames);
@@ -131,13 +117,6 @@ class WorkerSession {
   // From the ready list: tells the callers.
   void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
-  void TakePage(shm::ForeignSegment segment);
-  // What the input will lie in while the call runs; in a segment, unless it is small.
-  absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
-  // Announces the input's segment if need be.
-  absl::Status FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
-                         worker::v1::Tensor& tensor);
-  void Announce(const SegmentName& segment);
   void CheckSilence(absl::Time scheduled);
   // The worker is dead, or reads nothing of this session any more.
   void End(absl::Status status);
@@ -145,8 +124,6 @@ class WorkerSession {
   // Nothing of this session is read any more: what its calls were given is let go.
   void Bury();
   void FailCalls(const absl::Status& status);
-  // What the worker ended of by its own doing; empty: it didn't, as far as is known.
-  std::string OwnDoing() const;
   // By call: how far it had come.
   absl::flat_hash_map<uint64_t, Interruption> Interruptions(bool own_doing) const;
 
@@ -163,20 +140,14 @@ class WorkerSession {
   // What calls of a lost session were given.
   std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
   bool buried_ = false;  // No call of a lost session will begin to execute any more.
-  std::optional<shm::ForeignSegment> page_segment_;
-  std::optional<session::ExecutingPageView> page_;  // Of page_segment_. None until it has come.
-  uint64_t oom_kills_;  // Counted before the worker's last State, which no killed one sends.
+  LastMoments last_moments_;
 
   // By the worker's index.
   WorkerSegments segments_;
   // Results that name a segment whose descriptor is still on its way.
   std::vector<worker::v1::Result> parked_;
-  absl::flat_hash_set<uint64_t> announced_;
-
-  std::vector<uint64_t> releases_;
-  uint64_t release_bytes_ = 0;
-  Loop::Timer release_timer_;
-  bool release_timer_runs_ = false;
+  CallInputs inputs_;
+  Releases releases_;
   bool flush_scheduled_ = false;
   struct Delivery {
     uint64_t call;

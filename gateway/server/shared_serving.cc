@@ -4,6 +4,7 @@
 
 #include "common/cgroup.h"
 #include "common/clock.h"
+#include "common/shm/segment_pool.h"
 #include "common/status_macros.h"
 
 namespace tiffin::gateway {
