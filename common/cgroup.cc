@@ -92,9 +92,10 @@ std::optional<double> CgroupCores(const CgroupPaths& paths) {
   return LeastOfGroups<double>(paths, CoresOf);
 }
 
-uint64_t CgroupOomKills(const CgroupPaths& paths) {
-  return ReadStat(fs::path(paths.root) / GroupOf(paths.membership) / "memory.events", "oom_kill");
-}
+CgroupOomKills::CgroupOomKills(const CgroupPaths& paths)
+    : file_(fs::path(paths.root) / GroupOf(paths.membership) / "memory.events") {}
+
+uint64_t CgroupOomKills::Read() const { return ReadStat(file_, "oom_kill"); }
 
 uint64_t LimitByCgroup(uint64_t total, const CgroupPaths& paths) {
   const std::optional<uint64_t> remaining = RemainingCgroupMemory(paths);

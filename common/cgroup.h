@@ -22,9 +22,18 @@ std::optional<uint64_t> RemainingCgroupMemory(const CgroupPaths& paths);
 // its ancestors. nullopt: no group has a limit, or none is readable.
 std::optional<double> CgroupCores(const CgroupPaths& paths);
 
-// How many processes of the cgroup (v2) the kernel has killed for lack of memory so far; those of
-// groups below it count. 0 where that is not readable.
-uint64_t CgroupOomKills(const CgroupPaths& paths);
+// How many processes of the cgroup (v2) that this one is in now the kernel has killed for lack of
+// memory; those of groups below it count. Thread-safe.
+class CgroupOomKills {
+ public:
+  explicit CgroupOomKills(const CgroupPaths& paths);
+
+  // So far. 0 where that is not readable.
+  uint64_t Read() const;
+
+ private:
+  std::string file_;
+};
 
 // `total`, or half of what the cgroup may still take if that is less. Half, since the other
 // processes of the family and this one's heap live in the same group.

@@ -30,8 +30,10 @@ class Watcher {
   Watcher();
   ~Watcher();
 
-  // Calls `ready` each time `fd` is ready, until it returns false or the watch is destroyed. `fd`
-  // stays the caller's, who keeps it open until the watch is gone, and has no other watch on it.
+  // Calls `ready` each time `fd` is ready, until it returns false or the watch is destroyed; now
+  // and then also while it is not: an event of a watch that has just ended may be taken for one of
+  // a new watch. `fd` stays the caller's, who keeps it open until the watch is gone, and has no
+  // other watch on it.
   [[nodiscard]] std::unique_ptr<Watch> Add(int fd, Interest interest,
                                            absl::AnyInvocable<bool()> ready);
   // Destroys the watch on the watcher's thread: for a caller who must not wait for a callback.

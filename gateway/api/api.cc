@@ -10,7 +10,6 @@
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/service.h"
 #include "gateway/api/reflection/service.h"
-#include "gateway/api/typed/descriptors.h"
 #include "gateway/api/typed/service.h"
 
 namespace tiffin::gateway {
@@ -25,16 +24,14 @@ std::vector<std::string> ServiceNames(const typed::Descriptors& descriptors) {
 
 class AllProtocols : public Api {
  public:
-  AllProtocols(Serving& serving, const Clock& clock,
-               std::unique_ptr<typed::Descriptors> descriptors,
+  AllProtocols(Serving& serving, const Clock& clock, const typed::Descriptors& described,
                std::unique_ptr<kserve::KserveService> kserve)
       : tokens_(serving.tokens()),
         refusals_(serving, clock),
-        descriptors_(std::move(descriptors)),
-        typed_(serving, *descriptors_, clock),
+        typed_(serving, described, clock),
         kserve_(std::move(kserve)),
         health_(serving),
-        reflection_(descriptors_->pool(), ServiceNames(*descriptors_)) {}
+        reflection_(described.pool(), ServiceNames(described)) {}
 
   std::vector<std::string> UnaryMethods() const override {
     // The message of such a method is read before anybody sees the RPC: not without a token.
@@ -54,7 +51,6 @@ class AllProtocols : public Api {
  private:
   const security::Tokens* const tokens_;
   InferCalls refusals_;  // It only refuses.
-  const std::unique_ptr<typed::Descriptors> descriptors_;
   typed::TypedService typed_;
   const std::unique_ptr<kserve::KserveService> kserve_;
   health::HealthService health_;
@@ -64,11 +60,11 @@ class AllProtocols : public Api {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Api>> Api::Create(Serving& serving,
+                                                 const typed::Descriptors& described,
                                                  kserve::SharedMemory* client_memory,
                                                  const Clock& clock) {
-  ASSIGN_OR_RETURN(auto descriptors, typed::Descriptors::Create(serving.services()));
   ASSIGN_OR_RETURN(auto kserve, kserve::KserveService::Create(serving, client_memory, clock));
-  return std::make_unique<AllProtocols>(serving, clock, std::move(descriptors), std::move(kserve));
+  return std::make_unique<AllProtocols>(serving, clock, described, std::move(kserve));
 }
 
 }  // namespace tiffin::gateway

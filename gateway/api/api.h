@@ -7,6 +7,7 @@
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/rpc.h"
 #include "gateway/api/serving.h"
+#include "gateway/api/typed/descriptors.h"
 
 namespace tiffin::gateway {
 
@@ -15,9 +16,11 @@ namespace tiffin::gateway {
 // turn.
 class Api : public RpcService {
  public:
-  // INVALID_ARGUMENT if names of the services clash. All outlive the result. `client_memory`: null
-  // if clients may not share theirs; one for all loops of the process.
+  // `described`: what is served, for all loops. INVALID_ARGUMENT if names of the services clash.
+  // All outlive the result. `client_memory`: null if clients may not share theirs; one for all
+  // loops of the process.
   static absl::StatusOr<std::unique_ptr<Api>> Create(Serving& serving,
+                                                     const typed::Descriptors& described,
                                                      kserve::SharedMemory* client_memory = nullptr,
                                                      const Clock& clock = Clock::Monotonic());
 };

@@ -27,7 +27,7 @@ void Replica::OnListening(std::string path) {
   path_ = std::move(path);
   refused_ = false;
   failed_connections_ = 0;
-  // A session of the life before whose calls are still to be failed comes first: OnLost connects.
+  // A session of the life before whose calls are still to be failed ends first: OnLost connects.
   if (session_ == nullptr) Connect();
 }
 
@@ -54,18 +54,19 @@ void Replica::OnReady(const WorkerDescription& description) {
 
 void Replica::OnLost(const absl::Status& status) {
   usable_ = false;
-  if (!path_.empty() && session_->holds()) {
+  const bool was_of_this_life = session_->path() == path_;
+  if (was_of_this_life && session_->holds()) {
     lost_.push_back(std::move(session_));  // The process may still read what its calls were given.
   } else {
     // Later: it is the session that tells.
     parts_.loop.Defer([lost = std::move(session_)]() mutable { lost.reset(); });
   }
-  if (!path_.empty()) {
-    if (absl::IsUnavailable(status) && ++failed_connections_ < kMaxFailedConnections) {
-      Reconnect();
-    } else {
-      events_.hung(status);
-    }
+  if (!was_of_this_life) {
+    if (!path_.empty()) Connect();  // The next one listens already.
+  } else if (absl::IsUnavailable(status) && ++failed_connections_ < kMaxFailedConnections) {
+    Reconnect();
+  } else {
+    events_.hung(status);
   }
   Changed();
 }

@@ -15,6 +15,12 @@ bool WasRun(const absl::Status& status) {
          !absl::IsCancelled(status);
 }
 
+absl::Status QuarantinedError() {
+  return absl::InvalidArgumentError(
+      StrCat("this input has ended the model's worker twice and is not run again for ",
+             absl::FormatDuration(Quarantine::kKept), "; other inputs are"));
+}
+
 // Whole milliseconds: what is more exact would only seem so.
 std::string InWords(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
@@ -107,6 +113,7 @@ class RunnerPool::PooledCall : public PendingCall {
     }
     const bool was_trial = pool_.trial_ == this;
     if (was_trial && WasRun(result.status())) pool_.shared_.quarantine.Acquit(content());
+    if (IsQuarantined(result.status())) result = QuarantinedError();
     if (MayRunAgain(result.status())) {
       if (was_trial) pool_.trial_ = nullptr;
       ++runs_again_;
@@ -125,6 +132,12 @@ class RunnerPool::PooledCall : public PendingCall {
     End(std::move(result));
   }
 
+  // By what it has just done, for the second time.
+  bool IsQuarantined(const absl::Status& status) const {
+    return InterruptionOf(status) == Interruption::kSuspect &&
+           pool_.shared_.quarantine.Judge(content()) == Quarantine::Verdict::kQuarantined;
+  }
+
   // Counts an attempt where that is one.
   bool MayRunAgain(const absl::Status& status) {
     if (!absl::IsUnavailable(status)) return false;
@@ -135,10 +148,6 @@ class RunnerPool::PooledCall : public PendingCall {
         if (call_.signature->retry_safe) return true;
         break;
       case Interruption::kSuspect:
-        // Then it is told why it is not run again.
-        if (pool_.shared_.quarantine.Judge(content()) == Quarantine::Verdict::kQuarantined)
-          return true;
-        break;
       case Interruption::kMayHaveRun:
       case Interruption::kNone:
         break;
@@ -229,16 +238,15 @@ void RunnerPool::Dispatch(PooledCall& call) {
   const Quarantine::Verdict verdict =
       quarantine.empty() ? Quarantine::Verdict::kClear : quarantine.Judge(call.content());
   if (verdict == Quarantine::Verdict::kQuarantined) {
-    call.EndLater(absl::InvalidArgumentError(
-        StrCat("this input has ended the model's worker twice and is not run again for ",
-               absl::FormatDuration(Quarantine::kKept), "; other inputs are")));
+    call.EndLater(QuarantinedError());
   } else if (const std::optional<size_t> replica = LeastLoaded(); replica.has_value()) {
     const bool suspect = verdict == Quarantine::Verdict::kSuspect;
-    if (suspect && trial_ != nullptr) {
+    if (suspect && !TakeTrialTurn()) {
       call.WaitIn(suspects_);
     } else {
       call.SendTo(*replica, *replicas_[*replica]->session(),
                   suspect ? WorkerSession::Company::kTrial : WorkerSession::Company::kShared);
+      if (suspect && trial_ == nullptr) EndTrial();  // It could not be sent.
     }
   } else if (coming_back()) {
     call.WaitIn(waiting_);
@@ -258,19 +266,43 @@ void RunnerPool::OnSuspect(const CallContent& content, const WorkerDeath& death)
              {{"runner", options_.name}, {"cause", death.cause}, {"bytes", content.size()}});
 }
 
+bool RunnerPool::TakeTrialTurn() {
+  if (trial_ != nullptr || awaits_turn_) return false;
+  trial_turn_.reset();
+  auto turn = shared_.trial_turn.Take([this, &loop = parts_.loop, alive = alive_] {
+    loop.Post([this, alive] {
+      if (!*alive) return;
+      awaits_turn_ = false;
+      TryNextSuspect();
+    });
+  });
+  awaits_turn_ = !turn.has_value();
+  if (turn.has_value()) trial_turn_.emplace(*std::move(turn));
+  return !awaits_turn_;
+}
+
 void RunnerPool::EndTrial() {
   trial_ = nullptr;
-  if (suspects_.empty()) return;
-  // Later: who ended may be on its way out.
+  trial_turn_.reset();
+  TryNextSuspectLater();
+}
+
+// Who ended may be on its way out.
+void RunnerPool::TryNextSuspectLater() {
+  if (suspects_.empty() || awaits_turn_) return;
   parts_.loop.Defer([this, alive = alive_] {
-    if (!*alive || trial_ != nullptr || suspects_.empty()) return;
-    PooledCall& next = *suspects_.front();
-    suspects_.pop_front();
-    next.LeaveList();
-    Dispatch(next);
-    // One that is no trial any more leaves the others waiting for none.
-    if (trial_ == nullptr) EndTrial();
+    if (*alive) TryNextSuspect();
   });
+}
+
+void RunnerPool::TryNextSuspect() {
+  if (trial_ != nullptr || suspects_.empty() || awaits_turn_) return;
+  PooledCall& next = *suspects_.front();
+  suspects_.pop_front();
+  next.LeaveList();
+  Dispatch(next);
+  // One that is no trial any more leaves the others waiting for none.
+  if (trial_ == nullptr) TryNextSuspectLater();
 }
 
 std::optional<size_t> RunnerPool::LeastLoaded() const {

@@ -24,8 +24,8 @@ struct RunnerPoolOptions {
 // All replicas of one runner, as one loop has them: picks the one with the least outstanding calls,
 // bounds the queue, both by what all loops have under way, keeps deadlines, and runs a call again
 // where that is allowed. What executed in a worker that ended by its own doing is suspect: it is
-// run again one at a time and alone, until it succeeds or has ended a second worker; then its
-// content is refused for a while. Owned by the loop's part of the server; on the loop's thread.
+// run again alone, one at a time of all loops, until it succeeds or has ended a second worker; then
+// its content is refused for a while. Owned by the loop's part of the server; on the loop's thread.
 class RunnerPool : public Runner {
  public:
   struct Events {
@@ -66,8 +66,12 @@ class RunnerPool : public Runner {
   bool coming_back() const;
   void Dispatch(PooledCall& call);
   void OnSuspect(const CallContent& content, const WorkerDeath& death);
+  // False: another suspect is being run, here or by another loop; those that wait are seen to.
+  bool TakeTrialTurn();
   // The trial is over, however it ended: the next one begins.
   void EndTrial();
+  void TryNextSuspectLater();
+  void TryNextSuspect();
 
   DispatchParts& parts_;
   const RunnerPoolOptions options_;
@@ -78,7 +82,9 @@ class RunnerPool : public Runner {
   std::vector<std::unique_ptr<Replica>> replicas_;
   CallList waiting_;             // For a replica to come back.
   PooledCall* trial_ = nullptr;  // The suspect that is being run.
-  CallList suspects_;            // Waiting for it to end.
+  std::optional<TrialTurn::Held> trial_turn_;
+  bool awaits_turn_ = false;  // It will be told when another loop's trial has ended.
+  CallList suspects_;         // Waiting for trials to end.
   // False after destruction. Shared with what is deferred.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -4,6 +4,7 @@
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/runner_load.h"
+#include "gateway/dispatch/trial_turn.h"
 #include "gateway/metrics/metrics.h"
 
 namespace tiffin::gateway {
@@ -17,6 +18,7 @@ struct SharedRunner {
   RunnerLoad load;
   QueueWait queue_wait;
   Quarantine quarantine;
+  TrialTurn trial_turn;
   metrics::RunnerMetrics& metrics;
 };
 

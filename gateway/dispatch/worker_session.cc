@@ -12,11 +12,10 @@
 namespace tiffin::gateway {
 namespace {
 
-// A release goes by itself after this, if no frame took it along.
-constexpr absl::Duration kReleaseDelay = absl::Milliseconds(5);
-constexpr uint64_t kReleaseBytes = uint64_t{1} << 20;
 // Of one session. An honest worker's are of 4 MiB at least, and most of 64.
 constexpr size_t kMaxSegments = 1024;
+// What gRPC has yet to hand over of a dead worker's stream takes a moment: its end comes after it.
+constexpr absl::Duration kEndingTime = absl::Milliseconds(500);
 // A watchdog that itself ran this late judges nobody.
 constexpr absl::Duration kLate = absl::Milliseconds(500);
 
@@ -24,13 +23,6 @@ uint64_t RandomId() {
   std::random_device random;
   // Neither 0, which is no session, nor shm::kNoSession.
   return (uint64_t{random()} << 32 | random()) >> 1 | 1;
-}
-
-// The shape in a frame: no row dimension for a method that is not batchable, but [1] for the kinds
-// that are a single element.
-Shape FrameShape(const Value& value, const TensorSpec& spec, bool batchable) {
-  if (batchable || spec.type.kind != ValueKind::kTensor) return value.shape;
-  return {value.shape.begin() + 1, value.shape.end()};
 }
 
 }  // namespace
@@ -42,7 +34,13 @@ WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
       path_(path),
       events_(std::move(events)),
       id_(RandomId()),
-      oom_kills_(parts.oom_kills()),
+      last_moments_(parts.oom_kills),
+      inputs_(parts.memory,
+              [this](const SegmentName& segment) {
+                descriptors_->Announce(
+                    {.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
+              }),
+      releases_(parts.loop, [this] { FlushLater(); }),
       last_sign_of_life_(parts.loop.now()),
       self_(std::make_shared<WorkerSession*>(this)),
       stream_(
@@ -77,13 +75,14 @@ void WorkerSession::OpenSocket(const std::string& path) {
     events.frames = [this](worker::v1::Frames& frames) { OnSocketFrames(frames); };
   }
   events.closed = [this](const absl::Status& status) {
-    const bool at_end = absl::IsUnavailable(status);
-    Lose(at_end ? absl::UnavailableError("it closed the session") : status);
+    if (!absl::IsUnavailable(status)) {
+      Lose(status);
+      return;
+    }
     // A worker keeps its end open as long as a call of the session executes, a dead one does not.
-    if (!at_end) return;
-    Bury();
+    End(absl::UnavailableError("it closed the session"));
     parts_.loop.Defer([self = self_] {
-      if (*self == nullptr) return;
+      if (*self == nullptr || (*self)->state_ != State::kLost) return;
       auto buried = std::move((*self)->events_.buried);  // It may destroy the session.
       buried();
     });
@@ -102,72 +101,26 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
                 .inputs = {},
                 .place = std::move(place),
                 .done = nullptr};
-  for (const Value& input : call.inputs) {
-    ASSIGN_OR_RETURN(std::shared_ptr<const Buffer> held, HoldInput(input));
-    record.inputs.push_back(std::move(held));
-  }
+  ASSIGN_OR_RETURN(record.inputs, inputs_.Hold(call));
   const uint64_t id = next_call_++;
   worker::v1::Execute execute;
   execute.set_call(id);
-  execute.set_method(*call.method);
-  execute.set_rows(call.rows);
   execute.set_alone(company == Company::kTrial);
   execute.set_time_left_us(static_cast<uint64_t>(
       std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
-  execute.set_request_id(call.request_id);
-  worker::v1::Trace& trace = *execute.mutable_trace();
-  trace.set_trace_high(call.trace.trace_high);
-  trace.set_trace_low(call.trace.trace_low);
-  trace.set_span(call.trace.span);
-  trace.set_flags(call.trace.flags);
-  for (size_t i = 0; i < call.inputs.size(); ++i) {
-    const Shape shape =
-        FrameShape(call.inputs[i], call.signature->inputs[i], call.signature->batchable);
-    RETURN_IF_ERROR(
-        FillInput(call.inputs[i].dtype, shape, *record.inputs[i], *execute.add_inputs()));
-  }
+  RETURN_IF_ERROR(inputs_.Fill(call, record.inputs, execute));
   record.done = std::move(done);
   record.counted = metrics::Held(metrics_.calls_in_flight);
   calls_.emplace(id, std::move(record));
-  AddReleases();  // Before the call, which may then use the memory that is still in the cache.
+  // Before the call, which may then use the memory that is still in the cache.
+  releases_.MoveTo(calls());
   calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
   FlushLater();
   return id;
 }
 
-absl::StatusOr<std::shared_ptr<const Buffer>> WorkerSession::HoldInput(const Value& value) {
-  const bool in_segment = dynamic_cast<const SegmentBuffer*>(value.buffer.get()) != nullptr;
-  if (in_segment || value.buffer->size() <= session::kInlineLimit) return value.buffer;
-  ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, value.buffer->Bytes());
-  return parts_.memory.CopyToSegment(bytes);
-}
-
-absl::Status WorkerSession::FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
-                                      worker::v1::Tensor& tensor) {
-  const auto* in_segment = dynamic_cast<const SegmentBuffer*>(&buffer);
-  if (in_segment == nullptr) {
-    ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, buffer.Bytes());
-    session::SetInline({.dtype = dtype, .shape = shape, .bytes = bytes}, tensor);
-    return absl::OkStatus();
-  }
-  const SegmentName segment = in_segment->segment();
-  Announce(segment);
-  session::SetReference({.segment = segment.id,
-                         .offset = in_segment->offset(),
-                         .size = in_segment->size(),
-                         .dtype = dtype,
-                         .shape = shape},
-                        tensor);
-  return absl::OkStatus();
-}
-
-void WorkerSession::Announce(const SegmentName& segment) {
-  if (!announced_.insert(segment.id).second) return;
-  descriptors_->Announce({.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
-}
-
 void WorkerSession::ForgetSegment(uint64_t id) {
-  if (announced_.erase(id) == 0 || state_ != State::kReady) return;
+  if (!inputs_.Forget(id) || state_ != State::kReady) return;
   calls().Add([&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
   FlushLater();
 }
@@ -190,32 +143,12 @@ void WorkerSession::FlushLater() {
 
 void WorkerSession::Flush() {
   flush_scheduled_ = false;
-  AddReleases();
+  releases_.MoveTo(calls());
   calls().Flush();
 }
 
-void WorkerSession::AddReleases() {
-  if (releases_.empty()) return;
-  calls().Add([&](worker::v1::Frame& frame) {
-    frame.mutable_release()->mutable_calls()->Assign(releases_.begin(), releases_.end());
-  });
-  releases_.clear();
-  release_bytes_ = 0;
-}
-
 void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {
-  if (state_ != State::kReady) return;
-  // Left as it is when a frame takes the releases along: under load most do, and setting a timer
-  // for each may cost a wake-up.
-  if (!std::exchange(release_timer_runs_, true)) {
-    release_timer_ = parts_.loop.At(parts_.loop.now() + kReleaseDelay, [this] {
-      release_timer_runs_ = false;
-      if (!releases_.empty()) FlushLater();
-    });
-  }
-  releases_.push_back(call);
-  release_bytes_ += bytes;
-  if (release_bytes_ >= kReleaseBytes) FlushLater();
+  if (state_ == State::kReady) releases_.Add(call, bytes);
 }
 
 void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
@@ -226,6 +159,7 @@ void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
       OnHello(frame.hello());
     } else if (frame.has_state()) {
       metrics_.queued.Set(frame.state().queued());
+      last_moments_.OnState();
     } else if (express_) {
       // Its order among those on the socket would be lost.
       Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case(),
@@ -262,7 +196,7 @@ void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
 
 void WorkerSession::OnStreamEnded(absl::Status status) {
   ReceiveAll();
-  Lose(std::move(status));
+  Lose(state_ == State::kEnding ? absl::UnavailableError("its process ended") : std::move(status));
 }
 
 void WorkerSession::ReceiveAll() {
@@ -351,7 +285,8 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
     return;
   }
   if (received.announcement.segment == session::kExecutingPage) {
-    TakePage(*std::move(segment));
+    absl::Status taken = last_moments_.TakePage(*std::move(segment));
+    if (!taken.ok()) Lose(std::move(taken));
     return;
   }
   // Each is a descriptor of this process.
@@ -372,21 +307,6 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
   }
 }
 
-void WorkerSession::TakePage(shm::ForeignSegment segment) {
-  if (page_segment_.has_value()) {
-    Lose(absl::InternalError("the worker announced a second page of executing calls"));
-    return;
-  }
-  page_segment_.emplace(std::move(segment));
-  const auto bytes = page_segment_->Map();
-  auto page = bytes.ok() ? session::ExecutingPageView::Create(*bytes) : bytes.status();
-  if (page.ok()) {
-    page_.emplace(*page);
-  } else {
-    Lose(page.status());
-  }
-}
-
 void WorkerSession::CheckSilence(absl::Time scheduled) {
   const absl::Time now = parts_.loop.now();
   if (now - scheduled > kLate) {
@@ -395,7 +315,6 @@ void WorkerSession::CheckSilence(absl::Time scheduled) {
     Lose(absl::DeadlineExceededError("the worker has been silent for 2 s"));
     return;
   }
-  oom_kills_ = parts_.oom_kills();
   const absl::Time next = now + session::kStateInterval;
   silence_timer_ = parts_.loop.At(next, [this, next] { CheckSilence(next); });
 }
@@ -405,13 +324,14 @@ void WorkerSession::Lose(absl::Status status) {
   state_ = State::kLost;
   if (status.ok()) status = absl::UnavailableError("the worker ended the session");
   silence_timer_.Cancel();
-  release_timer_.Cancel();
-  releases_.clear();
+  ending_timer_.Cancel();
+  releases_.Close();
   stream_.Cancel();
   if (descriptors_ != nullptr) descriptors_->frames().Close();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead.
   for (auto& [id, record] : calls_) {
+    if (buried_) break;
     for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }
   parked_.clear();
@@ -427,7 +347,7 @@ void WorkerSession::FailCalls(const absl::Status& status) {
   for (auto& [id, record] : calls_) record.place = RunnerLoad::Place();
   // First, so that a call that is run again goes elsewhere.
   events_.lost(status);
-  const std::string own_doing = OwnDoing();
+  const std::string own_doing = last_moments_.OwnDoing();
   const auto interruptions = Interruptions(!own_doing.empty());
   // All of them before any is run again.
   for (const auto& [id, record] : calls_) {
@@ -448,30 +368,15 @@ void WorkerSession::FailCalls(const absl::Status& status) {
   }
 }
 
-std::string WorkerSession::OwnDoing() const {
-  const uint32_t fault = page_.has_value() ? page_->fault() : 0;
-  if (fault == session::ExecutingPage::kExited) return "exit()";
-  if (fault != 0) return StrCat("signal ", fault);
-  return parts_.oom_kills() > oom_kills_ ? "lack of memory" : "";
-}
-
 absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {
   absl::flat_hash_map<uint64_t, Interruption> interruptions;
   for (const auto& [id, record] : calls_) {
-    const bool executed = !page_.has_value() || page_->Lists({.session = id_, .call = id});
-    Interruption& how = interruptions[id];
-    if (!executed) {
-      how = own_doing || buried_ ? Interruption::kNeverRan : Interruption::kMayHaveRun;
-    } else {
-      how = own_doing && page_.has_value() ? Interruption::kSuspect : Interruption::kMayHaveRun;
-    }
-  }
-  // Also one that another loop sent.
-  if (!page_.has_value() || !page_->ListsTrial()) return interruptions;
-  for (auto& [id, how] : interruptions) {
-    if (how == Interruption::kSuspect && calls_.at(id).company != Company::kTrial) {
-      how = Interruption::kBystander;
-    }
+    // The stream may lose answers with the worker.
+    const bool all_came = express_ || record.signature->retry_safe;
+    interruptions[id] = last_moments_.HowFar({.session = id_, .call = id},
+                                             {.own_doing = own_doing,
+                                              .on_trial = record.company == Company::kTrial,
+                                              .answers_known = (own_doing || buried_) && all_came});
   }
   return interruptions;
 }
@@ -481,10 +386,22 @@ void WorkerSession::Bury() {
   held_until_dead_.clear();
 }
 
+void WorkerSession::End(absl::Status status) {
+  Bury();
+  if (state_ == State::kEnding) return;
+  if (express_ || state_ != State::kReady) {
+    Lose(std::move(status));
+    return;
+  }
+  state_ = State::kEnding;
+  stream_.writer().Close();  // Who writes to a dead peer may lose what it had sent.
+  ending_timer_ = parts_.loop.At(parts_.loop.now() + kEndingTime,
+                                 [this, status = std::move(status)] { Lose(status); });
+}
+
 void WorkerSession::ProcessDied() {
   ReceiveAll();
-  Lose(absl::UnavailableError("its process ended"));
-  Bury();
+  End(absl::UnavailableError("its process ended"));
 }
 
 }  // namespace tiffin::gateway

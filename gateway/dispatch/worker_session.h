@@ -1,24 +1,25 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
-#include "common/session/executing_page.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
+#include "gateway/dispatch/call_inputs.h"
+#include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/dispatch/interruption.h"
+#include "gateway/dispatch/last_moments.h"
 #include "gateway/dispatch/quarantine.h"
+#include "gateway/dispatch/releases.h"
 #include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
 #include "gateway/dispatch/worker_result.h"
@@ -27,27 +28,15 @@
 
 namespace tiffin::gateway {
 
-// What frames that name calls and segments travel on: the session's Unix socket (the express lane),
-// or its gRPC stream, which carries the others in any case.
-enum class WorkerTransport { kExpress, kGrpc };
-
-// What all sessions of a loop share. All outlive the sessions.
-struct DispatchParts {
-  Loop& loop;
-  Watcher& watcher;
-  SegmentNames& names;
-  GatewayMemory& memory;
-  WorkerTransport transport = WorkerTransport::kExpress;
-  // How many processes of the cgroup were killed for lack of memory.
-  std::function<uint64_t()> oom_kills = [] { return uint64_t{0}; };
-};
-
 // One session with one worker: sends calls, hands it descriptors, takes its results and gives back
 // its tensors.
 //
-//   connecting -> ready        Hello came; the owner is told
-//   connecting, ready -> lost  the stream ended, or two seconds of silence: every call fails with
-//                              UNAVAILABLE, the owner is told, and nothing is sent any more
+//   connecting -> ready         Hello came; the owner is told
+//   ready -> ending             the worker is dead, and gRPC, which carries the calls, has yet to
+//                               hand over what it sent before; nothing is sent any more
+//   connecting, ready, ending -> lost
+//                               the stream ended, or two seconds of silence: every call fails with
+//                               UNAVAILABLE, and the owner is told
 //
 // A lost one keeps what a worker that still lives may be reading, until nothing of it is read any
 // more. Owned by a Replica; on the loop's thread. A destroyed session fails nothing: the owner has
@@ -77,6 +66,7 @@ class WorkerSession {
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
+  const std::string& path() const { return path_; }
   metrics::ReplicaMetrics& metrics() const { return metrics_; }
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs and the place are kept until the call has ended at the worker, and the place no longer
@@ -96,14 +86,14 @@ class WorkerSession {
   bool holds() const { return !held_until_dead_.empty(); }
 
  private:
-  enum class State { kConnecting, kReady, kLost };
+  enum class State { kConnecting, kReady, kEnding, kLost };
 
   struct Record {
     const std::string* method = nullptr;
     const MethodSignature* signature = nullptr;
     int64_t rows = 1;
     Company company = Company::kShared;
-    std::vector<std::shared_ptr<const Buffer>> inputs;
+    CallInputs::Held inputs;
     RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
     metrics::Held counted = {};
@@ -111,7 +101,6 @@ class WorkerSession {
   };
 
   void Flush();
-  void AddReleases();
   void FlushLater();
   void OnStreamFrames(worker::v1::Frames frames);
   void OnSocketFrames(worker::v1::Frames& frames);
@@ -128,20 +117,13 @@ class WorkerSession {
   // From the ready list: tells the callers.
   void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
-  void TakePage(shm::ForeignSegment segment);
-  // What the input will lie in while the call runs; in a segment, unless it is small.
-  absl::StatusOr<std::shared_ptr<const Buffer>> HoldInput(const Value& value);
-  // Announces the input's segment if need be.
-  absl::Status FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
-                         worker::v1::Tensor& tensor);
-  void Announce(const SegmentName& segment);
   void CheckSilence(absl::Time scheduled);
+  // The worker is dead, or reads nothing of this session any more.
+  void End(absl::Status status);
   void Lose(absl::Status status);
   // Nothing of this session is read any more: what its calls were given is let go.
   void Bury();
   void FailCalls(const absl::Status& status);
-  // What the worker ended of by its own doing; empty: it didn't, as far as is known.
-  std::string OwnDoing() const;
   // By call: how far it had come.
   absl::flat_hash_map<uint64_t, Interruption> Interruptions(bool own_doing) const;
 
@@ -158,20 +140,14 @@ class WorkerSession {
   // What calls of a lost session were given.
   std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
   bool buried_ = false;  // No call of a lost session will begin to execute any more.
-  std::optional<shm::ForeignSegment> page_segment_;
-  std::optional<session::ExecutingPageView> page_;  // Of page_segment_. None until it has come.
-  uint64_t oom_kills_;                              // That the cgroup had counted a moment ago.
+  LastMoments last_moments_;
 
   // By the worker's index.
   WorkerSegments segments_;
   // Results that name a segment whose descriptor is still on its way.
   std::vector<worker::v1::Result> parked_;
-  absl::flat_hash_set<uint64_t> announced_;
-
-  std::vector<uint64_t> releases_;
-  uint64_t release_bytes_ = 0;
-  Loop::Timer release_timer_;
-  bool release_timer_runs_ = false;
+  CallInputs inputs_;
+  Releases releases_;
   bool flush_scheduled_ = false;
   struct Delivery {
     uint64_t call;
@@ -180,6 +156,7 @@ class WorkerSession {
   std::vector<Delivery> deliveries_;
   absl::Time last_sign_of_life_;
   Loop::Timer silence_timer_;
+  Loop::Timer ending_timer_;
   // What leases and deferred tasks find of this: null after destruction. Shared with them.
   std::shared_ptr<WorkerSession*> self_;
   AttachStream stream_;

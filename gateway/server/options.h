@@ -8,7 +8,7 @@
 #include "common/config/service.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
-#include "gateway/dispatch/worker_session.h"
+#include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/security/server_tls.h"
 #include "gateway/security/tokens.h"
 

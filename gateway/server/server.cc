@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +26,7 @@
 #include "gateway/security/reloader.h"
 #include "gateway/security/server_tls.h"
 #include "gateway/security/tokens.h"
+#include "gateway/server/loop_thread.h"
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
 #include "google/protobuf/stubs/logging.h"
@@ -90,14 +90,26 @@ class Lifecycle {
 
  private:
   void OnStop() {
-    if (draining_ || !serving_now_) {
+    if (!serving_now_) {
       core_.AbandonStart();
       End();
-      return;
+    } else if (draining_) {
+      CutShort();
+    } else {
+      Drain();
     }
+  }
+
+  void Drain() {
     draining_ = true;
-    deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { End(); });
+    deadline_ = loop_.At(loop_.now() + kDrainGrace, [this] { CutShort(); });
     core_.Drain([this] { End(); });
+  }
+
+  // Without waiting for what is under way.
+  void CutShort() {
+    if (std::exchange(cut_short_, true)) return;
+    core_.CutShort([this] { End(); });
   }
 
   void Debug(Detail detail) {
@@ -122,6 +134,7 @@ class Lifecycle {
   log::Log& log_;
   bool serving_now_ = false;
   bool draining_ = false;
+  bool cut_short_ = false;
   absl::Status status_;
   Loop::Timer deadline_;
   absl::Notification ended_;
@@ -148,39 +161,6 @@ class TurnedAwayLog {
   const int limit_;
   int64_t count_ = 0;
   absl::Time next_ = absl::InfinitePast();
-};
-
-// A loop on a thread of its own, and the one that watches descriptors for it.
-class LoopThread {
- public:
-  LoopThread(grpc::CompletionQueue& queue, size_t number)
-      : queue_(queue), loop_(queue, Clock::Monotonic()), number_(number) {}
-
-  Loop& loop() { return loop_; }
-  Watcher& watcher() { return watcher_; }
-
-  void Start() {
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), StrCat("loop", number_).c_str());  // For top and the like.
-      loop_.Run();
-    });
-  }
-  // After `last`, on the loop's thread.
-  void Stop(Loop::Task last) {
-    loop_.Post([this, last = std::move(last)]() mutable {
-      last();
-      loop_.Close();
-      queue_.Shutdown();
-    });
-  }
-  void Join() { thread_.join(); }
-
- private:
-  grpc::CompletionQueue& queue_;
-  Loop loop_;
-  const size_t number_;
-  Watcher watcher_;     // After the loop, which a last event of its thread may still enter.
-  std::thread thread_;  // Last: it runs the loop.
 };
 
 // What clients and the server show to one another, kept as new as its files.

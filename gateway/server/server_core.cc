@@ -62,7 +62,7 @@ ServerCore::ServerCore(const std::vector<LoopParts>& loops, RpcServer& rpc_serve
       http_server_(http_server),
       started_(std::move(started)),
       shared_(std::move(options), loops.size(), metrics),
-      complete_(loops.size()) {
+      complete_(loops.size(), std::vector<bool>(shared_.options.runners.size())) {
   for (size_t i = 0; i < loops_.size(); ++i) {
     serving_.push_back(
         std::make_unique<ServingLoop>(loops_[i].loop, loops_[i].watcher, i, shared_, EventsOf(i)));
@@ -91,7 +91,7 @@ ServingLoop::Events ServerCore::EventsOf(size_t loop) {
           [this, loop](bool readiness) {
             if (shared_.readiness.state() == State::kStarting) {
               Tell(loop, kFirst, [this, loop, complete = serving_[loop]->complete()] {
-                OnLoopComplete(loop, complete);
+                OnLoopChanged(loop, complete);
               });
             }
             if (!readiness) return;
@@ -122,7 +122,7 @@ void ServerCore::AwaitWorkers(absl::Duration patience) {
     if (planned_ || shared_.readiness.state() != State::kStarting) return;
     std::string awaited;
     for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
-      if (serving_[kFirst]->complete(i)) continue;
+      if (Complete(i)) continue;
       const RunnerSetup& setup = shared_.options.runners[i];
       awaited += StrCat(awaited.empty() ? "" : ", ", setup.service, ".", setup.runner);
     }
@@ -186,12 +186,17 @@ void ServerCore::OnHung(size_t runner, const std::string& path, const absl::Stat
   Fail(absl::UnavailableError(StrCat(NameOf(setup), ": ", Message(why))));
 }
 
-void ServerCore::OnLoopComplete(size_t loop, bool complete) {
-  complete_[loop] = complete;
+void ServerCore::OnLoopChanged(size_t loop, std::vector<bool> complete) {
+  complete_[loop] = std::move(complete);
   if (planned_ || shared_.readiness.state() != State::kStarting) return;
-  if (std::find(complete_.begin(), complete_.end(), false) != complete_.end()) return;
+  for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
+    if (!Complete(i)) return;
+  }
   planned_ = true;
-  if (absl::Status planned = Plan(); !planned.ok()) {
+  absl::Status planned = shared_.Plan([this](size_t runner) -> const WorkerDescription& {
+    return serving_[kFirst]->description(runner);
+  });
+  if (!planned.ok()) {
     Fail(std::move(planned));
     return;
   }
@@ -200,16 +205,9 @@ void ServerCore::OnLoopComplete(size_t loop, bool complete) {
   });
 }
 
-absl::Status ServerCore::Plan() {
-  ASSIGN_OR_RETURN(
-      shared_.plan,
-      ServingPlan::Create(shared_.options, [this](size_t runner) -> const WorkerDescription& {
-        return serving_[kFirst]->description(runner);
-      }));
-  shared_.statistics.emplace(shared_.plan->services, shared_.plan->runners);
-  shared_.target_counts =
-      TargetCounts(shared_.plan->services, shared_.plan->runners, shared_.metrics);
-  return absl::OkStatus();
+bool ServerCore::Complete(size_t runner) const {
+  return std::all_of(complete_.begin(), complete_.end(),
+                     [=](const std::vector<bool>& of_loop) { return of_loop[runner]; });
 }
 
 void ServerCore::OnBound(absl::Status bound) {
@@ -224,7 +222,10 @@ void ServerCore::OnBound(absl::Status bound) {
   counted_serving_ =
       metrics::Held(shared_.metrics.gateway().serving_loops, static_cast<int64_t>(loops_.size()));
   absl::StatusOr<std::string> address = OpenPorts();
-  if (!address.ok()) shared_.readiness.SetState(State::kFailed);
+  if (!address.ok()) {
+    shared_.readiness.SetState(State::kFailed);
+    counted_serving_ = metrics::Held();
+  }
   started_(std::move(address));
 }
 
@@ -279,6 +280,17 @@ void ServerCore::Drain(absl::AnyInvocable<void()> drained) {
       Tell(loop, kFirst, [this] {
         if (--draining_loops_ == 0) std::exchange(drained_, nullptr)();
       });
+    });
+  });
+}
+
+void ServerCore::CutShort(absl::AnyInvocable<void()> cut) {
+  cut_ = std::move(cut);
+  uncut_loops_ = loops_.size();
+  TellAll([this](size_t loop) {
+    serving_[loop]->Cut();
+    Tell(loop, kFirst, [this] {
+      if (--uncut_loops_ == 0) std::exchange(cut_, nullptr)();
     });
   });
 }

@@ -46,6 +46,8 @@ class ServerCore {
   void AbandonStart();
   // `drained` is called when no loop has a request under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
+  // While draining: what is under way gets UNAVAILABLE, and `cut` is called when all has.
+  void CutShort(absl::AnyInvocable<void()> cut);
   // After the servers are down. `stopped` when all worker processes are gone.
   void StopWorkers(absl::Duration grace, absl::AnyInvocable<void()> stopped);
 
@@ -71,8 +73,10 @@ class ServerCore {
   void OnWorkerExited(size_t runner, const Process::Ending& ending);
   void OnAttached(size_t runner, const std::string& path, bool fits);
   void OnHung(size_t runner, const std::string& path, const absl::Status& why);
-  void OnLoopComplete(size_t loop, bool complete);
-  absl::Status Plan();
+  // `complete`: by runner.
+  void OnLoopChanged(size_t loop, std::vector<bool> complete);
+  // Every loop has a session with each of its workers.
+  bool Complete(size_t runner) const;
   void OnBound(absl::Status bound);
   // Opens the ports; returns the address of gRPC's.
   absl::StatusOr<std::string> OpenPorts();
@@ -86,14 +90,16 @@ class ServerCore {
   std::vector<std::unique_ptr<ServingLoop>> serving_;  // By loop.
 
   // Of the first loop's thread.
-  std::vector<bool> complete_;  // By loop.
+  std::vector<std::vector<bool>> complete_;  // By loop, then by runner.
   bool planned_ = false;
   Loop::Timer patience_;
   size_t bound_loops_ = 0;
   size_t draining_loops_ = 0;
+  size_t uncut_loops_ = 0;
   size_t counted_loops_ = 0;
   size_t requests_under_way_ = 0;  // Of the loops counted.
   absl::AnyInvocable<void()> drained_;
+  absl::AnyInvocable<void()> cut_;
   metrics::Held counted_serving_;  // While the loops take requests.
   std::vector<std::unique_ptr<WorkerNews>> news_;
   std::unique_ptr<Supervisor> supervisor_;  // Last: it tells `news_`.

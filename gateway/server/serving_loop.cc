@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/cgroup.h"
 #include "common/status_macros.h"
 
 namespace tiffin::gateway {
@@ -14,19 +13,6 @@ constexpr absl::Duration kHousekeepingInterval = absl::Seconds(1);
 constexpr absl::Duration kLate = absl::Milliseconds(500);
 
 }  // namespace
-
-SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts)
-    : options(std::move(served)),
-      metrics(counts),
-      readiness(options.runners, loops),
-      memory(shm::LimitByCgroup(options.segment_limit)) {
-  for (const RunnerSetup& setup : options.runners) {
-    shared_runners.push_back(
-        std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic(),
-                                       metrics.Runner({setup.service, setup.runner}, setup.replicas,
-                                                      setup.queue_max + setup.replicas)));
-  }
-}
 
 ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServing& shared,
                          Events events)
@@ -40,8 +26,8 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
              .watcher = watcher,
              .names = names_,
              .memory = memory_,
-             .transport = shared.options.worker_transport,
-             .oom_kills = [] { return CgroupOomKills(CgroupPaths()); }} {
+             .oom_kills = shared.oom_kills,
+             .transport = shared.options.worker_transport} {
   for (size_t i = 0; i < shared.options.runners.size(); ++i) pools_.push_back(MakePool(i));
   names_.Listen([this](uint64_t id) {
     for (const auto& pool : pools_) pool->ForgetSegment(id);
@@ -84,11 +70,10 @@ void ServingLoop::OnPoolChange(size_t runner) {
   events_.changed(shared_.readiness.Set(index_, runner, pools_[runner]->ready()));
 }
 
-bool ServingLoop::complete(size_t runner) const { return pools_[runner]->all_ready(); }
-
-bool ServingLoop::complete() const {
-  return std::all_of(pools_.begin(), pools_.end(),
-                     [](const auto& pool) { return pool->all_ready(); });
+std::vector<bool> ServingLoop::complete() const {
+  std::vector<bool> complete;
+  for (const auto& pool : pools_) complete.push_back(pool->all_ready());
+  return complete;
 }
 
 const WorkerDescription& ServingLoop::description(size_t runner) const {
@@ -109,7 +94,8 @@ absl::Status ServingLoop::Bind() {
                      RunnerTarget::Create(entry, *Find(entry.service, entry.runner)));
     targets_.emplace(&entry, std::move(target));
   }
-  ASSIGN_OR_RETURN(api_, Api::Create(*this, shared_.options.client_memory, loop_.clock()));
+  ASSIGN_OR_RETURN(
+      api_, Api::Create(*this, *shared_.descriptors, shared_.options.client_memory, loop_.clock()));
   ASSIGN_OR_RETURN(http_, http::Service::Create(*this, loop_.clock()));
   return absl::OkStatus();
 }
@@ -167,16 +153,25 @@ void ServingLoop::CountRefused(std::optional<InferTarget> target, absl::StatusCo
   }
 }
 
-void ServingLoop::OnRequestEnded() {
-  --active_requests_;
-  if (active_requests_ == 0 && drained_ != nullptr) loop_.Defer(std::exchange(drained_, nullptr));
+void ServingLoop::OnRequestEnded(ServingRequest& request) {
+  requests_.erase(&request);
+  if (requests_.empty() && drained_ != nullptr) loop_.Defer(std::exchange(drained_, nullptr));
 }
 
 void ServingLoop::Drain(absl::AnyInvocable<void()> drained) {
-  if (active_requests_ == 0) {
+  if (requests_.empty()) {
     drained();
   } else {
     drained_ = std::move(drained);
+  }
+}
+
+void ServingLoop::Cut() {
+  const std::vector<ServingRequest*> requests(requests_.begin(), requests_.end());
+  for (ServingRequest* request : requests) {
+    if (!requests_.contains(request)) continue;  // It ended with another one.
+    request->Cut(absl::UnavailableError(
+        "the server is shutting down, and did not wait for this request to complete"));
   }
 }
 

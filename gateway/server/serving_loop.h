@@ -9,44 +9,21 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
-#include "common/shm/segment_budget.h"
 #include "gateway/api/api.h"
 #include "gateway/api/http/service.h"
 #include "gateway/api/serving.h"
-#include "gateway/api/statistics.h"
 #include "gateway/dispatch/runner_pool.h"
-#include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/bound_api.h"
-#include "gateway/metrics/metrics.h"
-#include "gateway/server/options.h"
-#include "gateway/server/readiness.h"
 #include "gateway/server/runner_target.h"
-#include "gateway/server/serving_plan.h"
 #include "gateway/server/serving_request.h"
-#include "gateway/server/target_counts.h"
+#include "gateway/server/shared_serving.h"
 
 namespace tiffin::gateway {
-
-// What the loops of a server share. Thread-safe, or not changed any more once a loop uses it;
-// outlives them.
-struct SharedServing {
-  // `counts` outlives it, and what clients were given.
-  SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts);
-
-  const ServingOptions options;
-  metrics::Metrics& metrics;
-  std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
-  Readiness readiness;
-  shm::SegmentBudget memory;  // What all loops may have in segments.
-  // Since the graphs are planned.
-  std::unique_ptr<const ServingPlan> plan;
-  std::optional<Statistics> statistics;
-  TargetCounts target_counts;
-};
 
 // Everything of a server that lives on one loop: sessions with all workers, memory, bound graphs,
 // requests, and the protocols in front. Runners are named by their number in ServingOptions.
@@ -73,11 +50,9 @@ class ServingLoop : public Serving, private RequestHost {
   // The supervisor's news.
   void OnListening(size_t runner, int replica, const std::string& path);
   void OnExited(size_t runner, int replica, bool comes_back);
-  // It has a session with every worker.
-  bool complete() const;
-  // With those of this runner.
-  bool complete(size_t runner) const;
-  // What a runner's workers said they are; complete() must hold.
+  // By runner: it has a session with every worker.
+  std::vector<bool> complete() const;
+  // What a runner's workers said they are; it must be complete.
   const WorkerDescription& description(size_t runner) const;
 
   // Makes the graphs of the shared plan ready to run here, and the protocols.
@@ -88,9 +63,11 @@ class ServingLoop : public Serving, private RequestHost {
 
   // Tells the protocols that what the readiness says may have changed.
   void TellReadiness();
-  size_t active_requests() const { return active_requests_; }
+  size_t active_requests() const { return requests_.size(); }
   // `drained` is called, once the server takes no new requests, when none is under way any more.
   void Drain(absl::AnyInvocable<void()> drained);
+  // Ends all requests under way with UNAVAILABLE.
+  void Cut();
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
 
@@ -114,8 +91,8 @@ class ServingLoop : public Serving, private RequestHost {
  private:
   Loop& loop() override { return loop_; }
   DataLog* data_log() override { return shared_.options.data_log; }
-  void OnRequestBegan() override { ++active_requests_; }
-  void OnRequestEnded() override;
+  void OnRequestBegan(ServingRequest& request) override { requests_.insert(&request); }
+  void OnRequestEnded(ServingRequest& request) override;
 
   std::unique_ptr<RunnerPool> MakePool(size_t runner);
   void OnPoolChange(size_t runner);
@@ -137,7 +114,7 @@ class ServingLoop : public Serving, private RequestHost {
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Service> http_;
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
-  size_t active_requests_ = 0;
+  absl::flat_hash_set<ServingRequest*> requests_;  // Under way.
   absl::AnyInvocable<void()> drained_;
   Loop::Timer housekeeping_;
 };

@@ -13,7 +13,7 @@ ServingRequest::~ServingRequest() {
   if (execution_ != nullptr && !ended_) CountEnd(CodeOfCancelled());
   execution_.reset();
   if (alive_ != nullptr) *alive_ = false;
-  host_.OnRequestEnded();
+  host_.OnRequestEnded(*this);
 }
 
 void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t rows,
@@ -25,6 +25,7 @@ void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t
   counter_ = &counting.counter;
   metrics_ = &counting.metrics;
   counted_ = metrics::Held(metrics_->in_flight);
+  done_ = std::move(done);
   ExecutionOptions execution{
       .deadline = options.deadline,
       .request_id = std::move(options.request_id),
@@ -32,13 +33,11 @@ void ServingRequest::Run(const BoundApi& api, std::vector<Value> inputs, int64_t
       .monitored = api.plan().monitor.has_value() && host_.data_log()->Samples(*api.plan().monitor),
       .clock = &host_.loop().clock(),
       .post = [this](absl::AnyInvocable<void()> task) { host_.loop().Defer(std::move(task)); }};
-  execution_ = Execution::Start(api, std::move(inputs), std::move(execution),
-                                [this, want_timing = options.want_timing, done = std::move(done)](
-                                    absl::StatusOr<std::vector<Value>> outputs) mutable {
-                                  // `done` may destroy this, and with it the closure that runs.
-                                  InferDone tell = std::move(done);
-                                  End(want_timing, std::move(outputs), std::move(tell));
-                                });
+  execution_ = Execution::Start(
+      api, std::move(inputs), std::move(execution),
+      [this, want_timing = options.want_timing](absl::StatusOr<std::vector<Value>> outputs) {
+        End(want_timing, std::move(outputs));
+      });
 }
 
 void ServingRequest::Refuse(absl::Status status, InferDone done) {
@@ -49,8 +48,15 @@ void ServingRequest::Refuse(absl::Status status, InferDone done) {
       });
 }
 
-void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs,
-                         InferDone tell) {
+void ServingRequest::Cut(absl::Status status) {
+  if (done_ == nullptr) return;
+  CountEnd(status.code());
+  execution_.reset();
+  std::exchange(done_, nullptr)(std::move(status));
+}
+
+void ServingRequest::End(bool want_timing, absl::StatusOr<std::vector<Value>> outputs) {
+  InferDone tell = std::exchange(done_, nullptr);  // It may destroy this.
   if (!outputs.ok()) {
     CountEnd(outputs.status().code());
     std::move(tell)(outputs.status());

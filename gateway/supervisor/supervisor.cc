@@ -117,6 +117,7 @@ void Supervisor::Spawn(Worker& worker) {
   worker.observer->OnStarted(worker.process->pid());
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
+        if (!worker.process->ended()) return true;
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));
         return false;
       });
@@ -180,7 +181,7 @@ void Supervisor::MarkServed(const std::string& path) {
 
 bool Supervisor::Replace(const std::string& path) {
   Worker* const worker = FindLife(path);
-  if (worker == nullptr || std::exchange(worker->replaced, true)) return false;
+  if (stopping_ || worker == nullptr || std::exchange(worker->replaced, true)) return false;
   worker->process->Signal(SIGKILL);
   return true;
 }

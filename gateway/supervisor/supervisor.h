@@ -62,7 +62,7 @@ class Supervisor {
   // News of a life that has ended meanwhile is ignored, here and in Replace.
   void MarkServed(const std::string& path);
   // Kills the process that listens at `path`; the worker is then started again like after any
-  // death. False: that process was killed already, or has ended.
+  // death. False: that process was killed already, or has ended, or all are being stopped.
   bool Replace(const std::string& path);
   // Of the workers that run, and of those to come: SIGUSR1 tells them to log more, SIGUSR2 as
   // configured.

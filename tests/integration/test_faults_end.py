@@ -1,6 +1,9 @@
 """The gateway's end under load: killed, it leaves nothing; told to end, it loses nothing."""
 
+import concurrent.futures
 import functools
+import http.client
+import json
 import signal
 import time
 
@@ -9,7 +12,7 @@ import pytest
 
 import faults
 import harness
-from harness import ANSWER_S, END_S, eventually
+from harness import ANSWER_S, END_S, eventually, refused
 from load import Load, unique
 from prometheus_text import await_value
 
@@ -83,14 +86,25 @@ def test_sigterm_under_load_completes_what_is_under_way(serve, gate, journal):
         assert set(load.messages) == {"UNAVAILABLE: the server is shutting down"}, load.messages
 
 
+def ask_over_http(server):
+    """The status and the body of what a held call is answered."""
+    connection = http.client.HTTPConnection(server.http_address, timeout=ANSWER_S)
+    body = {"inputs": [{"name": "x", "datatype": "INT64", "shape": [1], "data": [1]}]}
+    connection.request("POST", "/v2/models/faults.keep/infer", body=json.dumps(body))
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
 def test_a_second_sigterm_under_load_ends_it_now(serve, journal):
-    with serve() as server:
+    with serve() as server, concurrent.futures.ThreadPoolExecutor(1) as others:
         workers = server.workers()
-        # gRPC's server cancels what is under way when it is shut down.
+        # Those of the load that come while gRPC closes its connections are cancelled by it.
         load = Load(server, "faults.fan", allowed=("UNAVAILABLE", "CANCELLED"))
         with load:
             held = [server.infer_later("faults.keep", x=unique((1024,))) for _ in range(8)]
+            held_over_http = others.submit(ask_over_http, server)
             assert journal.next() is not None
+            await_value(server, len(held) + 1, "tiffin_requests_in_flight", api="keep")
             server.terminate()
             server.wait_for_line("draining: completing")
             start = time.monotonic()
@@ -98,5 +112,9 @@ def test_a_second_sigterm_under_load_ends_it_now(serve, journal):
             assert server.wait() == 0
             assert time.monotonic() - start < 5  # A worker that executes has two seconds.
             assert all(worker.gone(END_S) for worker in workers)
-            assert all(future.exception(ANSWER_S) is not None for future in held)
+            for future in held:
+                with refused(grpc.StatusCode.UNAVAILABLE, "the server is shutting down"):
+                    future.result(ANSWER_S)
+            status, body = held_over_http.result(ANSWER_S)
+            assert status == 503 and "the server is shutting down" in body, (status, body)
             load.stop()

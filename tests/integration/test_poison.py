@@ -6,9 +6,11 @@ import threading
 
 import grpc
 import numpy as np
+from tritonclient.grpc import service_pb2_grpc
 
 import harness
 from harness import ANSWER_S, refused
+from load import connect
 
 Code = grpc.StatusCode
 POISON = 13
@@ -36,8 +38,10 @@ def serve(folder, journal, args=(), more="", runner="replicas: 1"):
     return harness.Server(text, folder=folder, args=args)
 
 
-def ask(server, value):
-    return server.infer_later("lab.run", x=np.array([value], np.float32))
+def ask(server, value, channel=None):
+    stub = service_pb2_grpc.GRPCInferenceServiceStub(channel or server.channel)
+    request = harness.infer_request("lab.run", x=np.array([value], np.float32))
+    return stub.ModelInfer.future(request, timeout=ANSWER_S)
 
 
 def answer(future):
@@ -65,6 +69,29 @@ def test_a_batch_with_a_poisonous_input_is_answered_but_for_that(folder, journal
             ask(server, POISON).result(ANSWER_S)
         assert journal.all_so_far() == []
         server.wait_for_line("its second time")
+
+
+def test_the_same_input_of_two_loops_beside_a_poisonous_one_is_answered(folder, journal, carrier):
+    with serve(folder, journal, [*carrier, "--loops", "2"], runner=BATCHES) as server, \
+            connect(server.address) as one, connect(server.address) as other:
+        # One of each loop: connections are dealt out in turns.
+        asked = [(value, ask(server, value, channel))
+                 for channel, values in ((one, [5, 1, POISON, 2]), (other, [5, 3, 4, 6]))
+                 for value in values]
+
+        for value, future in asked:
+            if value == POISON:
+                with refused(Code.INVALID_ARGUMENT, "model", "ended the model's worker twice"):
+                    future.result(ANSWER_S)
+            else:
+                assert answer(future) == [value]
+
+        entries = journal.all_so_far()
+        assert entries[0].rows == 8
+        assert [entry.rows for entry in entries[1:]] == [1] * (len(entries) - 1), "not alone"
+        assert [entry.first for entry in entries[1:]].count(str(POISON)) == 1
+        for value, channel in ((5, one), (5, other)):
+            assert answer(ask(server, value, channel)) == [value]
 
 
 def test_one_that_must_not_run_twice_is_the_callers_to_repeat(folder, journal):

@@ -123,12 +123,13 @@ TEST_F(CgroupTest, LimitIsHalfOfWhatIsLeftButNeverMoreThanAskedFor) {
 
 TEST_F(CgroupTest, CountsWhatTheKernelKilledForLackOfMemory) {
   Join("0::/a/b\n");
-  EXPECT_EQ(CgroupOomKills(paths_), 0U);
+  const CgroupOomKills kills(paths_);
+  EXPECT_EQ(kills.Read(), 0U);
   fs::create_directories(fs::path(paths_.root) / "a/b");
   std::ofstream(fs::path(paths_.root) / "a/b/memory.events")
       << "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 0\n";
 
-  EXPECT_EQ(CgroupOomKills(paths_), 5U);
+  EXPECT_EQ(kills.Read(), 5U);
 }
 
 TEST_F(CgroupTest, CoresAreTheLeastOfTheGroupAndItsAncestors) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -93,10 +94,13 @@ class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
                         clock_,
                         names_,
                         gateway_metrics_};
+  std::atomic<uint64_t> oom_kill_count_ = 0;
+  OomKills oom_kills_{[this] { return oom_kill_count_.load(); }, clock_};
   DispatchParts parts_{.loop = loop_.loop(),
                        .watcher = watcher_,
                        .names = names_,
                        .memory = memory_,
+                       .oom_kills = oom_kills_,
                        .transport = GetParam()};
   std::optional<SharedRunner> shared_;
   std::unique_ptr<RunnerPool> pool_;

@@ -1,7 +1,7 @@
-#include <atomic>
 #include <csignal>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +18,7 @@ namespace tiffin::gateway {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using worker::BytesSignature;
 using Trial = session::ExecutingPage::Trial;
 
@@ -38,9 +39,8 @@ class PoisonTest : public DispatchTest {
     std::vector<session::ExecutingPage::Listing> listings;
   };
 
-  explicit PoisonTest(Signature signature = BytesSignature()) : DispatchTest(std::move(signature)) {
-    parts_.oom_kills = [this] { return oom_kills_.load(); };
-  }
+  explicit PoisonTest(Signature signature = BytesSignature())
+      : DispatchTest(std::move(signature)) {}
   ~PoisonTest() override { ClosePool(); }
 
   // Replica `index` is ready, and the gateway has its page.
@@ -81,7 +81,6 @@ class PoisonTest : public DispatchTest {
   }
 
   std::deque<Life> lives_;
-  std::atomic<uint64_t> oom_kills_ = 0;
 
  private:
   // By a call whose result lies in a segment, which is announced after the page.
@@ -114,6 +113,7 @@ TEST_P(PoisonTest, ASuspectIsRunAgainAloneAndThenQuarantined) {
 
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(status.message(), HasSubstr("has ended the model's worker twice"));
+  EXPECT_EQ(runner_metrics_->retries.value(), 1) << "what is refused is not run again";
   AddLife(0);
   EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(Start("poison"))));
 }
@@ -182,6 +182,31 @@ TEST_P(PoisonTest, SuspectsAreTriedOneAtATime) {
   back.worker->Send(InlineResult(last.call(), "done"));
   EXPECT_EQ(Await(one).value_or(""), "done");
   EXPECT_EQ(Await(another).value_or(""), "done");
+}
+
+// What the pool of another loop has: only the turn is shared, so this stands for it.
+TEST_P(PoisonTest, ASuspectWaitsForTheTrialOfAnotherLoop) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& suspect = Start("suspect", {.retries = 1});
+  Execute(first);
+  std::optional<TrialTurn::Held> others = shared_->trial_turn.Take([] {});
+  DieOf(SIGSEGV, 0, first);
+  Life& second = AddLife(0);
+  Outcome& fresh = Start("fresh");
+  const worker::v1::Execute next = Execute(second);
+  EXPECT_EQ(next.inputs(0).inline_bytes(), "fresh");
+  second.worker->Send(InlineResult(next.call(), "done"));
+  EXPECT_EQ(Await(fresh).value_or(""), "done");
+
+  others.reset();
+
+  const worker::v1::Execute trial = Execute(second);
+  EXPECT_TRUE(trial.alone());
+  EXPECT_FALSE(shared_->trial_turn.Take([] {}).has_value());
+  second.worker->Send(InlineResult(trial.call(), "done"));
+  EXPECT_EQ(Await(suspect).value_or(""), "done");
+  EXPECT_TRUE(loop_.Await([&] { return shared_->trial_turn.Take([] {}).has_value(); }));
 }
 
 TEST_P(PoisonTest, WhatWaitedIsRunAgainFreely) {
@@ -270,10 +295,32 @@ TEST_P(PoisonTest, LackOfMemoryIsItsOwnDoing) {
     Life& life = AddLife(0);
     Outcome& large = Start("large");
     Execute(life);
-    ++oom_kills_;
+    ++oom_kill_count_;
+    Tick(absl::Milliseconds(1500));  // To give gigabytes back takes the kernel long.
     Die(0, life);
     EXPECT_THAT(AwaitStatus(large).message(), HasSubstr(i == 0 ? "lack of memory" : "twice"));
   }
+}
+
+TEST_P(PoisonTest, WhoLivedOnAfterAKillForLackOfMemoryIsNotBlamedForIt) {
+  MakePool(1, 10);
+  Life& life = AddLife(0);
+  Outcome& innocent = Start("innocent");
+  Execute(life);
+  ++oom_kill_count_;  // Of somebody else.
+  for (const uint32_t queued : {11U, 12U}) {
+    Tick(OomKills::kMoment);
+    worker::v1::Frame state;
+    state.mutable_state()->set_queued(queued);
+    life.worker->Send(state);
+    ASSERT_TRUE(
+        loop_.Await([&] { return runner_metrics_->replicas[0]->queued.value() == queued; }));
+  }
+
+  Die(0, life);
+
+  EXPECT_THAT(AwaitStatus(innocent).message(), Not(HasSubstr("lack of memory")));
+  EXPECT_TRUE(loop_.Do([&] { return shared_->quarantine.empty(); }));
 }
 
 class PoisonOnceOnlyTest : public PoisonTest {
@@ -298,6 +345,25 @@ TEST_P(PoisonOnceOnlyTest, WhatMayHaveRunBesideATrialIsNotRunTwice) {
 
   EXPECT_TRUE(absl::IsInvalidArgument(AwaitStatus(again)));
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(beside)));
+}
+
+// On the stream what was sent may be lost with the worker, so that one whose result is missing
+// may have executed, on whatever list it was.
+TEST_P(PoisonOnceOnlyTest, WhatMayHaveBeenAnsweredIsNotRunTwice) {
+  MakePool(1, 10);
+  Life& first = AddLife(0);
+  Outcome& call = Start("once");
+  Next(first);
+  Die(0, first);
+  if (GetParam() == WorkerTransport::kGrpc) {
+    EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(call)));
+    return;
+  }
+  Life& second = AddLife(0);
+
+  second.worker->Send(InlineResult(Execute(second).call(), "done"));
+
+  EXPECT_EQ(Await(call).value_or(""), "done");
 }
 
 INSTANTIATE_TEST_SUITE_P(Carriers, PoisonTest, kTransports, TransportName);

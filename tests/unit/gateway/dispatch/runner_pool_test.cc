@@ -416,9 +416,11 @@ TEST_P(RunnerPoolTest, TheNextLifeMayListenBeforeTheLostCallsWereTold) {
     pool_->replica(0).OnExited(/*comes_back=*/true);
     pool_->replica(0).OnListening(path);
   });
+  worker.EndStream(absl::UnavailableError("killed"));
 
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(once)));
-  Tick(absl::Milliseconds(100));
+  // At once, as if the loss before were none of its own.
+  ASSERT_TRUE(loop_.Await([&] { return pool_->ready(); }));
   FakeWorker& next = *workers_.back();
   const worker::v1::Execute execute = next.NextExecute();
   EXPECT_EQ(execute.inputs(0).inline_bytes(), "again");

@@ -259,6 +259,10 @@ TEST_P(WorkerSessionTest, TheEndOfTheSocketAloneEndsTheSession) {
 
   worker_->CloseSockets();
 
+  if (GetParam() == WorkerTransport::kGrpc) {  // Its results might still come.
+    ASSERT_TRUE(loop_.Await([&] { return !pool_->ready(); }));
+    Tick(absl::Milliseconds(500));
+  }
   EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(reading)));
   Forget(reading);
   EXPECT_TRUE(AwaitMemoryInUse(0));
@@ -278,7 +282,7 @@ TEST_P(WorkerSessionTest, ALostSessionsTensorsStayReadable) {
 }
 
 TEST_P(WorkerSessionTest, AResultThatCameBeforeTheNewsOfADeathIsDelivered) {
-  if (GetParam() != WorkerTransport::kExpress) return;  // What gRPC has read can't be asked for.
+  if (GetParam() != WorkerTransport::kExpress) return;  // Below.
   Outcome& answered = Start("answered");
   const uint64_t call = worker_->NextExecute().call();
 
@@ -288,6 +292,23 @@ TEST_P(WorkerSessionTest, AResultThatCameBeforeTheNewsOfADeathIsDelivered) {
   });
 
   EXPECT_EQ(Await(answered).value_or(""), "done");
+}
+
+TEST_P(WorkerSessionTest, WhatIsStillOnTheStreamOfADeadWorkerIsDelivered) {
+  if (GetParam() != WorkerTransport::kGrpc) return;
+  Outcome& answered = Start("answered");
+  Outcome& lost = Start("lost");
+  const uint64_t call = worker_->NextExecute().call();
+  worker_->NextExecute();
+
+  worker_->CloseSockets();
+  ASSERT_TRUE(loop_.Await([&] { return !pool_->ready(); }));
+  Exit(0, /*comes_back=*/true);
+  worker_->Send(InlineResult(call, "done"));  // As if gRPC had been late with it.
+  worker_->EndStream(absl::UnavailableError("killed"));
+
+  EXPECT_EQ(Await(answered).value_or(""), "done");
+  EXPECT_TRUE(absl::IsUnavailable(AwaitStatus(lost)));
 }
 
 TEST_P(WorkerSessionTest, AResultThatCameBeforeTheLossIsDelivered) {

@@ -26,7 +26,8 @@ class ReflectionServiceTest : public ::testing::Test {
   ReflectionServiceTest() {
     serving_.AddApi("demo", "predict", {Spec("options", "json"), Spec("x", "fp32[2]")},
                     {Spec("verdict", "text")});
-    api_ = *Api::Create(serving_);
+    descriptors_ = *typed::Descriptors::Create(serving_.services());
+    api_ = *Api::Create(serving_, *descriptors_);
     Open("v1");
   }
   void Open(const std::string& version) {
@@ -59,6 +60,7 @@ class ReflectionServiceTest : public ::testing::Test {
 
   TestLoop loop_;
   FakeServing serving_;
+  std::unique_ptr<const typed::Descriptors> descriptors_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<FakeRpc> rpc_;
 };

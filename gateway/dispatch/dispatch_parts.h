@@ -1,0 +1,28 @@
+#pragma once
+
+namespace tiffin {
+class Loop;
+class Watcher;
+}  // namespace tiffin
+
+namespace tiffin::gateway {
+
+class GatewayMemory;
+class OomKills;
+class SegmentNames;
+
+// What frames that name calls and segments travel on: the session's Unix socket (the express lane),
+// or its gRPC stream, which carries the others in any case.
+enum class WorkerTransport { kExpress, kGrpc };
+
+// What all sessions of a loop share. All outlive the sessions.
+struct DispatchParts {
+  Loop& loop;
+  Watcher& watcher;
+  SegmentNames& names;
+  GatewayMemory& memory;
+  OomKills& oom_kills;
+  WorkerTransport transport = WorkerTransport::kExpress;
+};
+
+}  // namespace tiffin::gateway

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "common/shm/segment_budget.h"
+#include "gateway/api/statistics.h"
+#include "gateway/api/typed/descriptors.h"
+#include "gateway/dispatch/oom_kills.h"
+#include "gateway/dispatch/shared_runner.h"
+#include "gateway/metrics/metrics.h"
+#include "gateway/server/options.h"
+#include "gateway/server/readiness.h"
+#include "gateway/server/serving_plan.h"
+#include "gateway/server/target_counts.h"
+
+namespace tiffin::gateway {
+
+// What the loops of a server share. Thread-safe, or not changed any more once a loop uses it;
+// owned by ServerCore, outlives them.
+struct SharedServing {
+  // `counts` outlives it, and what clients were given.
+  SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts);
+  // Plans what is served: once, when the workers have said what they are. As ServingPlan::Create,
+  // and INVALID_ARGUMENT where names of the services clash, or break with a contract.
+  absl::Status Plan(absl::FunctionRef<const WorkerDescription&(size_t runner)> describe);
+
+  const ServingOptions options;
+  metrics::Metrics& metrics;
+  std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
+  Readiness readiness;
+  shm::SegmentBudget memory;  // What all loops may have in segments.
+  OomKills oom_kills;
+  // Since the graphs are planned.
+  std::unique_ptr<const ServingPlan> plan;
+  std::unique_ptr<const typed::Descriptors> descriptors;
+  std::optional<Statistics> statistics;
+  TargetCounts target_counts;
+};
+
+}  // namespace tiffin::gateway
