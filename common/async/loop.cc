@@ -1,11 +1,17 @@
 #include "common/async/loop.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace tiffin {
 namespace {
 
+// Where more than this was left to the thread that has the turn, the next one to bring an event
+// takes the turn over: the other may go back to what it waits for itself.
+constexpr size_t kMaxLeft = 8;
+
 gpr_timespec MonotonicIn(absl::Duration wait) {
+  if (wait == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
   const int64_t nanos = std::max<int64_t>(0, absl::ToInt64Nanoseconds(wait));
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(nanos, GPR_TIMESPAN));
 }
@@ -24,58 +30,116 @@ void Loop::Timer::Cancel() {
 }
 
 void Loop::Run() {
-  turn_.Lock();
+  AwaitTurn();
+  HandleEvents();  // What there was before.
   while (true) {
-    RunDueTimers();
-    RunReady();
-    wakes_at_ = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first.first;
-    const gpr_timespec deadline = timers_.empty() ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
-                                                  : MonotonicIn(wakes_at_ - clock_.Now());
-    EndTurn();
+    absl::Duration wait = MaySleep();
+    if (wait <= absl::ZeroDuration()) {
+      AwaitTurn();
+      RunDueTimers();
+      HandleEvents();
+      wait = MaySleep();
+    }
     void* tag = nullptr;
     bool ok = false;
-    const grpc::CompletionQueue::NextStatus next = queue_.AsyncNext(&tag, &ok, deadline);
-    turn_.Lock();
-    if (next == grpc::CompletionQueue::GOT_EVENT) {
-      static_cast<Completion*>(tag)->OnComplete(ok);
-    } else if (next == grpc::CompletionQueue::SHUTDOWN) {
-      RunReady();
-      EndTurn();
-      return;
+    switch (queue_.AsyncNext(&tag, &ok, MonotonicIn(wait))) {
+      case grpc::CompletionQueue::GOT_EVENT:
+        if (Bring(Completed{.tag = static_cast<Completion*>(tag), .ok = ok})) HandleEvents();
+        break;
+      case grpc::CompletionQueue::TIMEOUT:
+        break;
+      case grpc::CompletionQueue::SHUTDOWN:
+        AwaitTurn();
+        HandleEvents();
+        return;
     }
   }
 }
 
-bool Loop::Enter(absl::FunctionRef<void()> task) {
-  turn_.Lock();
-  if (ended_) {
-    turn_.Unlock();
-    return false;
+void Loop::Enter(Task task) {
+  if (Bring(std::move(task))) HandleEvents();
+}
+
+template <typename Event>
+bool Loop::Bring(Event event) {
+  absl::MutexLock lock(&mutex_);
+  if constexpr (std::is_same_v<Event, Completed>) {
+    wakes_at_ = absl::InfinitePast();  // It is awake.
+    brought_.completed.push_back(event);
+  } else {
+    brought_.entered.push_back(std::move(event));
   }
-  task();
-  RunReady();
-  if (!timers_.empty() && timers_.begin()->first.first < wakes_at_) {
-    wakes_at_ = timers_.begin()->first.first;
-    Post([] {});  // Run's thread sleeps until a later timer.
-  }
-  EndTurn();
+  const size_t left = brought_.completed.size() + brought_.entered.size();
+  if (turn_taken_ && left <= kMaxLeft) return false;
+  AwaitTurnLocked();
   return true;
 }
 
-void Loop::EndTurn() {
-  std::vector<Task> tasks;
-  tasks.swap(after_turn_);
-  turn_.Unlock();
-  for (Task& task : tasks) std::move(task)();
+void Loop::AwaitTurn() {
+  absl::MutexLock lock(&mutex_);
+  AwaitTurnLocked();
 }
 
-void Loop::RunReady() {
+void Loop::AwaitTurnLocked() {
+  ++awaiting_turn_;
+  while (turn_taken_) turn_free_.Wait(&mutex_);
+  --awaiting_turn_;
+  turn_taken_ = true;
+}
+
+void Loop::HandleEvents() {
+  std::optional<std::vector<Task>> after_turn;
+  do {
+    {
+      absl::MutexLock lock(&mutex_);
+      std::swap(handled_, brought_);
+    }
+    RunReady();
+    for (const Completed& completed : handled_.completed) {
+      completed.tag->OnComplete(completed.ok);
+      RunReady();
+    }
+    for (Task& task : handled_.entered) {
+      if (ended_) break;
+      std::move(task)();
+      RunReady();
+    }
+    handled_.completed.clear();
+    handled_.entered.clear();
+    RunAll(last_);
+    RunReady();
+    after_turn = EndTurn();
+  } while (!after_turn.has_value());
+  for (Task& task : *after_turn) std::move(task)();
+}
+
+std::optional<std::vector<Loop::Task>> Loop::EndTurn() {
+  absl::MutexLock lock(&mutex_);
+  if (awaiting_turn_ == 0 && !(brought_.completed.empty() && brought_.entered.empty())) {
+    return std::nullopt;
+  }
+  due_at_ = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first.first;
+  if (due_at_ < wakes_at_) {  // Run's thread sleeps until a later timer.
+    wakes_at_ = due_at_;
+    WakeLocked();
+  }
+  turn_taken_ = false;
+  if (awaiting_turn_ > 0) turn_free_.Signal();
+  return std::exchange(after_turn_, {});
+}
+
+absl::Duration Loop::MaySleep() {
+  absl::MutexLock lock(&mutex_);
+  wakes_at_ = due_at_;
+  return due_at_ == absl::InfiniteFuture() ? absl::InfiniteDuration() : due_at_ - clock_.Now();
+}
+
+void Loop::RunAll(std::vector<Task>& tasks) {
   // Tasks may add tasks; each round takes what there is, in order.
-  std::vector<Task> round;
-  while (!ready_.empty()) {
-    round.clear();
-    round.swap(ready_);
-    for (Task& task : round) std::move(task)();
+  while (!tasks.empty()) {
+    running_.swap(tasks);
+    for (Task& task : running_) std::move(task)();
+    running_.clear();
   }
 }
 
@@ -108,8 +172,11 @@ void Loop::Post(Task task) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return;
   posted_.push_back(std::move(task));
-  if (wake_pending_) return;
-  wake_pending_ = true;
+  WakeLocked();
+}
+
+void Loop::WakeLocked() {
+  if (closed_ || std::exchange(wake_pending_, true)) return;
   wake_.Set(&queue_, gpr_inf_past(GPR_CLOCK_MONOTONIC),
             &inbox_);  // A time of now may still be to come.
 }

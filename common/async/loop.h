@@ -2,14 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -27,7 +27,8 @@ class Completion {
 
 // Events one after the other, so that what belongs to a loop needs no locks. Most are those of one
 // gRPC completion queue, whose tags are all `Completion*`: the thread that calls Run polls it. A
-// thread that polls something else handles its events by Enter, in a turn of its own. "On the
+// thread that polls something else brings its events by Enter. Who brings an event handles it, in a
+// turn; while another thread has the turn, it is left to that one, so that nobody waits. "On the
 // loop's thread" means: in a turn, whichever thread has it. All others reach the loop by Post.
 class Loop {
  public:
@@ -61,15 +62,19 @@ class Loop {
   // No Post will be taken any more: to be called, on the loop's thread, before the queue's
   // Shutdown.
   void Close();
-  // Handles an event of the calling thread's, at once: runs `task`, and what it makes ready, when
-  // no other event is being handled. Costs no wake-up of Run's thread. Not from inside a turn.
-  // False: the loop has ended, and nothing was run.
-  bool Enter(absl::FunctionRef<void()> task);
+  // Brings an event: `task`, and what it makes ready, is run before this returns, or soon, by the
+  // thread that has the turn. What one thread brings is run in order. Costs no wake-up, and waits
+  // only where so much was left to the other thread already that its own events would come too
+  // late. Not from inside a turn. Dropped if the loop has ended.
+  void Enter(Task task);
   // On the loop's thread: runs `task` after the turn, in its thread, while others may have theirs:
   // for what takes long.
   void AfterTurn(Task task) { after_turn_.push_back(std::move(task)); }
   // On the loop's thread: runs `task` after the event that is being handled.
   void Defer(Task task) { ready_.push_back(std::move(task)); }
+  // On the loop's thread: runs `task` after this event and those that have come meanwhile: for what
+  // is better done once for all of them.
+  void DeferToLast(Task task) { last_.push_back(std::move(task)); }
   // On the loop's thread. `when` may be in the past; the task still runs later.
   [[nodiscard]] Timer At(absl::Time when, Task task);
 
@@ -88,25 +93,54 @@ class Loop {
     Loop& loop_;
   };
 
-  void RunReady() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  void RunDueTimers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  // Gives the turn back.
-  void EndTurn() ABSL_UNLOCK_FUNCTION(turn_);
+  struct Completed {
+    Completion* tag;
+    bool ok;
+  };
+  struct Events {
+    std::vector<Completed> completed;
+    std::vector<Task> entered;
+  };
+
+  // True: the calling thread has the turn, and is to HandleEvents. False: it is left to the one
+  // that has it.
+  template <typename Event>
+  bool Bring(Event event);
+  void AwaitTurn();
+  void AwaitTurnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // With the turn, which it gives back.
+  void HandleEvents();
+  // What is to be run after the turn. nullopt: it goes on, for there are events, and nobody else
+  // who would handle them.
+  std::optional<std::vector<Task>> EndTurn();
+  void RunAll(std::vector<Task>& tasks);
+  void RunReady() { RunAll(ready_); }
+  void RunDueTimers();
+  // Of Run's thread: how long it may wait for an event.
+  absl::Duration MaySleep();
+  void WakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   grpc::CompletionQueue& queue_;
   const Clock& clock_;
-  // Held by the thread whose turn it is. All that is not guarded otherwise belongs to it, but is
-  // also used before Run and after its end.
-  absl::Mutex turn_;
+  // These belong to the thread that has the turn, but are also used before Run and after its end.
+  Events handled_;             // Now, one after the other.
+  std::vector<Task> running_;  // Of the lists below.
   std::vector<Task> ready_;
+  std::vector<Task> last_;
   std::vector<Task> after_turn_;
-  std::map<Timer::Key, Task> timers_;
+  absl::btree_map<Timer::Key, Task> timers_;
   uint64_t next_timer_ = 0;
-  // When Run's thread looks at the timers by itself.
-  absl::Time wakes_at_ = absl::InfinitePast();
   bool ended_ = false;  // By Close.
 
   absl::Mutex mutex_;
+  bool turn_taken_ ABSL_GUARDED_BY(mutex_) = false;
+  int awaiting_turn_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::CondVar turn_free_;
+  Events brought_ ABSL_GUARDED_BY(mutex_);  // And not handled yet.
+  // The first timer's time, as of the last turn's end.
+  absl::Time due_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  // When Run's thread wakes up by itself. Past: it is awake.
+  absl::Time wakes_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::vector<Task> posted_ ABSL_GUARDED_BY(mutex_);
   bool wake_pending_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

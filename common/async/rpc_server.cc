@@ -1,13 +1,12 @@
 #include "common/async/rpc_server.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/allocator/allocator.h"
 #include "common/async/decrypted.h"
 #include "common/async/rpc_call.h"
 #include "common/async/streaming_call.h"
@@ -29,13 +28,6 @@ constexpr uint32_t kHeaderSlack = 16;
 constexpr double kLeastCheapFrames = 1000;
 constexpr absl::Duration kTick = absl::Seconds(5);
 constexpr absl::Duration kClientsPings = absl::Seconds(10);
-
-// What a burst of messages leaves behind lies in pieces that the C library keeps for ever.
-void ReturnFreeMemory() {
-  constexpr size_t kWorthIt = 32 << 20;
-  const struct mallinfo2 heap = mallinfo2();
-  if (heap.fordblks > kWorthIt && heap.fordblks > heap.uordblks / 2) malloc_trim(0);
-}
 
 }  // namespace
 
@@ -156,6 +148,7 @@ absl::StatusOr<std::string> RpcServer::Open(const std::string& address,
                                 .tick =
                                     [this] {
                                       unsent_.CancelLate(Clock::Monotonic().Now());
+                                      // What a burst of messages leaves behind.
                                       ReturnFreeMemory();
                                     },
                                 .tick_interval = std::min(limits_.send / 4, kTick)});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <limits>
 #include <string>
@@ -39,21 +40,29 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
     size_t sent = 0;
   };
 
-  // On the watcher's thread. False ends the watching.
-  bool Readable() {
-    bool goes_on = false;
-    loop.Enter([&] { goes_on = Receive(kPacketsPerTurn); });
-    return goes_on;
+  // From any thread: something has arrived.
+  void OnArrival() {
+    if (!expected.exchange(true)) loop.Enter([self = shared_from_this()] { self->ReceiveSome(); });
   }
 
-  // In a turn. False: nothing is received any more.
-  bool Receive(int packets) {
-    for (; alive && packets > 0; --packets) {
+  // In a turn.
+  void ReceiveSome() {
+    expected = false;  // Before it looks, so that no arrival is missed.
+    Receive(kPacketsPerTurn);
+    if (has_more && !expected.exchange(true)) {
+      loop.Post([self = shared_from_this()] { self->ReceiveSome(); });
+    }
+  }
+
+  // In a turn.
+  void Receive(int packets) {
+    has_more = true;
+    for (; alive && has_more && packets > 0; --packets) {
       auto received = socket.Receive();
       if (!received.ok()) {
         Close(received.status());
       } else if (!received->has_value()) {
-        return true;
+        has_more = false;
       } else if ((*received)->total == 0) {
         events.announced(**std::move(received));
       } else if (events.frames == nullptr) {
@@ -66,8 +75,9 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
           events.frames(**frames);
         }
       }
+      if (socket.drained()) has_more = false;
     }
-    return alive;
+    has_more = has_more && alive;
   }
 
   void Close(const absl::Status& status) {
@@ -177,7 +187,9 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   Events events;
   FrameAssembler assembler;
   bool alive = true;
-  std::unique_ptr<Watcher::Watch> readable;
+  bool has_more = false;  // As of the last Receive.
+  std::unique_ptr<Watcher::Watch> arrivals;
+  std::atomic<bool> expected = false;  // A ReceiveSome is.
 
   absl::Mutex mutex;  // Taken after the writer's.
   std::deque<Queued> backlog ABSL_GUARDED_BY(mutex);
@@ -191,8 +203,14 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
 DescriptorChannel::DescriptorChannel(shm::DescriptorSocket socket, Watcher& watcher, Loop& loop,
                                      Events events)
     : shared_(std::make_shared<Shared>(std::move(socket), watcher, loop, std::move(events))) {
-  shared_->readable = watcher.Add(shared_->socket.fd(), Watcher::Interest::kReadable,
-                                  [shared = shared_] { return shared->Readable(); });
+  shared_->expected = true;
+  shared_->arrivals =
+      watcher.Add(shared_->socket.fd(), Watcher::Interest::kArrivals, [shared = shared_] {
+        shared->OnArrival();
+        return true;
+      });
+  // What the socket has taken in already, it does not tell again.
+  loop.Defer([shared = shared_] { shared->ReceiveSome(); });
 }
 
 DescriptorChannel::~DescriptorChannel() { Retire(); }
@@ -209,7 +227,7 @@ void DescriptorChannel::Retire() {
   shared_->alive = false;
   // The watcher's thread may be waiting for its turn, in which it will find this retired, or be
   // busy after one.
-  shared_->watcher.EndLater(std::move(shared_->readable));
+  shared_->watcher.EndLater(std::move(shared_->arrivals));
   if (room_watch != nullptr) shared_->watcher.EndLater(std::move(room_watch));
 }
 

@@ -22,9 +22,8 @@ class DescriptorChannel {
  public:
   struct Events {
     absl::AnyInvocable<void(shm::DescriptorSocket::Received)> announced;
-    // What comes is valid until the callback returns, which may move from it. Null: frames are an
-    // error.
-    absl::AnyInvocable<void(worker::v1::Frames&)> frames;
+    // What comes is valid until the callback returns. Null: frames are an error.
+    absl::AnyInvocable<void(const worker::v1::Frames&)> frames;
     // UNAVAILABLE: the peer's process, or its end of the socket, is gone. INVALID_ARGUMENT: it sent
     // nonsense. Called once; nothing is received after it.
     absl::AnyInvocable<void(absl::Status)> closed;

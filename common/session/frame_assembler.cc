@@ -27,11 +27,12 @@ absl::StatusOr<worker::v1::Frames*> FrameAssembler::Add(uint64_t total,
 }
 
 absl::StatusOr<worker::v1::Frames*> FrameAssembler::Parse(std::span<const std::byte> message) {
-  if (!frames_.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+  parsed_.Reset();
+  if (!parsed_.frames().ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return absl::InvalidArgumentError(
         "a message on the session's socket that is not tiffin.worker.v1.Frames");
   }
-  return &frames_;
+  return &parsed_.frames();
 }
 
 }  // namespace tiffin::session

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/session/frames_arena.h"
 #include "tiffin/worker/v1/worker.pb.h"
 
 namespace tiffin::session {
@@ -25,9 +26,9 @@ class FrameAssembler {
  private:
   absl::StatusOr<worker::v1::Frames*> Parse(std::span<const std::byte> message);
 
-  std::string message_;        // So far.
-  uint64_t total_ = 0;         // Of the message that is being put together; 0 between two.
-  worker::v1::Frames frames_;  // Kept, so that its memory is used again.
+  std::string message_;  // So far.
+  uint64_t total_ = 0;   // Of the message that is being put together; 0 between two.
+  FramesArena parsed_;
 };
 
 }  // namespace tiffin::session

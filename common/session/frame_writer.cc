@@ -4,7 +4,7 @@ namespace tiffin::session {
 
 void FrameWriter::Add(absl::FunctionRef<void(worker::v1::Frame&)> fill) {
   absl::MutexLock lock(&mutex_);
-  if (!closed_) fill(*outbox_.add_frames());
+  if (!closed_) fill(*outbox_.frames().add_frames());
 }
 
 void FrameWriter::Flush() {
@@ -13,9 +13,9 @@ void FrameWriter::Flush() {
 }
 
 void FrameWriter::FlushLocked() {
-  if (in_flight_ || closed_ || outbox_.frames().empty()) return;
-  in_flight_ = start_(outbox_) == Progress::kStarted;
-  outbox_.Clear();  // Keeps the frames' memory for the next ones.
+  if (in_flight_ || closed_ || outbox_.frames().frames().empty()) return;
+  in_flight_ = start_(outbox_.frames()) == Progress::kStarted;
+  outbox_.Reset();
 }
 
 void FrameWriter::OnWritten(bool ok) {

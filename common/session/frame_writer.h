@@ -4,6 +4,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
+#include "common/session/frames_arena.h"
 #include "tiffin/worker/v1/worker.pb.h"
 
 namespace tiffin::session {
@@ -35,7 +36,7 @@ class FrameWriter {
 
   absl::Mutex mutex_;
   StartWrite start_ ABSL_GUARDED_BY(mutex_);
-  worker::v1::Frames outbox_ ABSL_GUARDED_BY(mutex_);
+  FramesArena outbox_ ABSL_GUARDED_BY(mutex_);
   bool in_flight_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -75,6 +77,9 @@ std::vector<UniqueFd> TakeDescriptors(msghdr& message) {
   return descriptors;
 }
 
+// Received by one system call, at most.
+constexpr size_t kPacketsAtOnce = 8;
+
 // True once the peer has closed its end.
 bool HungUp(int fd) {
   pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
@@ -82,6 +87,74 @@ bool HungUp(int fd) {
 }
 
 }  // namespace
+
+class DescriptorSocket::Batch {
+ public:
+  struct Packet {
+    msghdr& message;
+    std::span<const std::byte> bytes;
+  };
+
+  ~Batch() {
+    while (!empty()) TakeDescriptors(Next().message);
+  }
+
+  bool empty() const { return taken_ == received_; }
+  bool drained() const { return empty() && received_ < kPacketsAtOnce; }
+  // The next of those that came. Valid until the next Fill.
+  Packet Next() {
+    mmsghdr& header = headers_[taken_];
+    return {.message = header.msg_hdr,
+            .bytes = std::span(packets_[taken_++]).first(header.msg_len)};
+  }
+
+  // Receives what is there; empty if nothing is.
+  absl::Status Fill(int fd) {
+    taken_ = 0;
+    received_ = 0;
+    int received = -1;
+    do {
+      for (size_t i = 0; i < kPacketsAtOnce; ++i) {
+        data_[i] = {.iov_base = packets_[i].data(), .iov_len = packets_[i].size()};
+        headers_[i] = {};
+        headers_[i].msg_hdr.msg_iov = &data_[i];
+        headers_[i].msg_hdr.msg_iovlen = 1;
+        headers_[i].msg_hdr.msg_control = controls_[i].bytes.data();
+        headers_[i].msg_hdr.msg_controllen = controls_[i].bytes.size();
+      }
+      received = ::recvmmsg(fd, headers_.data(), kPacketsAtOnce, MSG_CMSG_CLOEXEC | MSG_DONTWAIT,
+                            /*timeout=*/nullptr);
+      // ECONNRESET comes once, before packets that still wait: the peer died with unread packets of
+      // ours. What it sent before has to be read, for its tensors outlive it.
+    } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
+    if (received < 0) {
+      if (errno == EAGAIN) return absl::OkStatus();
+      return SystemError(errno, "cannot receive from the descriptor socket");
+    }
+    received_ = static_cast<size_t>(received);
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Control {
+    alignas(cmsghdr) std::array<char, kControlSpace> bytes;
+  };
+
+  size_t received_ = 0;
+  size_t taken_ = 0;
+  std::array<mmsghdr, kPacketsAtOnce> headers_;
+  std::array<iovec, kPacketsAtOnce> data_;
+  std::array<Control, kPacketsAtOnce> controls_;
+  // Of which only the beginnings are touched by short packets.
+  std::array<std::array<std::byte, kMaxPacket>, kPacketsAtOnce> packets_;
+};
+
+DescriptorSocket::DescriptorSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+DescriptorSocket::DescriptorSocket(DescriptorSocket&& other) noexcept = default;
+DescriptorSocket& DescriptorSocket::operator=(DescriptorSocket&& other) noexcept = default;
+DescriptorSocket::~DescriptorSocket() = default;
+
+bool DescriptorSocket::drained() const { return batch_ != nullptr && batch_->drained(); }
 
 absl::StatusOr<DescriptorSocket> DescriptorSocket::Connect(const std::string& path) {
   ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
@@ -155,33 +228,20 @@ absl::Status DescriptorSocket::SendPacket(msghdr& message) {
 }
 
 absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Receive() {
-  packet_.resize(kMaxPacket);
-  iovec data{.iov_base = packet_.data(), .iov_len = packet_.size()};
-  alignas(cmsghdr) std::array<char, kControlSpace> control{};
-  msghdr message{};
-  ssize_t received = -1;
-  do {
-    message = {};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    received = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    // ECONNRESET comes once, before packets that still wait: the peer died with unread packets of
-    // ours. What it sent before has to be read, for its tensors outlive it.
-  } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
-  if (received < 0) {
-    if (errno == EAGAIN) return std::nullopt;
-    return SystemError(errno, "cannot receive from the descriptor socket");
-  }
+  if (batch_ == nullptr) batch_ = std::make_unique_for_overwrite<Batch>();
+  if (batch_->empty()) RETURN_IF_ERROR(batch_->Fill(fd_.get()));
+  if (batch_->empty()) return std::nullopt;
+  const Batch::Packet packet = batch_->Next();
+  msghdr& message = packet.message;
+  const std::span<const std::byte> bytes = packet.bytes;
   std::vector<UniqueFd> descriptors = TakeDescriptors(message);
   // An empty packet looks like the end of file, which must prove the peer dead: ask twice.
-  if (received == 0 && descriptors.empty() && HungUp(fd_.get())) {
+  if (bytes.empty() && descriptors.empty() && HungUp(fd_.get())) {
     return absl::UnavailableError("the peer has closed its descriptor socket");
   }
-  const auto size = static_cast<size_t>(received);
+  const size_t size = bytes.size();
   PieceHeader header;
-  if (size > sizeof(header)) std::memcpy(&header, packet_.data(), sizeof(header));
+  if (size > sizeof(header)) std::memcpy(&header, bytes.data(), sizeof(header));
   const bool is_piece = size > sizeof(header) && header.no_session == kNoSession;
   if ((!is_piece && size != sizeof(Announcement)) || (message.msg_flags & MSG_TRUNC) != 0) {
     return absl::InvalidArgumentError(StrCat(
@@ -195,7 +255,7 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
     return Received{.announcement = {},
                     .descriptor = UniqueFd(),
                     .total = header.total,
-                    .piece = std::span(packet_).subspan(sizeof(header), size - sizeof(header))};
+                    .piece = bytes.subspan(sizeof(header))};
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0 && descriptors.empty()) {
     return absl::ResourceExhaustedError(
@@ -205,7 +265,7 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
     return absl::InvalidArgumentError("more than one descriptor came with an announcement");
   }
   Received result;
-  std::memcpy(&result.announcement, packet_.data(), sizeof(Announcement));
+  std::memcpy(&result.announcement, bytes.data(), sizeof(Announcement));
   if (!descriptors.empty()) result.descriptor = std::move(descriptors.front());
   return result;
 }

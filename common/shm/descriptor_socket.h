@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,7 +35,10 @@ class DescriptorSocket {
   // Of a message, in one packet; a few of them fit into a socket's buffer.
   static constexpr size_t kMaxPiece = 32768;
 
-  explicit DescriptorSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit DescriptorSocket(UniqueFd fd);
+  DescriptorSocket(DescriptorSocket&& other) noexcept;
+  DescriptorSocket& operator=(DescriptorSocket&& other) noexcept;
+  ~DescriptorSocket();
   // Connects to the listener at `path`. UNAVAILABLE if nobody listens there.
   static absl::StatusOr<DescriptorSocket> Connect(const std::string& path);
 
@@ -58,12 +61,17 @@ class DescriptorSocket {
   // RESOURCE_EXHAUSTED: a descriptor was lost, as this process may not open more files. After an
   // error other than UNAVAILABLE the socket still works, but the peer is not to be trusted.
   absl::StatusOr<std::optional<Received>> Receive();
+  // Nothing was left in the socket after what the last Receive returned: whoever waits for arrivals
+  // need not ask it once more.
+  bool drained() const;
 
  private:
+  class Batch;  // Packets that came by one system call.
+
   absl::Status SendPacket(msghdr& message);
 
   UniqueFd fd_;
-  std::vector<std::byte> packet_;  // The last one received.
+  std::unique_ptr<Batch> batch_;  // Made by the first Receive.
 };
 
 // Where sessions' sockets come in. Destruction closes it and removes its path.

@@ -72,7 +72,7 @@ void WorkerSession::OpenSocket(const std::string& path) {
     OnSegment(std::move(received));
   };
   if (parts_.transport == WorkerTransport::kExpress) {
-    events.frames = [this](worker::v1::Frames& frames) { OnSocketFrames(frames); };
+    events.frames = [this](const worker::v1::Frames& frames) { OnSocketFrames(frames); };
   }
   events.closed = [this](const absl::Status& status) {
     if (!absl::IsUnavailable(status)) {
@@ -103,7 +103,8 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
                 .done = nullptr};
   ASSIGN_OR_RETURN(record.inputs, inputs_.Hold(call));
   const uint64_t id = next_call_++;
-  worker::v1::Execute execute;
+  scratch_.Reset();
+  worker::v1::Execute& execute = *scratch_.frames().add_frames()->mutable_execute();
   execute.set_call(id);
   execute.set_alone(company == Company::kTrial);
   execute.set_time_left_us(static_cast<uint64_t>(
@@ -114,7 +115,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
   calls_.emplace(id, std::move(record));
   // Before the call, which may then use the memory that is still in the cache.
   releases_.MoveTo(calls());
-  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = std::move(execute); });
+  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = execute; });
   FlushLater();
   return id;
 }
@@ -133,10 +134,10 @@ void WorkerSession::Abandon(uint64_t call) {
   FlushLater();
 }
 
-// Frames are gathered until the event that is being handled, and what it made ready, is done.
+// Frames are gathered until the events that are there, and what they made ready, are handled.
 void WorkerSession::FlushLater() {
   if (std::exchange(flush_scheduled_, true)) return;
-  parts_.loop.Defer([self = self_] {
+  parts_.loop.DeferToLast([self = self_] {
     if (*self != nullptr) (*self)->Flush();
   });
 }
@@ -153,7 +154,7 @@ void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {
 
 void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
   last_sign_of_life_ = parts_.loop.now();
-  for (worker::v1::Frame& frame : *frames.mutable_frames()) {
+  for (const worker::v1::Frame& frame : frames.frames()) {
     if (state_ == State::kLost) return;
     if (frame.has_hello()) {
       OnHello(frame.hello());
@@ -170,21 +171,21 @@ void WorkerSession::OnStreamFrames(worker::v1::Frames frames) {
   }
 }
 
-void WorkerSession::OnSocketFrames(worker::v1::Frames& frames) {
+void WorkerSession::OnSocketFrames(const worker::v1::Frames& frames) {
   last_sign_of_life_ = parts_.loop.now();
   if (!express_) {
     Lose(absl::InternalError("the worker sent frames on its socket without the express lane"));
   }
-  for (worker::v1::Frame& frame : *frames.mutable_frames()) {
+  for (const worker::v1::Frame& frame : frames.frames()) {
     if (state_ == State::kLost) return;
     OnCallFrame(frame);
   }
 }
 
-void WorkerSession::OnCallFrame(worker::v1::Frame& frame) {
+void WorkerSession::OnCallFrame(const worker::v1::Frame& frame) {
   switch (frame.kind_case()) {
     case worker::v1::Frame::kResult:
-      OnResult(std::move(*frame.mutable_result()));
+      OnResult(frame.result());
       break;
     case worker::v1::Frame::kSegmentGone:
       segments_.erase(frame.segment_gone().segment());
@@ -228,7 +229,7 @@ void WorkerSession::OnHello(const worker::v1::Hello& hello) {
   events_.ready(*std::move(description));
 }
 
-void WorkerSession::OnResult(worker::v1::Result result) {
+void WorkerSession::OnResult(const worker::v1::Result& result) {
   const auto record = calls_.find(result.call());
   if (record == calls_.end()) {
     Lose(absl::InternalError(
@@ -245,7 +246,7 @@ void WorkerSession::OnResult(worker::v1::Result result) {
       Lose(absl::InternalError(StrCat("the worker answered call ", result.call(), " twice")));
       return;
     }
-    parked_.push_back(std::move(result));
+    parked_.push_back(result);
     return;
   }
   if (deliveries_.empty()) {
@@ -298,12 +299,12 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
       std::make_shared<WorkerSegment>(*std::move(segment), parts_.names, metrics_.segment_bytes);
   std::vector<worker::v1::Result> parked;
   parked.swap(parked_);
-  for (worker::v1::Result& result : parked) {
+  for (const worker::v1::Result& result : parked) {
     if (state_ == State::kLost) return;
     if (const auto record = calls_.find(result.call()); record != calls_.end()) {
       record->second.parked = false;
     }
-    OnResult(std::move(result));
+    OnResult(result);
   }
 }
 

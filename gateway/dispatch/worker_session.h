@@ -12,6 +12,7 @@
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
+#include "common/session/frames_arena.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/call_inputs.h"
@@ -103,8 +104,8 @@ class WorkerSession {
   void Flush();
   void FlushLater();
   void OnStreamFrames(worker::v1::Frames frames);
-  void OnSocketFrames(worker::v1::Frames& frames);
-  void OnCallFrame(worker::v1::Frame& frame);
+  void OnSocketFrames(const worker::v1::Frames& frames);
+  void OnCallFrame(const worker::v1::Frame& frame);
   void OnStreamEnded(absl::Status status);
   // What the worker sent on the socket before it ended the stream, or died, may not have been read
   // yet: its results count.
@@ -113,7 +114,7 @@ class WorkerSession {
   // For frames that name calls or segments.
   session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
   void OnHello(const worker::v1::Hello& hello);
-  void OnResult(worker::v1::Result result);
+  void OnResult(const worker::v1::Result& result);
   // From the ready list: tells the callers.
   void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
@@ -137,6 +138,7 @@ class WorkerSession {
   std::unique_ptr<session::DescriptorChannel> descriptors_;
   absl::flat_hash_map<uint64_t, Record> calls_;
   uint64_t next_call_ = 1;
+  session::FramesArena scratch_;  // For one call at a time.
   // What calls of a lost session were given.
   std::vector<std::shared_ptr<const Buffer>> held_until_dead_;
   bool buried_ = false;  // No call of a lost session will begin to execute any more.

@@ -22,24 +22,30 @@ void Check(Input input) {
   worker::v1::Frames whole;
   const bool is_frames = whole.ParseFromArray(message.data(), static_cast<int>(message.size()));
 
+  // Adds all but the last piece, and returns that.
+  const auto begin = [&](FrameAssembler& assembler) {
+    std::string_view rest = message;
+    for (uint8_t i = 0; i < pieces && rest.size() > 1; ++i) {
+      // None is empty, and something is left for the last.
+      const size_t size = 1 + sizes[i] % (rest.size() - 1);
+      const auto frames = assembler.Add(message.size(), AsBytes(rest.substr(0, size)));
+      Require(frames.ok() && *frames == nullptr, "more is to come");
+      rest.remove_prefix(size);
+    }
+    return rest;
+  };
+  const auto refuses = [&](uint64_t total, std::string_view piece) {
+    FrameAssembler assembler;
+    begin(assembler);
+    return !assembler.Add(total, AsBytes(piece)).ok();
+  };
   FrameAssembler assembler;
-  std::string_view rest = message;
-  absl::StatusOr<worker::v1::Frames*> frames = nullptr;
-  for (uint8_t i = 0; i < pieces && rest.size() > 1; ++i) {
-    // None is empty, and something is left for the last.
-    const size_t size = 1 + sizes[i] % (rest.size() - 1);
-    frames = assembler.Add(message.size(), AsBytes(rest.substr(0, size)));
-    Require(frames.ok() && *frames == nullptr, "more is to come");
-    rest.remove_prefix(size);
-  }
+  const std::string_view rest = begin(assembler);
   if (rest.size() < message.size() && sizes[0] % 8 == 0) {
-    Require(!FrameAssembler(assembler).Add(message.size() + 1, AsBytes(rest)).ok(),
-            "a piece of another message is refused");
-    const std::string more = StrCat(rest, "x");
-    Require(!FrameAssembler(assembler).Add(message.size(), AsBytes(more)).ok(),
-            "a piece that is too large is refused");
+    Require(refuses(message.size() + 1, rest), "a piece of another message is refused");
+    Require(refuses(message.size(), StrCat(rest, "x")), "a piece that is too large is refused");
   }
-  frames = assembler.Add(message.size(), AsBytes(rest));
+  const auto frames = assembler.Add(message.size(), AsBytes(rest));
   Require(frames.ok() == is_frames, "frames are frames, however they are cut");
   if (!is_frames) return;
   Require(*frames != nullptr && (*frames)->SerializeAsString() == whole.SerializeAsString(),

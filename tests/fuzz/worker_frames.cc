@@ -9,6 +9,7 @@
 
 #include "common/async/watcher.h"
 #include "common/shm/segment.h"
+#include "gateway/dispatch/oom_kills.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/dispatch/worker_session.h"
 #include "nlohmann/json.hpp"
@@ -106,7 +107,12 @@ class Gateway {
   Watcher watcher_;
   SegmentNames names_;
   GatewayMemory memory_{{}, Clock::Monotonic(), names_, gateway_metrics_};
-  DispatchParts parts_{.loop = loop_, .watcher = watcher_, .names = names_, .memory = memory_};
+  OomKills oom_kills_{[] { return uint64_t{0}; }, Clock::Monotonic()};
+  DispatchParts parts_{.loop = loop_,
+                       .watcher = watcher_,
+                       .names = names_,
+                       .memory = memory_,
+                       .oom_kills = oom_kills_};
   WorkerSegments segments_;
   WorkerSession session_;
   // As the session's own, which its leases share.

@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "common/log/log.h"
 #include "common/log/request_fields.h"
+#include "common/session/frames_arena.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/batch_inputs.h"
@@ -187,9 +188,12 @@ session::ExecutingPage::Listing Executor::List(Calls calls) {
 
 void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
   int64_t untold_rows = times.rows;
+  session::FramesArena scratch;
   for (size_t i = 0; i < calls.size(); ++i) {
     QueuedCall& call = *calls[i];
-    v1::Result result;
+    // Not built in the frame: that is done under the writer's lock.
+    scratch.Reset();
+    v1::Result& result = *scratch.frames().add_frames()->mutable_result();
     result.set_call(call.id);
     // Of the time from its arrival on, the last part passed because the model waited for others.
     const absl::Duration queued = times.started - call.received;
@@ -204,7 +208,7 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
     result.set_executed_rows(static_cast<uint64_t>(std::exchange(untold_rows, 0)));
     if (log::Enabled(log::Level::kDebug)) LogAnswer(call, result);
     call.peer->RemoveCall(call.id);
-    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = std::move(result); });
+    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = result; });
   }
   // The answers of a batch go in one message.
   for (size_t i = 0; i < calls.size(); ++i) {

@@ -267,7 +267,7 @@ void Session::SetDescriptors(shm::DescriptorSocket socket) {
     OnSegment(std::move(received));
   };
   if (express_) {
-    events.frames = [this](v1::Frames& frames) {
+    events.frames = [this](const v1::Frames& frames) {
       for (const v1::Frame& frame : frames.frames()) {
         if (rpc_ != nullptr) OnCallFrame(frame);
       }

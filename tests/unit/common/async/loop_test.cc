@@ -1,5 +1,6 @@
 #include "common/async/loop.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -306,10 +307,10 @@ TEST(LoopEnterTest, RunsInTheCallersThreadWithAllThatItMakesReady) {
   const std::thread::id caller = std::this_thread::get_id();
   std::vector<std::string> log;
 
-  EXPECT_TRUE(loop.loop().Enter([&] {
+  loop.loop().Enter([&] {
     log.push_back(std::this_thread::get_id() == caller ? "here" : "elsewhere");
     loop.loop().Defer([&] { log.emplace_back("ready"); });
-  }));
+  });
 
   EXPECT_THAT(log, ElementsAre("here", "ready"));
 }
@@ -330,6 +331,74 @@ TEST(LoopEnterTest, EventsOfDifferentThreadsTakeTurns) {
   EXPECT_EQ(loop.Do([&] { return count; }), 3 * kEach);
 }
 
+TEST(LoopEnterTest, WhoeverHasTheTurnHandlesWhatOthersBringMeanwhile) {
+  LoopThread loop;
+  absl::Notification inside;
+  absl::Notification go_on;
+  std::thread::id handled_by;
+  std::thread holder([&] {
+    loop.loop().Enter([&] {
+      inside.Notify();
+      go_on.WaitForNotification();
+    });
+  });
+  inside.WaitForNotification();
+
+  loop.loop().Enter([&] { handled_by = std::this_thread::get_id(); });  // Does not wait.
+
+  EXPECT_EQ(handled_by, std::thread::id());
+  const std::thread::id expected = holder.get_id();
+  go_on.Notify();
+  holder.join();
+  EXPECT_EQ(handled_by, expected);
+}
+
+TEST(LoopEnterTest, EventsOfOneThreadKeepTheirOrderWhoeverHandlesThem) {
+  constexpr int kEach = 2000;  // Far more than may be left to another thread.
+  LoopThread loop;
+  std::vector<std::vector<int>> seen(3);  // Of the loop: no lock.
+  std::vector<std::thread> threads;
+  for (std::vector<int>& of_thread : seen) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i)
+        loop.loop().Enter([&of_thread, i] { of_thread.push_back(i); });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  const auto results = loop.Do([&] { return seen; });
+
+  for (const std::vector<int>& of_thread : results) {
+    EXPECT_EQ(of_thread.size(), static_cast<size_t>(kEach));
+    EXPECT_TRUE(std::is_sorted(of_thread.begin(), of_thread.end()));
+  }
+}
+
+TEST(LoopEnterTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
+  LoopThread loop;
+  absl::Notification inside;
+  absl::Notification go_on;
+  std::vector<std::string> log;
+  std::thread holder([&] {
+    loop.loop().Enter([&] {
+      inside.Notify();
+      go_on.WaitForNotification();
+    });
+  });
+  inside.WaitForNotification();
+  for (int i = 0; i < 2; ++i) {
+    loop.loop().Enter([&] {
+      log.emplace_back("event");
+      loop.loop().DeferToLast([&] { log.emplace_back("last"); });
+    });
+  }
+
+  go_on.Notify();
+  holder.join();
+
+  EXPECT_THAT(log, ElementsAre("event", "event", "last", "last"));
+}
+
 TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
   LoopThread loop;  // Sleeps for ever: it has no timer.
   absl::Notification rang;
@@ -347,7 +416,7 @@ TEST(LoopEnterTest, RunsNothingAfterTheEnd) {
   LoopThread loop;
   loop.Stop();
 
-  EXPECT_FALSE(loop.loop().Enter([] { FAIL() << "the loop has ended"; }));
+  loop.loop().Enter([] { FAIL() << "the loop has ended"; });
 }
 
 TEST(LoopEnterTest, AfterATurnOthersMayHaveTheirs) {

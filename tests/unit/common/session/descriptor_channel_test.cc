@@ -58,7 +58,7 @@ class DescriptorChannelTest : public ::testing::Test {
                     EXPECT_TRUE(closed_.empty()) << "received after the end";
                     received_.push_back(std::move(received));
                   },
-              .frames = [this](worker::v1::Frames& frames) { messages_.push_back(frames); },
+              .frames = [this](const worker::v1::Frames& frames) { messages_.push_back(frames); },
               .closed = [this](absl::Status status) { closed_.push_back(std::move(status)); }});
     });
   }
