@@ -40,6 +40,9 @@ END_S = 30 * SLOWNESS
 
 MIB = 1 << 20
 
+# A sanitizer's report. It ends a process, but one that is just started again fails no test.
+REPORT = re.compile(r"ERROR: \w+Sanitizer|: runtime error: ")
+
 
 def eventually(predicate, timeout=ANSWER_S, what="the condition"):
     """Polls until `predicate()` is true and returns what it gave. For /proc and the like."""
@@ -130,9 +133,11 @@ def segments(*pids):
 def run(*args, timeout=START_S, **kwargs):
     """Runs a program to its end; its output is text."""
     kwargs.setdefault("env", os.environ)
-    return subprocess.run(
+    ended = subprocess.run(
         [str(arg) for arg in args], capture_output=True, text=True, timeout=timeout, check=False,
         **kwargs)
+    assert not REPORT.search(ended.stderr), ended.stderr
+    return ended
 
 
 class Server:
@@ -212,6 +217,16 @@ class Server:
                     worker.kill()
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+        self._expect_no_report()
+
+    def _expect_no_report(self):
+        """Neither of the server nor of its workers, which write to the same stderr."""
+        if self._popen is None:
+            return
+        self._reader.join(END_S)
+        for number, line in enumerate(self.lines):
+            if REPORT.search(line):
+                raise AssertionError("\n".join(self.lines[number:number + 60]))
 
     @property
     def pid(self):

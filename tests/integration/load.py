@@ -24,7 +24,7 @@ from prometheus_text import Scrape
 
 OK = "OK"
 # From the deadline of a request until its client has to know, on a machine with other things to do.
-SLACK_S = 3
+SLACK_S = 3 * harness.SLOWNESS
 
 # Levels that are zero when nothing is under way.
 LEVELS = ["tiffin_requests_in_flight", "tiffin_runner_calls_waiting",
@@ -225,7 +225,7 @@ class Footprint:
         """The server has, or is about to have, no more than then."""
         await_rest(server)
         with contextlib.suppress(AssertionError):
-            eventually(lambda: Footprint(server)._fits(self), timeout=10)
+            eventually(lambda: Footprint(server)._fits(self), timeout=10 * harness.SLOWNESS)
         now = Footprint(server)
         print(f"before: {self}; after: {now}")
         assert now._fits(self), f"before: {self}; after: {now}"

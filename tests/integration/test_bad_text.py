@@ -18,7 +18,7 @@ CLASSIFY = "sentiment_analysis.classify"
 SENTIMENT = "sentiment_analysis.sentiment"
 SENTENCE = "The film is a delight from start to finish."
 # Far more than is needed, on a machine that is busy too.
-LARGE_S = 60
+LARGE_S = 60 * harness.SLOWNESS
 LARGE = 10 << 20
 PNG = (harness.TEXT_IMAGES / "plain.png").read_bytes()
 # How PDFs begin: with a comment that tells of bytes beyond ASCII.

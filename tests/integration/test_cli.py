@@ -70,7 +70,8 @@ def test_an_example_of_the_help_runs(example, both, store, folder):
     line = line.replace("--store build/models", f"--store {store}")
     line = line.replace("build/graphs", str(folder / "graphs"))
     env = {**os.environ, "TIFFIN_ADDRESS": both.address, "TIFFIN_STORE": str(store)}
-    made = harness.run("bash", "-euc", line, cwd=harness.ROOT, env=env, timeout=240)
+    made = harness.run("bash", "-euc", line, cwd=harness.ROOT, env=env,
+                       timeout=240 * harness.SLOWNESS)
     assert made.returncode == 0, made.stderr
     assert made.stdout or " probe " in example
 

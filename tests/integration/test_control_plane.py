@@ -221,7 +221,7 @@ def test_the_clients_deadline_ends_a_request(parts):
     start = time.monotonic()
     with refused(Code.DEADLINE_EXCEEDED):
         parts.server.kserve.ModelInfer(request, timeout=ANSWER_S)
-    assert 0.14 < time.monotonic() - start < 10
+    assert 0.14 < time.monotonic() - start < 10 * harness.SLOWNESS
 
 
 def test_an_apis_timeout_ends_a_request(parts):

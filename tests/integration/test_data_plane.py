@@ -150,7 +150,7 @@ def test_memory_comes_back_also_from_cancelled_requests(server):
 def test_idle_memory_is_given_back_to_the_system(server):
     server.infer("data.chain", x=random_array(1, 8 * MIB))
     assert memory(server) > 0
-    eventually(lambda: memory(server) == 0, timeout=30, what="dropping idle segments")
+    eventually(lambda: memory(server) == 0, what="dropping idle segments")
     # And new ones are made as if nothing had been.
     array = random_array(2, 3 * MIB)
     assert np.array_equal(server.infer("data.chain", x=array)["y"], array)

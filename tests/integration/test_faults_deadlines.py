@@ -69,6 +69,6 @@ def storm(server, gate, journal, end):
     start = time.monotonic()
     fresh = unique((1024,))
     assert np.array_equal(server.infer("faults.keep", x=fresh)["y"], fresh)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 1 * harness.SLOWNESS
     assert [entry.first for entry in journal.all_so_far()] == [str(fresh[0])], "dead work was done"
     await_rest(server)

@@ -95,7 +95,7 @@ def test_kills_at_random_moments_cost_no_answer(server, folder, variant):
         await_ready(server)
         load.await_more(100)
     print(f"{KILLS} kills, ready again after {max(returns):.3f} s at most")
-    assert max(returns) < 1
+    assert max(returns) < 1 * harness.SLOWNESS
     rows = [int(line.split()[1]) for line in (folder / "journal").read_text().splitlines()]
     assert variant[1] == "off" or max(rows) > 1, "nothing was batched"
     # Kills from outside make nothing suspect.

@@ -23,7 +23,7 @@ TEXTS = ("the food was good", "BAD foods!", "", "a", "not good, very bad. " * 20
 
 
 def import_folder(*args):
-    return harness.run(SCRIPT, *args, "--tiffin", harness.TIFFIN, timeout=150)
+    return harness.run(SCRIPT, *args, "--tiffin", harness.TIFFIN, timeout=150 * harness.SLOWNESS)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ KINDS = {"typed", "kserve", "stream", "http", "cancel", "hurry", "bad_grpc", "ba
 def test_nothing_is_lost_in_a_short_soak(folder):
     report = folder / "soak.json"
     ended = harness.run(sys.executable, "-B", harness.ROOT / "tests/soak/run.py", "--bin",
-                        harness.BIN, "--seconds", SECONDS, "--json", report, timeout=300)
+                        harness.BIN, "--seconds", SECONDS, "--json", report,
+                        timeout=300 * harness.SLOWNESS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "seed " in ended.stdout
     result = json.loads(report.read_text())

@@ -198,7 +198,7 @@ def test_a_second_signal_ends_it_at_once(folder, gate, journal):
         server.terminate()
         server.wait_for_line("(?i)drain")
         os.kill(server.pid, signal.SIGTERM)
-        server.wait(15)
+        server.wait(15 * harness.SLOWNESS)
         for worker in workers:
             assert worker.gone(END_S)
         assert held.exception(ANSWER_S) is not None

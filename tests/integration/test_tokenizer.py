@@ -22,7 +22,7 @@ def dump(tokenizer, strings, max_length=NO_LIMIT):
     """What the worker's tokenizer makes of each string."""
     given = "".join(string + "\0" for string in strings).encode()
     made = subprocess.run([DUMP, tokenizer, str(max_length)], input=given, capture_output=True,
-                          timeout=120, check=False)
+                          timeout=120 * harness.SLOWNESS, check=False)
     assert made.returncode == 0, made.stderr.decode()
     answers = [json.loads(line) for line in made.stdout.splitlines()]
     assert len(answers) == len(strings)

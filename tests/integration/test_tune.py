@@ -35,7 +35,7 @@ def run(command, folder, *args, service=SERVICE, cpus=4):
     file.write_text(service)
     # It measures for some seconds a runner, and on a busy machine loads models for longer.
     return harness.run(harness.TIFFIN, command, file, "--store", folder / "store", "--cpus", cpus,
-                       *args, timeout=240)
+                       *args, timeout=240 * harness.SLOWNESS)
 
 
 @pytest.fixture(name="tuned", scope="module")

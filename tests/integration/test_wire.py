@@ -17,7 +17,7 @@ from harness import MIB, eventually, refused
 
 Code = grpc.StatusCode
 # A good client's call takes milliseconds; on a busy machine a little more.
-PROMPT_S = 10
+PROMPT_S = 10 * harness.SLOWNESS
 
 SERVICE = """
 service: w
