@@ -129,6 +129,14 @@ class Bench:
             raise server.failure(f"the client failed: {client.stderr.strip()}")
         return json.loads(client.stdout)["phases"]
 
+    def wake_ups(self) -> dict[str, dict]:
+        """What bare processes that wake each other take, for each way of a request."""
+        done = self._run([str(self._bin / "bench-wake-ups"),
+                          *self._durations(self._args.seconds)], 3 * self._args.seconds)
+        if done.returncode != 0:
+            raise Failure(f"bench-wake-ups failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
     def _in_process(self, flags: list[str], seconds: float) -> dict:
         done = self._run([str(self._bin / "bench-in-process"), *flags, *self._durations(seconds)],
                          seconds)

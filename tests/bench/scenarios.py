@@ -98,6 +98,34 @@ class Replicas:
                        "one replica") for count in self.counts]
 
 
+@dataclasses.dataclass(frozen=True)
+class WakeUps:
+    """What a request could not fall below if it cost an echo, and the wake-ups of processes that
+    do nothing else; beside the echo."""
+
+    name: str
+    case: Case
+    needs_models: bool = False
+
+    WAYS = ("call", "fanout")
+
+    def measured(self) -> set[tuple[str, int]]:
+        return {(f"{self.name}_{way}", 1) for way in self.WAYS}
+
+    def measure(self, bench: Bench, repetitions: int) -> list[Result]:
+        flags = [*bench.echo_flags(self.case), "--in-flight", "1"]
+        values, references = {way: [] for way in self.WAYS}, []
+        with bench.echo() as echo:
+            for _ in range(repetitions):
+                references.append(bench.load(echo, flags, bench.seconds(self.case)).p50)
+                bare = bench.wake_ups()
+                for way, found in values.items():
+                    more = bare[way]["p50_us"] - bare["echo"]["p50_us"]
+                    found.append(references[-1] + more)
+        return [Result([make_row(f"{self.name}_{way}", 1, "p50", "us", found, references)], "echo")
+                for way, found in values.items()]
+
+
 def replicas() -> Replicas:
     payload = floats(64)
     case = Case("replicas", SERVICES / "replicas.yaml", "bench_replicas", "INPUT0", "FP32", (64,),
@@ -105,7 +133,7 @@ def replicas() -> Replicas:
     return Replicas(case.name, case, counts=(2, 4, 8), in_flight=32)
 
 
-Scenario = Start | Memory | Replicas | Arrivals | Overload
+Scenario = Start | Memory | WakeUps | Replicas | Arrivals | Overload
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -114,6 +142,7 @@ def all_scenarios() -> dict[str, Scenario]:
         Start("start_inference_graph_demo", EXAMPLES / "inference_graph_demo/service.yaml",
               needs_models=True),
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
+        WakeUps("wake_ups", all_cases()["fanout_16KB"]),
         replicas(),
         *all_arrivals(),
         *all_overloads(),

@@ -67,6 +67,17 @@ class Bench(unittest.TestCase):
         for line in ("1  .*  in process, 1x1, batch 1", "2  .*  in process, .x1, batch [12]"):
             self.assertRegex(run.stdout, f"\ninference_graph_demo +{line}\n")
 
+    def test_tells_what_the_wake_ups_alone_cost(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--repetitions", "1", "--cases", "wake_ups",
+                         "--json", str(report))
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        rows = json.loads(report.read_text())
+        self.assertEqual([row["case"] for row in rows], ["wake_ups_call", "wake_ups_fanout"])
+        for row in rows:
+            self.assertGreater(row["value"], 0)
+            self.assertGreater(row["reference"], 0)
+
     def test_compares_cases_of_a_group_and_measures_starts_and_memory(self):
         report = self.folder / "report.json"
         run = self.bench("--quick", "--repetitions", "1", "--in-flight", "1", "--json", str(report),
