@@ -182,12 +182,14 @@ def _anonymous_memory(pid):
 
 
 def _descriptors(pid):
-    """Without those of segments: how many of these are warm depends on what was sent last."""
-    count = 0
+    """How many of a kind, without segments: how many of these are warm depends on what was sent
+    last."""
+    kinds = collections.Counter()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(OSError):
-            count += "memfd:tiffin" not in os.readlink(f"/proc/{pid}/fd/{fd}")
-    return count
+            kinds[re.sub("[0-9]+", "N", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+    return collections.Counter(
+        {kind: count for kind, count in kinds.items() if "memfd:tiffin" not in kind})
 
 
 def _owned_segments(*pids):
@@ -213,12 +215,12 @@ class Footprint:
         self.memory = _anonymous_memory(server.pid)
 
     def __str__(self):
-        return (f"{self.workers} workers, {self.descriptors} descriptors, {self.sockets} sockets, "
-                f"{self.memory >> 10} KiB")
+        return (f"{self.workers} workers, {self.descriptors.total()} descriptors, "
+                f"{self.sockets} sockets, {self.memory >> 10} KiB")
 
     def _fits(self, before):
         return (self.workers == before.workers and self.sockets == before.sockets and
-                self.descriptors <= before.descriptors and
+                self.descriptors.total() <= before.descriptors.total() and
                 self.memory <= before.memory + self.MEMORY_MARGIN)
 
     def check(self, server):
@@ -228,7 +230,8 @@ class Footprint:
             eventually(lambda: Footprint(server)._fits(self), timeout=10 * harness.SLOWNESS)
         now = Footprint(server)
         print(f"before: {self}; after: {now}")
-        assert now._fits(self), f"before: {self}; after: {now}"
+        assert now._fits(self), (f"before: {self}; after: {now}; new descriptors: "
+                                 f"{dict(now.descriptors - self.descriptors)}")
 
         def all_owned():
             pids = [server.pid, *server.worker_pids()]
