@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -623,6 +624,13 @@ def test_generated_stubs_have_room_beside_it(server, folder):
            "from tiffin.services.kinds import service_pb2\nfrom tiffin.v1 import tensor_pb2\n"
            f"with tiffin.Client({server.address!r}) as client:\n"
            "    client.infer('kinds.echo', {'INPUT0': [[1]]})\n", modules, PACKAGE)
+
+
+def test_its_version_is_the_servers():
+    versions = [re.search(pattern, (harness.ROOT / file).read_text(), re.M).group(1)
+                for file, pattern in (("CMakeLists.txt", r"project\(tiffin VERSION (\S+)"),
+                                      ("common/python/pyproject.toml", r'^version = "(.+)"'))]
+    assert versions[0] == versions[1]
 
 
 def test_it_installs_from_the_clone(server, folder):

@@ -1,7 +1,6 @@
 """What goes wrong, as one hierarchy: a class for each status code of gRPC."""
 
 
-
 class TiffinError(Exception):
     """A call that failed. `code` is gRPC's name of what went wrong, the text is the server's own.
 
