@@ -72,7 +72,7 @@ _NAMES = {
     "StepTiming": "timing",
     "Timing": "timing",
 }
-_MODULES = ("aio", "client", "errors", "store", "torch", "transformers", "xgboost")
+_MODULES = ("aio", "client", "errors", "sklearn", "store", "torch", "transformers", "xgboost")
 
 __all__ = sorted(_NAMES)
 

@@ -30,5 +30,8 @@ def _package_of(model: Any) -> str:
         package = kind.__module__.partition(".")[0]
         if package in _SAVERS:
             return package
+        if package == "sklearn":
+            raise ModelError("no engine runs models of scikit-learn, so they are none of a store; "
+                             "tiffin.sklearn.write_runner makes a runner in Python of one")
     raise ModelError(f"a {type(model).__module__}.{type(model).__qualname__} can't be served; the "
                      f"packages whose models can are {', '.join(_SAVERS)}")
