@@ -140,8 +140,7 @@ class Core:
             answer = yield Rpc(method.path, request.SerializeToString(), deadline.left(),
                                options.all_metadata())
         except (Unavailable, Unimplemented):
-            # It may come back with other services.
-            self._forget()
+            self.forget()
             raise
         reply = method.reply.FromString(answer.content)
         return _reply(_typed.decode(reply), answer)
@@ -160,7 +159,7 @@ class Core:
             answer = yield Rpc(method.path, request.SerializeToString(), deadline.left(),
                                options.all_metadata())
         except Unavailable:
-            self._forget()
+            self.forget()
             raise
         response = method.reply.FromString(answer.content)
         return _reply(_infer.decode(response, outputs), answer)
@@ -182,7 +181,8 @@ class Core:
 
     # Learning.
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """The next server at this address may have other services."""
         self._services = {}
         self._models = {}
 

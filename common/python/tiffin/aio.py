@@ -83,8 +83,13 @@ class AsyncClient(ClientBase):
         finally:
             await self._run(self._core.unregister(shared, self._options))
 
+    def _is_connected(self) -> bool:
+        return self._channel.get_state() == grpc.ChannelConnectivity.READY
+
     async def _run(self, steps: Generator[Rpc, Answer, T]) -> T:
         """Makes the RPCs that `steps` asks for."""
+        if not self._is_connected():
+            self._core.forget()
         try:
             rpc = next(steps)
             while True:

@@ -94,8 +94,15 @@ class Client(ClientBase):
         finally:
             self._run(self._core.unregister(shared, self._options))
 
+    def _is_connected(self) -> bool:
+        # Only gRPC's asyncio has this in public; without it a new server is noticed by errors.
+        check = getattr(getattr(self._channel, "_channel", None), "check_connectivity_state", None)
+        return check is None or check(False) == grpc.ChannelConnectivity.READY.value[0]
+
     def _run(self, steps: Generator[Rpc, Answer, T]) -> T:
         """Makes the RPCs that `steps` asks for."""
+        if not self._is_connected():
+            self._core.forget()
         try:
             rpc = next(steps)
             while True:
