@@ -27,6 +27,7 @@ runners:
   word: {backend: testing, options: {behavior: identity, dtype: bytes, shape: []}}
   words: {backend: testing, options: {behavior: identity, dtype: bytes, shape: [-1]}}
   echo: {backend: testing, options: {behavior: identity, shape: [-1]}}
+  brain: {backend: testing, options: {behavior: identity, dtype: bf16, shape: [-1]}}
   adder: {backend: testing, options: {behavior: add_sub}}
   held: {backend: testing, options: {behavior: delay, until: GATE, shape: [-1]}}
   watched: {backend: testing, options: {behavior: delay, until: GATE, journal: JOURNAL,
@@ -160,6 +161,13 @@ def test_each_dtype_goes_in_and_comes_out(client):
     reply = client.call("kinds.of_numbers", **arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(reply[name], array, strict=True)
+
+
+def test_bf16_is_that_of_ml_dtypes(client):
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    for value in ([[1.5, -2]], np.array([[1.5, -2]], bfloat16)):
+        got = client.infer("kinds.brain", {"INPUT0": value})["OUTPUT0"]
+        assert got.dtype == bfloat16 and got.tolist() == [[1.5, -2]]
 
 
 def test_rows_are_lists_and_first_dimensions(client):
