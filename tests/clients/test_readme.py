@@ -88,7 +88,7 @@ def test_a_snippet_runs(snippet, both, folder):
     snippet = snippet.replace(ADDRESS, both.address).replace('"build/models"', f'"{folder}"')
     package = {"PYTHONPATH": str(harness.ROOT / "common/python"), "TIFFIN": str(harness.TIFFIN)}
     made = harness.run(sys.executable, "-B", "-c", snippet, cwd=harness.ROOT,
-                       env={**os.environ, **package})
+                       env={**os.environ, **package}, timeout=150)  # PyTorch takes its time.
     assert made.returncode == 0, made.stderr
 
 
