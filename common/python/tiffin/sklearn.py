@@ -49,8 +49,9 @@ _SCORES = '''\
 scores = self.model.predict_proba({argument})
         labels = self.model.classes_[scores.argmax(axis=1)]
         return {{"label": [str(label) for label in labels], "scores": scores.astype(np.float32)}}'''
-_TEXTS = 'return {{"{output}": [str(text) for text in self.model.{method}({argument})]}}'
-_NUMBERS = 'return {{"{output}": np.asarray(self.model.{method}({argument}))}}'
+# An output alone is returned as it is.
+_TEXTS = "return [str(text) for text in self.model.{method}({argument})]"
+_NUMBERS = "return np.asarray(self.model.{method}({argument}))"
 
 
 def write_runner(name: str, model: Any, folder: PathLike, *, example: Any,
@@ -112,7 +113,7 @@ def _outputs(model: Any, rows: Any, argument: str) -> tuple[dict[str, str], str]
     output = "prediction" if found == "predict" else "features"
     kind = _type_of(answer, f"what {found}() answers")
     template = _TEXTS if kind == "text" else _NUMBERS
-    return {output: kind}, template.format(output=output, method=found, argument=argument)
+    return {output: kind}, template.format(method=found, argument=argument)
 
 
 def _type_of(array: Any, what: str) -> str:
