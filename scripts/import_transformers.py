@@ -28,9 +28,8 @@ import sys
 from models import hugging_face
 from models.cache import ROOT
 from models.console import Problem, say
-from models.store import Store
-
-EXAMPLE = "The food was good, and everybody was friendly."
+from tiffin.store import Store
+from tiffin.transformers import EXAMPLE
 
 
 def default_tiffin():
@@ -87,7 +86,7 @@ def main():
             f"'{name}' can't be a model's name: it must be small letters, digits and _, a letter "
             "first; give one by --name")
     metadata = metadata_of(args.metadata)
-    store = Store(args.tiffin, args.store)
+    store = Store(args.store, tiffin=args.tiffin, worker_dir=args.worker_dir)
 
     classifier = hugging_face.load(args.folder, args.max_length)
     labels = classifier.labels
@@ -95,11 +94,11 @@ def main():
         f"up to {classifier.max_length} tokens")
     if all(re.fullmatch(r"LABEL_\d+", label) for label in labels):
         say("  (these are transformers' placeholders; set id2label in config.json to have names)")
-    lines, difference = hugging_face.import_classifier(
-        store, name, classifier, example=args.example, metadata=metadata,
-        worker_dir=args.worker_dir)
+    saved, difference = hugging_face.save_classifier(
+        name, classifier, example=args.example, metadata=metadata, store=store)
     say(f"traced to TorchScript: logits differ by at most {difference:.1g} from transformers'")
-    for line in lines:
+    say(f"imported {saved.reference}")
+    for line in store.describe(saved.reference).splitlines()[1:]:
         say(line)
     scores = hugging_face.classify(classifier, args.example)
     best = max(range(len(scores)), key=scores.__getitem__)

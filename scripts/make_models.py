@@ -43,7 +43,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    store = Store(args.tiffin, args.store)
+    store = Store(args.store, tiffin=args.tiffin)
     args.store.mkdir(parents=True, exist_ok=True)
     with open(args.store / ".make_models.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

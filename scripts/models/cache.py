@@ -6,11 +6,12 @@ import re
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent
+PACKAGE = ROOT / "common/python/tiffin"
 
 
 def key(modules, packages, *others):
-    """Changes when one of the modules of this folder, the pinned version of one of the packages,
-    or one of the other strings does, and only then."""
+    """Changes when one of the modules (of this folder, or by its path), the pinned version of one
+    of the packages, or one of the other strings does, and only then."""
     digest = hashlib.sha256()
     for module in modules:
         digest.update((FOLDER / f"{module}.py").read_bytes())

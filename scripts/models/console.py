@@ -3,9 +3,10 @@
 import pathlib
 import sys
 
+from tiffin.errors import ModelError
 
-class Problem(Exception):
-    """An end that the user can do something about: the text says what is wrong, and the fix."""
+# An end that the user can do something about: the text says what is wrong, and the fix.
+Problem = ModelError
 
 
 def program():

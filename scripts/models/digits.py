@@ -29,7 +29,7 @@ SOURCE = (
 
 
 def made_from():
-    return cache.key(("digits", "store"), PACKAGES)
+    return cache.key(("digits", cache.PACKAGE / "store"), PACKAGES)
 
 
 def pixels_of(digits):
@@ -219,7 +219,8 @@ def make(store, images):
                 "made_from": made_as,
             }
             store.import_model(
-                name, [files[name]], inputs=["features:fp32[64]"], outputs=["scores:fp32[10]"],
+                name, [files[name]], inputs={"features": "fp32[64]"},
+                outputs={"scores": "fp32[10]"},
                 labels=[str(digit) for digit in range(10)],
                 example={"features": features[0].tolist()}, metadata=metadata)
             say(f"imported {name} into {store.folder}")

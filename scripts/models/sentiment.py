@@ -49,8 +49,9 @@ def training_key():
 
 
 def made_from():
-    return cache.key(("sentiment", "hugging_face", "store", "text_images"), ("pillow",),
-                     training_key())
+    return cache.key(
+        ("sentiment", cache.PACKAGE / "transformers", cache.PACKAGE / "store", "text_images"),
+        ("pillow",), training_key())
 
 
 @contextlib.contextmanager
@@ -126,8 +127,8 @@ def make(store, images, folder=FOLDER):
         "base": fine_tune.BASE,
         "made_from": made_as,
     }
-    _, difference = hugging_face.import_classifier(
-        store, "sentiment", classifier, example=EXAMPLE, metadata=metadata)
+    _, difference = hugging_face.save_classifier(
+        "sentiment", classifier, example=EXAMPLE, metadata=metadata, store=store)
     say(f"imported sentiment into {store.folder}; traced, its logits differ by at most "
         f"{difference:.1g}")
     written = text_images.write(images, choose_texts(classifier, held_out))

@@ -84,8 +84,11 @@ def test_a_command_shows_what_the_readme_says(command, shown, both):
 
 
 @pytest.mark.parametrize("snippet", blocks("python"))
-def test_a_snippet_runs(snippet, both):
-    made = harness.run(sys.executable, "-c", snippet.replace(ADDRESS, both.address))
+def test_a_snippet_runs(snippet, both, folder):
+    snippet = snippet.replace(ADDRESS, both.address).replace('"build/models"', f'"{folder}"')
+    package = {"PYTHONPATH": str(harness.ROOT / "common/python"), "TIFFIN": str(harness.TIFFIN)}
+    made = harness.run(sys.executable, "-B", "-c", snippet, cwd=harness.ROOT,
+                       env={**os.environ, **package}, timeout=150)  # PyTorch takes its time.
     assert made.returncode == 0, made.stderr
 
 

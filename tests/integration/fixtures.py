@@ -93,6 +93,9 @@ def generate_stubs(folder, *service_files):
          f"--python_out={modules}", f"--grpc_python_out={modules}", *files],
         check=True, cwd=protos)
     sys.path.insert(0, os.fspath(modules))
+    if "tiffin" in sys.modules:
+        # The package of that name, if a test has imported it, has looked where its parts are.
+        sys.modules["tiffin"].__path__.append(os.fspath(modules / "tiffin"))
     return protos
 
 

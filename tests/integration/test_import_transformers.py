@@ -10,9 +10,9 @@ import pytest
 
 import harness
 
-sys.path.insert(0, str(harness.ROOT / "scripts"))
-from models import hugging_face  # noqa: E402 - found by the line above.
-from models.console import Problem  # noqa: E402
+sys.path.insert(0, str(harness.ROOT / "common/python"))
+from tiffin import transformers as hugging_face  # noqa: E402 - found by the line above.
+from tiffin.errors import ModelError  # noqa: E402
 
 SCRIPT = harness.ROOT / "scripts/import_transformers"
 WORDS = ("[PAD] [UNK] [CLS] [SEP] [MASK] the a food was is good bad not very "
@@ -29,7 +29,7 @@ def import_folder(*args):
 @pytest.fixture(scope="module")
 def whole(module_folder):
     """A folder as save_pretrained leaves it."""
-    library = hugging_face.transformers()
+    library = hugging_face.library()
     import torch
 
     folder = module_folder / "Tiny-BERT v1"
@@ -108,7 +108,7 @@ def test_the_limit_can_be_lowered_but_not_raised(whole):
     assert hugging_face.load(whole).max_length == 24
     assert hugging_face.load(whole, 10).max_length == 10
     for wrong in (25, 2, -1):
-        with pytest.raises(Problem, match="--max-length.* 3 to .* 24"):
+        with pytest.raises(ModelError, match="max_length.* 3 to .* 24"):
             hugging_face.load(whole, wrong)
 
 
@@ -218,24 +218,24 @@ SPOILT = {
 def test_a_folder_that_cannot_be_served_is_refused(how, copy):
     spoil, words = SPOILT[how]
     spoil(copy)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ModelError) as refused:
         hugging_face.load(copy)
     for word in (*words, str(copy)):
         assert word in str(refused.value)
 
 
 def test_a_single_output_is_a_regression(copy):
-    library = hugging_face.transformers()
+    library = hugging_face.library()
     config = library.BertConfig.from_pretrained(copy)
     config.num_labels = 1
     library.BertForSequenceClassification(config).save_pretrained(copy)
-    with pytest.raises(Problem, match="regression"):
+    with pytest.raises(ModelError, match="regression"):
         hugging_face.load(copy)
 
 
 def test_a_text_that_has_no_limit_needs_one(copy, monkeypatch):
     monkeypatch.setattr(hugging_face, "LARGEST_LENGTH", 4)
-    with pytest.raises(Problem, match="--max-length"):
+    with pytest.raises(ModelError, match="max_length"):
         hugging_face.load(copy)
 
 
@@ -252,7 +252,7 @@ def test_a_network_that_traces_wrongly_is_refused(whole):
         return output
 
     classifier.network.forward = counts_rows
-    with pytest.raises(Problem, match="traced network differs"):
+    with pytest.raises(ModelError, match="traced network differs"):
         hugging_face.trace(classifier)
 
 
@@ -267,7 +267,7 @@ def test_the_script_says_what_is_wrong(folder, whole):
         assert word in refused.stderr
         assert "Traceback" not in refused.stderr
     program = harness.run(SCRIPT, whole, *store, "--tiffin", folder / "nothing")
-    assert program.returncode == 1 and "--tiffin" in program.stderr
+    assert program.returncode == 1 and "option tiffin" in program.stderr
     assert not (folder / "store").exists()
 
 
