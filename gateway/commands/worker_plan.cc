@@ -1,6 +1,7 @@
 #include "gateway/commands/worker_plan.h"
 
 #include <set>
+#include <span>
 #include <utility>
 
 #include "common/status_macros.h"
@@ -29,7 +30,7 @@ struct Subject {
 // Errors are the runner's.
 absl::StatusOr<Subject> FindSubject(const config::ServiceConfig& service,
                                     const config::RunnerConfig& runner, const model::Store& store,
-                                    const fs::path& program_folder) {
+                                    std::span<const fs::path> worker_folders) {
   Subject subject;
   subject.service = &service;
   subject.runner = &runner;
@@ -40,17 +41,18 @@ absl::StatusOr<Subject> FindSubject(const config::ServiceConfig& service,
     subject.model_version = model.version;
     subject.model_digest = model.digest;
   }
-  ASSIGN_OR_RETURN(subject.program, FindWorkerProgram(subject.backend, program_folder));
+  ASSIGN_OR_RETURN(subject.program, FindWorkerProgram(subject.backend, worker_folders));
   return subject;
 }
 
 std::vector<Subject> FindSubjects(std::vector<PlannedFile>& files, const PlanOptions& options) {
   const model::Store store(options.store);
+  const std::vector<fs::path> worker_folders = WorkerFolders(options.worker_dirs);
   std::vector<Subject> subjects;
   for (PlannedFile& file : files) {
     for (const config::RunnerConfig& runner : file.service.runners) {
       if (runner.model.empty() && runner.backend.empty()) continue;  // Reported.
-      auto subject = FindSubject(file.service, runner, store, options.program_folder);
+      auto subject = FindSubject(file.service, runner, store, worker_folders);
       if (subject.ok()) {
         subjects.push_back(*std::move(subject));
       } else {

@@ -17,8 +17,8 @@ namespace tiffin::gateway {
 struct PlanOptions {
   std::vector<std::string> files;
   std::filesystem::path store;
-  std::filesystem::path program_folder;
-  std::optional<double> cpus;  // What the user says about the cores.
+  std::vector<std::string> worker_dirs;  // Given by --worker-dir.
+  std::optional<double> cpus;            // What the user says about the cores.
   enum class Tunings { kUsed, kIgnored } tunings = Tunings::kUsed;
 };
 
