@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "common/strings.h"
-#include "gateway/functions/text_rows.h"
+#include "gateway/graph/text_rows.h"
 #include "gateway/graph/function.h"
 #include "gtest/gtest.h"
 
