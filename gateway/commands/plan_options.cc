@@ -27,6 +27,11 @@ void AddPlanOptions(CLI::App& command, PlanOptions& options) {
             environment::kStore);
   AddWorkerDir(command, options.worker_dirs);
   command
+      .add_option("--plugin", options.plugins,
+                  "A shared library with functions, or APIs in C++, whose code is run inside the "
+                  "gateway; again for each")
+      ->allow_extra_args(false);
+  command
       .add_option("--cpus", options.cpus,
                   "Cores for all runners together, as in 1.5 (default: what affinity and cgroup "
                   "allow)")

@@ -6,7 +6,9 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/commands/plugins.h"
 #include "gateway/commands/worker_program.h"
+#include "gateway/graph/program_plan.h"
 #include "gateway/resources/budget.h"
 #include "gateway/resources/tuning.h"
 
@@ -142,11 +144,19 @@ absl::StatusOr<std::vector<PlannedFile>> LoadFiles(const std::vector<std::string
   return files;
 }
 
+std::vector<std::string> NamesOf(const std::vector<PlannedFile>& files) {
+  std::vector<std::string> names;
+  for (const PlannedFile& file : files) names.push_back(file.service.name);
+  return names;
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options) {
   WorkerPlan plan;
+  ASSIGN_OR_RETURN(plan.extensions, LoadExtensions(options.own, options.plugins));
   ASSIGN_OR_RETURN(plan.files, LoadFiles(options.files));
+  RETURN_IF_ERROR(CheckServices(plan.extensions.apis, NamesOf(plan.files)));
   const std::vector<Subject> subjects = FindSubjects(plan.files, options);
   std::vector<RunnerRequest> requests;
   for (const Subject& subject : subjects) requests.push_back(RequestOf(subject));
