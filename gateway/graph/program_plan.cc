@@ -19,6 +19,7 @@ constexpr size_t kNoStep = 0;
 
 std::vector<std::string> KeysOf(const auto& map) {
   std::vector<std::string> keys;
+  keys.reserve(map.size());
   for (const auto& entry : map) keys.push_back(entry.first);
   return keys;
 }

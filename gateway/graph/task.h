@@ -20,8 +20,8 @@
 // co_await runs, and what the task holds is destroyed. `co_await Try(task)` gives the StatusOr
 // instead. An absl::Status, or a StatusOr that a plain function returned, may be awaited likewise.
 //
-// With g++ 12: build nothing in braces inside a co_await expression (it destroys such arguments
-// twice), give it a name first; and no lambda that captures may be a task, unless it outlives it.
+// With g++ 12: no braces in a co_await expression, and no co_await in a ?: (it destroys what is
+// built there twice): name it first. No lambda that captures may be a task that outlives it.
 namespace tiffin::gateway {
 
 template <typename T>

@@ -1,6 +1,7 @@
 """C++ by users, against an installed Tiffin: a backend, a plugin, and a gateway of one's own, each
 built by CMake outside the tree and run with the real programs."""
 
+import base64
 import json
 import os
 import re
@@ -224,6 +225,12 @@ def test_there_is_an_image_on_which_they_disagree():
 
 
 def test_the_typed_api_and_http_have_it(digits):
+    image = base64.b64encode((harness.IMAGES / "digit_7.png").read_bytes()).decode()
+    made = harness.run(harness.ROOT / "build/tools/grpcurl", "-plaintext", "-d", "@",
+                       digits.address,
+                       "tiffin.services.inference_graph_cpp.InferenceGraphCpp/Predict",
+                       input=json.dumps({"input_image": image}))
+    assert json.loads(made.stdout) == {"verdict": "7 at look 1"}, made.stderr
     call = harness.run(harness.TIFFIN, "call", "inference_graph_cpp.predict", "--address",
                        digits.address, f"@{harness.IMAGES / 'digit_7.png'}")
     assert call.stdout == "7 at look 1\n", call.stderr

@@ -142,6 +142,27 @@ TEST_F(ProgramExecutionTest, TryGivesTheErrorToTheProgram) {
   EXPECT_THAT(NumbersOf((**result)[0]), ElementsAre(4));
 }
 
+// What failed lives on until the end of the expression.
+Task<Values> InOneExpression(const Runners& runners, const ProgramRequest& request) {
+  const Value& x = request.inputs[0];
+  Value value;
+  value =
+      ((void)co_await Try(WhenAll(runners.a.Run(x), runners.b.Run(x))), co_await runners.b.Run(x));
+  co_return Values(1, std::move(value));
+}
+
+TEST_F(ProgramExecutionTest, TheOthersAreCancelledAtOnce) {
+  Build(InOneExpression);
+  Start({Numbers({1})});
+  a().End(0, absl::UnavailableError("gone"));
+  ASSERT_THAT(b().calls(), SizeIs(2));
+  EXPECT_TRUE(b().calls()[0]->cancelled);
+  b().End(1, {Numbers({4})});
+
+  ASSERT_TRUE(result->ok()) << result->status();
+  EXPECT_THAT(NumbersOf((**result)[0]), ElementsAre(4));
+}
+
 Task<Value> Twice(const RunnerHandle& runner, Value value) {
   value = co_await runner.Run(std::move(value));
   co_return co_await runner.Run(std::move(value));
