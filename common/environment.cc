@@ -8,8 +8,9 @@
 namespace tiffin::environment {
 namespace {
 
-constexpr std::array kAll = {kStore, kAddress, kToken,    kHome,      kRuntime,    kTemporary,
-                             kPath,  kNoColor, kTerminal, kLocaleAll, kLocaleType, kLocale};
+constexpr std::array kAll = {kStore,     kWorkerPath, kAddress, kToken,   kHome,
+                             kRuntime,   kTemporary,  kPath,    kNoColor, kTerminal,
+                             kLocaleAll, kLocaleType, kLocale};
 
 }  // namespace
 

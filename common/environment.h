@@ -13,6 +13,10 @@ struct Variable {
 };
 
 inline constexpr Variable kStore = {"TIFFIN_STORE", "The model store", "~/.tiffin/models"};
+inline constexpr Variable kWorkerPath = {
+    "TIFFIN_WORKER_PATH",
+    "More folders of worker programs, with colons between, searched after those of --worker-dir",
+    "none"};
 inline constexpr Variable kAddress = {"TIFFIN_ADDRESS", "The server that `tiffin call` asks",
                                       "127.0.0.1:8001"};
 inline constexpr Variable kToken = {

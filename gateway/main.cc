@@ -1,12 +1,5 @@
-#include "absl/synchronization/mutex.h"
-#include "gateway/commands/command.h"
+#include "gateway/commands/gateway_main.h"
 
 int main(int argc, char** argv) {
-  using namespace tiffin::gateway;  // NOLINT(google-build-using-namespace): main() only.
-  // Debian builds Abseil with its search for lock cycles on, which costs a graph update for each
-  // lock.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  return RunCommandLine(
-      argc, argv,
-      {AddServe, AddCall, AddCheck, AddTop, AddTune, AddProbe, AddModels, AddToken, AddReference});
+  return tiffin::gateway::GatewayMain(argc, argv, /*add=*/nullptr);
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "common/config/expression.h"
+#include "common/config/input_type.h"
 #include "common/config/mapping.h"
 #include "common/config/name_hint.h"
 #include "common/config/scalars.h"
@@ -200,28 +201,12 @@ InputConfig ServiceReader::Input(const YamlEntry& entry) {
       ReadText(entry.value, StrCat("the type of input '", entry.key, "'"), diagnostics_);
   if (!text.has_value()) return input;
 
-  std::string type_text = *text;
-  const size_t open = type_text.find('[');
-  const size_t end =
-      type_text.find_first_of(",]", open == type_text.npos ? type_text.size() : open);
-  if (end != type_text.npos &&
-      Trim(std::string_view(type_text).substr(open + 1, end - open - 1)) == "rows") {
-    input.has_rows = true;
-    const bool last = type_text[end] == ']';
-    const std::string name(Trim(std::string_view(type_text).substr(0, open)));
-    const bool is_single = name == "image" || name == "text" || name == "json" || name == "bytes";
-    type_text = last && is_single ? name + type_text.substr(end + 1)
-                                  : StrCat(name, "[", type_text.substr(last ? end : end + 1));
-  }
-  absl::StatusOr<ValueType> type = ParseValueType(type_text);
+  absl::StatusOr<InputType> type = ParseInputType(*text);
   if (type.ok()) {
-    input.type = *std::move(type);
+    input.type = std::move(type->type);
+    input.has_rows = type->has_rows;
   } else {
-    std::string message(Message(type.status()));
-    if (text->find("rows") != text->npos) {
-      message += StrCat(" (in ", Quoted(*text), "; 'rows' can be the first dimension only)");
-    }
-    diagnostics_.Add(entry.value.location, std::move(message));
+    diagnostics_.Add(entry.value.location, std::string(Message(type.status())));
   }
   return input;
 }

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/config/batching.h"
 #include "common/config/diagnostics.h"
+#include "common/config/literal.h"
 #include "common/config/monitor.h"
 #include "common/config/reference.h"
 #include "common/config/resources.h"
@@ -21,12 +22,6 @@
 // A service file as it is written: names are not resolved, types are not inferred (gateway/graph
 // does that). Everything keeps its location, for errors.
 namespace tiffin::config {
-
-// A number (int64_t or double), true or false, text in single quotes, or a list of literals. Within
-// text '' stands for one quote, and a backslash for itself.
-struct Literal {
-  std::variant<bool, int64_t, double, std::string, std::vector<Literal>> value;
-};
 
 struct Argument {
   std::string keyword;  // Empty for a positional one.

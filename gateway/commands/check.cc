@@ -92,11 +92,12 @@ int Check(const CheckOptions& options) {
 
 }  // namespace
 
-void AddCheck(CLI::App& app, Command& chosen) {
+void AddCheck(CLI::App& app, Command& chosen, AddExtensions own) {
   auto options = std::make_shared<CheckOptions>();  // Shared with the command that may run.
   CLI::App* check = app.add_subcommand(
       "check", "Check service files whole: all errors at once, or the plan and the resources.");
   AddPlanOptions(*check, options->plan);
+  options->plan.own = own;
   check->add_option("--proto", options->proto_dir,
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
   check->add_option("--graph", options->graph_dir,

@@ -48,7 +48,7 @@ int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddC
   UseHelpFormat(app);
   app.require_subcommand(1);
   Command chosen;
-  for (const AddCommand add : commands) add(app, chosen);
+  for (const AddCommand& add : commands) add(app, chosen);
   StripGuards(app);
   Teach(app, {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
               "tiffin serve deploy/examples/inference_graph_demo/service.yaml --store build/models",

@@ -14,6 +14,9 @@ class App;
 // The commands of the program `tiffin`: one file each.
 namespace tiffin::gateway {
 
+class Registry;
+using AddExtensions = void (*)(Registry& registry);  // As in graph/plugin.h.
+
 // What every command ends with.
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
@@ -24,17 +27,18 @@ using Command = std::function<int()>;
 
 // Adds a command's subcommand to `app`. When the command line names it, parsing puts its Command
 // into `chosen`, to run when parsing is over. Both outlive the parsing and the run.
-using AddCommand = void (*)(CLI::App& app, Command& chosen);
+using AddCommand = std::function<void(CLI::App& app, Command& chosen)>;
 
+// `own` is what this program adds to graphs; may be null.
 void AddCall(CLI::App& app, Command& chosen);
-void AddCheck(CLI::App& app, Command& chosen);
+void AddCheck(CLI::App& app, Command& chosen, AddExtensions own);
 void AddModels(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
 void AddReference(CLI::App& app, Command& chosen);
-void AddServe(CLI::App& app, Command& chosen);
+void AddServe(CLI::App& app, Command& chosen, AddExtensions own);
 void AddToken(CLI::App& app, Command& chosen);
 void AddTop(CLI::App& app, Command& chosen);
-void AddTune(CLI::App& app, Command& chosen);
+void AddTune(CLI::App& app, Command& chosen, AddExtensions own);
 
 // The whole of main(): parses the arguments and runs the command that they name.
 int RunCommandLine(int argc, const char* const* argv, std::initializer_list<AddCommand> commands);

@@ -9,7 +9,6 @@
 #include "common/strings.h"
 #include "gateway/commands/describe_worker.h"
 #include "gateway/commands/progress.h"
-#include "gateway/functions/registry.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -41,7 +40,6 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
 }  // namespace
 
 absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan) {
-  const FunctionTable functions = BuiltinFunctions();
   std::vector<PlannedService> services;
   Awaited awaited = nullptr;
   const Progress progress([&awaited] {
@@ -56,7 +54,7 @@ absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan) {
     if (file.form_ok) {
       ASSIGN_OR_RETURN(signatures, DescribeRunners(plan.workers, awaited, file));
     }
-    services.push_back(PlanService(file.service, signatures, functions, file.diagnostics));
+    services.push_back(PlanService(file.service, signatures, plan.extensions, file.diagnostics));
   }
   return services;
 }

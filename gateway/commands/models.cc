@@ -11,6 +11,7 @@
 #include "gateway/commands/models_import.h"
 #include "gateway/commands/models_text.h"
 #include "gateway/commands/print.h"
+#include "gateway/commands/worker_program.h"
 
 // `tiffin models`: what is in the store, and how it gets there.
 namespace tiffin::gateway {
@@ -72,7 +73,6 @@ int Show(const ShowOptions& options) {
 
 int Import(ImportOptions options) {
   if (options.store.empty()) options.store = model::Store::DefaultRoot();
-  if (options.worker_dir.empty()) options.worker_dir = ProgramFolder();
   const absl::StatusOr<model::Model> model = ImportModel(options);
   if (!model.ok()) return ReportError(model.status());
   Print(StrCat("imported ", ModelText(*model)));
@@ -142,8 +142,7 @@ void AddImport(CLI::App& models, Command& chosen) {
   import->add_option("--example", options->example,
                      "One row of each input as JSON, or @FILE with it (default: zeros)");
   AddStore(*import, options->store);
-  import->add_option("--worker-dir", options->worker_dir,
-                     "Where the worker programs are (default: beside this program)");
+  AddWorkerDir(*import, options->worker_dirs);
   Teach(*import, {"tiffin models import digits build/models/digits_xgboost/1/model.ubj",
                   "tiffin models import digits build/models/digits_torch/1/model.pt "
                   "--input 'features:fp32[64]' --metadata trained=2026"});

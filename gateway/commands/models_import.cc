@@ -221,7 +221,8 @@ absl::Status CheckDescription(const WorkerDescription& description, const model:
 
 absl::StatusOr<model::Model> ImportModel(const ImportOptions& options) {
   ASSIGN_OR_RETURN(model::Model model, Declared(options));
-  ASSIGN_OR_RETURN(const fs::path program, FindWorkerProgram(model.backend, options.worker_dir));
+  ASSIGN_OR_RETURN(const fs::path program,
+                   FindWorkerProgram(model.backend, WorkerFolders(options.worker_dirs)));
 
   const model::Store store(options.store);
   ASSIGN_OR_RETURN(model::StagedFolder staged, store.Stage());

@@ -22,7 +22,7 @@ struct ImportOptions {
   std::vector<std::string> options;   // The same.
   std::string example;                // JSON, "@FILE" with JSON, or empty for zeros.
   std::filesystem::path store;
-  std::filesystem::path worker_dir;
+  std::vector<std::string> worker_dirs;  // Given by --worker-dir.
 };
 
 // Copies the files into the store, has the backend's worker load the model, complete its signature

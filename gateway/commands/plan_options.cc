@@ -5,8 +5,8 @@
 #include "CLI/CLI.hpp"
 #include "common/model/store.h"
 #include "common/strings.h"
-#include "gateway/commands/command.h"
 #include "gateway/commands/help.h"
+#include "gateway/commands/worker_program.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -22,10 +22,15 @@ std::string CheckCpus(const std::string& text) {
 
 void AddPlanOptions(CLI::App& command, PlanOptions& options) {
   options.store = model::Store::DefaultRoot();
-  options.program_folder = ProgramFolder();
   command.add_option("files", options.files, "Service files (YAML)")->required();
   DefaultTo(*command.add_option("--store", options.store, environment::kStore.meaning),
             environment::kStore);
+  AddWorkerDir(command, options.worker_dirs);
+  command
+      .add_option("--plugin", options.plugins,
+                  "A shared library with functions, or APIs in C++, whose code is run inside the "
+                  "gateway; again for each")
+      ->allow_extra_args(false);
   command
       .add_option("--cpus", options.cpus,
                   "Cores for all runners together, as in 1.5 (default: what affinity and cgroup "

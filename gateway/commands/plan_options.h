@@ -8,8 +8,8 @@ class App;
 
 namespace tiffin::gateway {
 
-// The flags of the commands that plan service files: FILE..., --store and --cpus, with their
-// defaults. `options` outlives the parsing.
+// The flags of the commands that plan service files: FILE..., --store, --worker-dir, --plugin
+// and --cpus, with their defaults. `options` outlives the parsing.
 void AddPlanOptions(CLI::App& command, PlanOptions& options);
 
 }  // namespace tiffin::gateway

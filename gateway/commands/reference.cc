@@ -1,4 +1,5 @@
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,12 @@ void AddCommands(const CLI::App& app, const std::string& before,
   }
 }
 
-// What the workers beside this program say of themselves.
-absl::StatusOr<std::vector<keys::WorkerReference>> AskWorkers() {
+// What the workers say of themselves.
+absl::StatusOr<std::vector<keys::WorkerReference>> AskWorkers(
+    std::span<const std::filesystem::path> folders) {
   std::vector<keys::WorkerReference> workers;
-  for (const std::string& backend : BackendsIn(ProgramFolder())) {
-    ASSIGN_OR_RETURN(const std::filesystem::path program,
-                     FindWorkerProgram(backend, ProgramFolder()));
+  for (const std::string& backend : BackendsIn(folders)) {
+    ASSIGN_OR_RETURN(const std::filesystem::path program, FindWorkerProgram(backend, folders));
     ASSIGN_OR_RETURN(const std::string answer, AskWorker(program, {"--reference"}, kAskLimits));
     absl::StatusOr<keys::WorkerReference> worker = keys::WorkerReferenceFromJson(answer);
     if (!worker.ok()) {
@@ -48,8 +49,9 @@ absl::StatusOr<std::vector<keys::WorkerReference>> AskWorkers() {
 
 enum class ReferenceForm { kMarkdown, kSchema };
 
-int PrintReference(const CLI::App& app, ReferenceForm form) {
-  const auto workers = AskWorkers();
+int PrintReference(const CLI::App& app, ReferenceForm form,
+                   std::span<const std::string> worker_dirs) {
+  const auto workers = AskWorkers(WorkerFolders(worker_dirs));
   if (!workers.ok()) return ReportError(workers.status());
   if (form == ReferenceForm::kSchema) {
     Print(StrCat(ServiceSchema(*workers).dump(/*indent=*/2), "\n"));
@@ -66,13 +68,17 @@ int PrintReference(const CLI::App& app, ReferenceForm form) {
 void AddReference(CLI::App& app, Command& chosen) {
   CLI::App* reference = app.add_subcommand(
       "reference", "Print every key, option, flag and environment variable, as Markdown.");
-  auto schema = std::make_shared<bool>(false);  // Shared with the command that may run.
+  // Shared with the command that may run.
+  auto schema = std::make_shared<bool>(false);
+  auto worker_dirs = std::make_shared<std::vector<std::string>>();
   reference->add_flag("--schema", *schema,
                       "Print the JSON schema of service files instead, for editors");
+  AddWorkerDir(*reference, *worker_dirs);
   Teach(*reference, {"tiffin reference", "tiffin reference --schema"});
-  reference->callback([schema, &app, &chosen] {
-    chosen = [schema, &app] {
-      return PrintReference(app, *schema ? ReferenceForm::kSchema : ReferenceForm::kMarkdown);
+  reference->callback([schema, worker_dirs, &app, &chosen] {
+    chosen = [schema, worker_dirs, &app] {
+      return PrintReference(app, *schema ? ReferenceForm::kSchema : ReferenceForm::kMarkdown,
+                            *worker_dirs);
     };
   });
 }

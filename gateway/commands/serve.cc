@@ -96,6 +96,7 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
   for (PlannedFile& file : plan.files) {
     server.serving.services.push_back(std::move(file.service));
   }
+  server.serving.extensions = std::move(plan.extensions);
   ASSIGN_OR_RETURN(const std::unique_ptr<DataLog> data_log,
                    OpenDataLog(server.serving.services, options.monitor_dir));
   server.serving.data_log = data_log.get();
@@ -131,11 +132,12 @@ int Serve(const ServeOptions& options) {
 
 }  // namespace
 
-void AddServe(CLI::App& app, Command& chosen) {
+void AddServe(CLI::App& app, Command& chosen, AddExtensions own) {
   auto options = std::make_shared<ServeOptions>();  // Shared with the command that may run.
   CLI::App* serve =
       app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP.");
   AddPlanOptions(*serve, options->plan);
+  options->plan.own = own;
   serve
       ->add_option("--grpc-address", options->grpc_address,
                    "Where gRPC listens: HOST:PORT or unix:PATH")

@@ -164,12 +164,13 @@ absl::Status Tune(TuneOptions options) {
 
 }  // namespace
 
-void AddTune(CLI::App& app, Command& chosen) {
+void AddTune(CLI::App& app, Command& chosen, AddExtensions own) {
   auto options = std::make_shared<TuneOptions>();  // Shared with the command that may run.
   CLI::App* tune = app.add_subcommand("tune",
                                       "Measure the runners of service files, and keep the division "
                                       "of the cores that promises most.");
   AddPlanOptions(*tune, options->plan);
+  options->plan.own = own;
   tune->add_option("--example", options->examples,
                    "Measure a runner on this: RUNNER.INPUT=VALUE or RUNNER.INPUT=@FILE; again for "
                    "each input (default: the model's example; a picture of a line of text; zeros)")

@@ -1,11 +1,14 @@
 #include "gateway/commands/worker_plan.h"
 
 #include <set>
+#include <span>
 #include <utility>
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/commands/plugins.h"
 #include "gateway/commands/worker_program.h"
+#include "gateway/graph/program_plan.h"
 #include "gateway/resources/budget.h"
 #include "gateway/resources/tuning.h"
 
@@ -29,7 +32,7 @@ struct Subject {
 // Errors are the runner's.
 absl::StatusOr<Subject> FindSubject(const config::ServiceConfig& service,
                                     const config::RunnerConfig& runner, const model::Store& store,
-                                    const fs::path& program_folder) {
+                                    std::span<const fs::path> worker_folders) {
   Subject subject;
   subject.service = &service;
   subject.runner = &runner;
@@ -40,17 +43,18 @@ absl::StatusOr<Subject> FindSubject(const config::ServiceConfig& service,
     subject.model_version = model.version;
     subject.model_digest = model.digest;
   }
-  ASSIGN_OR_RETURN(subject.program, FindWorkerProgram(subject.backend, program_folder));
+  ASSIGN_OR_RETURN(subject.program, FindWorkerProgram(subject.backend, worker_folders));
   return subject;
 }
 
 std::vector<Subject> FindSubjects(std::vector<PlannedFile>& files, const PlanOptions& options) {
   const model::Store store(options.store);
+  const std::vector<fs::path> worker_folders = WorkerFolders(options.worker_dirs);
   std::vector<Subject> subjects;
   for (PlannedFile& file : files) {
     for (const config::RunnerConfig& runner : file.service.runners) {
       if (runner.model.empty() && runner.backend.empty()) continue;  // Reported.
-      auto subject = FindSubject(file.service, runner, store, options.program_folder);
+      auto subject = FindSubject(file.service, runner, store, worker_folders);
       if (subject.ok()) {
         subjects.push_back(*std::move(subject));
       } else {
@@ -140,11 +144,19 @@ absl::StatusOr<std::vector<PlannedFile>> LoadFiles(const std::vector<std::string
   return files;
 }
 
+std::vector<std::string> NamesOf(const std::vector<PlannedFile>& files) {
+  std::vector<std::string> names;
+  for (const PlannedFile& file : files) names.push_back(file.service.name);
+  return names;
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options) {
   WorkerPlan plan;
+  ASSIGN_OR_RETURN(plan.extensions, LoadExtensions(options.own, options.plugins));
   ASSIGN_OR_RETURN(plan.files, LoadFiles(options.files));
+  RETURN_IF_ERROR(CheckServices(plan.extensions.apis, NamesOf(plan.files)));
   const std::vector<Subject> subjects = FindSubjects(plan.files, options);
   std::vector<RunnerRequest> requests;
   for (const Subject& subject : subjects) requests.push_back(RequestOf(subject));

@@ -8,6 +8,8 @@
 #include "absl/status/statusor.h"
 #include "common/config/service.h"
 #include "common/model/store.h"
+#include "gateway/graph/extensions.h"
+#include "gateway/graph/plugin.h"
 #include "gateway/resources/allocation.h"
 #include "nlohmann/json.hpp"
 
@@ -17,8 +19,10 @@ namespace tiffin::gateway {
 struct PlanOptions {
   std::vector<std::string> files;
   std::filesystem::path store;
-  std::filesystem::path program_folder;
-  std::optional<double> cpus;  // What the user says about the cores.
+  std::vector<std::string> worker_dirs;  // Given by --worker-dir.
+  std::vector<std::string> plugins;      // Files.
+  AddExtensions own = nullptr;           // What this program adds itself.
+  std::optional<double> cpus;            // What the user says about the cores.
   enum class Tunings { kUsed, kIgnored } tunings = Tunings::kUsed;
 };
 
@@ -40,15 +44,17 @@ struct PlannedFile {
 };
 
 struct WorkerPlan {
+  Extensions extensions;
   std::vector<PlannedFile> files;
   std::vector<PlannedWorker> workers;
   Allocation allocation;  // How the cores were divided: a share for each worker, in their order.
   nlohmann::json tuning_subject;  // What a tuning of this would be kept for.
 };
 
-// Reads the service files, finds every runner's model and worker program, and divides the cores
-// among all of them. What is wrong in a file goes to its diagnostics, and runners that can't be
-// started are left out; INVALID_ARGUMENT if a file can't be read.
+// Loads the plugins, reads the service files, finds every runner's model and worker program, and
+// divides the cores among all of them. What is wrong in a file goes to its diagnostics, and runners
+// that can't be started are left out; INVALID_ARGUMENT if a file can't be read, or a plugin is
+// none.
 absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options);
 
 // INVALID_ARGUMENT with the diagnostics of all files, OK if there are none.

@@ -9,7 +9,7 @@
 
 #include "common/status_macros.h"
 #include "gateway/functions/arguments.h"
-#include "gateway/functions/text_rows.h"
+#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
 
 namespace tiffin::gateway {

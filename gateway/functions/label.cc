@@ -10,7 +10,7 @@
 #include "gateway/functions/arguments.h"
 #include "gateway/functions/elements.h"
 #include "gateway/functions/highest.h"
-#include "gateway/functions/text_rows.h"
+#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
 
 namespace tiffin::gateway {

@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/arguments.h"
-#include "gateway/functions/text_rows.h"
+#include "gateway/graph/text_rows.h"
 
 namespace tiffin::gateway {
 namespace {

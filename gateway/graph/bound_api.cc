@@ -32,6 +32,7 @@ absl::StatusOr<BoundApi> BoundApi::Create(const PlannedApi& plan,
       }
     }
   }
+  if (plan.program != nullptr) return bound;
   for (const PlannedOutput& output : plan.outputs) ++bound.readers_[bound.slot(output.source)];
   return bound;
 }

@@ -1,11 +1,32 @@
 #include "gateway/graph/critical_path.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 namespace tiffin::gateway {
 
+namespace {
+
+// Nobody wrote down which call of a program needed which: it is taken to be the one that had ended
+// last when it began.
+std::vector<size_t> ProgramPath(std::span<const StepTiming> timeline) {
+  std::vector<size_t> by_end(timeline.size());
+  std::iota(by_end.begin(), by_end.end(), size_t{0});
+  std::stable_sort(by_end.begin(), by_end.end(),
+                   [&](size_t a, size_t b) { return timeline[a].end > timeline[b].end; });
+  std::vector<size_t> path;
+  for (const size_t call : by_end) {
+    if (path.empty() || timeline[call].end <= timeline[path.back()].start) path.push_back(call);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+}  // namespace
+
 std::vector<size_t> CriticalPath(const PlannedApi& plan, std::span<const StepTiming> timeline) {
+  if (plan.program != nullptr) return ProgramPath(timeline);
   std::vector<std::optional<size_t>> position(plan.steps.size());
   for (size_t i = 0; i < timeline.size(); ++i) position[timeline[i].step] = i;
   std::optional<size_t> last;

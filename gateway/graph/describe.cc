@@ -72,6 +72,13 @@ std::string ApiText(const PlannedApi& api) {
                  api.outputs, api.has_rows,
                  [](const PlannedOutput& output) -> auto& { return output.spec; }),
              "), timeout ", absl::FormatDuration(api.timeout), "\n");
+  if (api.program != nullptr) {
+    text.append("    in C++; it may call\n");
+    for (const PlannedStep& step : api.steps) {
+      text.append(StrCat("      ", StepText(step, api.has_rows), "\n"));
+    }
+    return text;
+  }
   size_t number = 0;
   for (const std::vector<size_t>& wave : Waves(api)) {
     text.append(StrCat("    ", ++number, ". "));

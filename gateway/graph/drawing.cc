@@ -34,6 +34,7 @@ class Drawing {
                    "  node [fontname=\"Helvetica,Arial,sans-serif\", fontsize=12];\n"
                    "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10];\n");
     for (const TensorSpec& input : api_.inputs) Node(InputNode(input), input.name, "shape=oval");
+    if (api_.program != nullptr) DrawProgram();
     for (const PlannedStep& step : api_.steps) {
       Node(StepNode(step), StrCat(step.name, "\n", step.callee),
            step.call() != nullptr ? "shape=box" : "shape=box, style=dashed");
@@ -47,11 +48,23 @@ class Drawing {
         if (source != nullptr) Arrow(*source, StepNode(step));
       }
     }
+    if (api_.program != nullptr) return text_ + "}\n";
     for (const PlannedOutput& output : api_.outputs) Arrow(output.source, OutputNode(output.spec));
     return text_ + "}\n";
   }
 
  private:
+  // What is inside of it can't be seen.
+  void DrawProgram() {
+    const std::string node = Quoted("program");
+    Node(node, StrCat(api_.name, "\nC++"), "shape=box, style=dashed");
+    for (const TensorSpec& input : api_.inputs) Line(InputNode(input), node, ToString(input.type));
+    for (const PlannedStep& step : api_.steps) Line(node, StepNode(step), "");
+    for (const PlannedOutput& output : api_.outputs) {
+      Line(node, OutputNode(output.spec), ToString(output.spec.type));
+    }
+  }
+
   void Node(const std::string& node, std::string_view label, std::string_view look) {
     text_ += StrCat("  ", node, " [label=", Quoted(label), ", ", look, "];\n");
   }
@@ -66,6 +79,10 @@ class Drawing {
     const std::string label =
         is_one_of_many ? StrCat(value.name, ": ", ToString(value.type)) : ToString(value.type);
     if (!drawn_.emplace(from, to, label).second) return;
+    Line(from, to, label);
+  }
+
+  void Line(std::string_view from, std::string_view to, std::string_view label) {
     text_ += StrCat("  ", from, " -> ", to, " [label=", Quoted(label), "];\n");
   }
 

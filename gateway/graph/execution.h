@@ -54,9 +54,7 @@ struct ExecutionOptions {
   std::function<void(absl::AnyInvocable<void()>)> post;
 };
 
-// One run of an API: starts each step once, as soon as its inputs are there, so that independent
-// ones run at the same time. The first error ends it and cancels what still runs. Functions run
-// inline. A value is let go as soon as the last step that needs it has taken it.
+// One run of an API: of its graph, or of its program.
 //
 // Owned by the request; lives on the loop's thread. Destruction cancels all pending calls, and
 // `done` is not called any more.
@@ -72,7 +70,7 @@ class Execution {
   [[nodiscard]] static std::unique_ptr<Execution> Start(const BoundApi& api,
                                                         std::vector<Value> inputs,
                                                         ExecutionOptions options, Done done);
-  ~Execution();
+  virtual ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
 
@@ -91,27 +89,37 @@ class Execution {
   // From Start until now, or until the end.
   absl::Duration elapsed() const;
 
- private:
-  struct StepState {
-    size_t waiting_for = 0;  // Steps that have not ended yet.
-    std::unique_ptr<PendingCall> pending;
-    size_t timing = 0;  // Index into timeline_.
-  };
-
+ protected:
   Execution(const BoundApi& api, ExecutionOptions options, Done done);
-  absl::Status TakeInputs(std::vector<Value> inputs);
-  void MakeReady(size_t step);
-  // Starts all that is ready, then ends the request if that was all, or if something failed.
-  void Advance();
-  absl::Status StartReady();
-  absl::Status StartStep(size_t step);
-  absl::Status StartCall(size_t step, const PlannedCall& planned);
-  absl::Status RunFunction(size_t step, const StepFunction& function);
-  void OnResult(size_t step, absl::StatusOr<CallResult> result);
-  absl::Status EndStep(size_t step, std::vector<Value> outputs);
-  Value Take(const ValueSource& source);
+
+  const BoundApi& api() const { return api_; }
+  int64_t rows() const { return rows_; }
+  absl::Time deadline() const { return deadline_; }
+  std::vector<StepTiming>& mutable_timeline() { return timeline_; }
+  Monitored& monitored() { return monitored_; }
+
+  // Begins the timing of a step: an index into the timeline.
+  size_t BeginStep(size_t step);
+  // DEADLINE_EXCEEDED if the request's time was up then.
+  absl::Status CheckTime(size_t timing) const;
+  // What a step of a runner that has begun is called with, but for its inputs.
+  Call CallOf(size_t timing) const;
+  // Starts a call, as several if it has too many rows.
+  absl::StatusOr<std::unique_ptr<PendingCall>> StartRunner(size_t step, Call call, CallDone done);
+  // The same error, with the step that it comes from.
+  static absl::Status InStep(const PlannedStep& step, const absl::Status& status);
+  // Of an input: sizes that the plan left open (-1) are known now.
+  static absl::Status CheckType(const Value& value, const TensorSpec& spec);
+
   // The last thing to do: `done` may destroy this.
   void Finish(absl::StatusOr<std::vector<Value>> result);
+
+ private:
+  // Starts to run, once. It may Finish.
+  virtual void Begin(std::vector<Value> inputs) = 0;
+  // Destroys every pending call, and ends its timing.
+  virtual void CancelAll() = 0;
+  absl::Status CheckInputs(const std::vector<Value>& inputs);
   void Deliver();
 
   const BoundApi& api_;
@@ -120,17 +128,6 @@ class Execution {
   const absl::Time start_;
   const absl::Time deadline_;
   int64_t rows_ = 1;
-
-  std::vector<StepState> steps_;
-  size_t steps_left_;
-  // Ready to start. Functions wait until all ready calls are on their way.
-  std::vector<size_t> ready_calls_;
-  std::vector<size_t> ready_functions_;
-
-  // By slot of `api_`: the value, and how often it will still be taken.
-  std::vector<Value> values_;
-  std::vector<uint32_t> readers_;
-
   Monitored monitored_;
   std::vector<StepTiming> timeline_;
   std::optional<absl::Time> end_;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/config/service.h"
+#include "common/config/literal.h"
 #include "common/signature.h"
 #include "common/trace_context.h"
 #include "gateway/graph/value.h"

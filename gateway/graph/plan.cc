@@ -1,9 +1,11 @@
 #include "gateway/graph/plan.h"
 
 #include <string>
+#include <utility>
 
 #include "common/strings.h"
 #include "gateway/graph/api_planner.h"
+#include "gateway/graph/program_plan.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -23,12 +25,15 @@ void CheckClashes(const config::ServiceConfig& service, const FunctionTable& fun
 }  // namespace
 
 PlannedService PlanService(const config::ServiceConfig& service, const RunnerSignatures& signatures,
-                           const FunctionTable& functions, config::Diagnostics& diagnostics) {
-  CheckClashes(service, functions, diagnostics);
+                           const Extensions& extensions, config::Diagnostics& diagnostics) {
+  CheckClashes(service, extensions.functions, diagnostics);
   PlannedService plan{.name = service.name, .file = service.file, .apis = {}};
-  const ApiPlanner::Surroundings around{service, signatures, functions, diagnostics};
+  const ApiPlanner::Surroundings around{service, signatures, extensions.functions, diagnostics};
   for (const config::ApiConfig& api : service.apis) {
     plan.apis.push_back(ApiPlanner(around, api).Plan());
+  }
+  for (PlannedApi& program : PlanPrograms(service, signatures, extensions.apis, diagnostics)) {
+    plan.apis.push_back(std::move(program));
   }
   return plan;
 }

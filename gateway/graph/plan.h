@@ -12,7 +12,9 @@
 #include "common/config/diagnostics.h"
 #include "common/config/service.h"
 #include "common/signature.h"
+#include "gateway/graph/extensions.h"
 #include "gateway/graph/function.h"
+#include "gateway/graph/program.h"
 #include "gateway/graph/value.h"
 
 namespace tiffin::gateway {
@@ -84,6 +86,9 @@ struct PlannedApi {
   std::vector<TensorSpec> inputs;  // Types of one row.
   // The inputs are declared with `rows`: a request may have any number of them. Otherwise one.
   bool has_rows = false;
+  // Of an API in C++: then the steps are what it may call, and when, and with what, is its own
+  // business; outputs have no source.
+  std::unique_ptr<const Program> program = nullptr;
   std::vector<PlannedStep> steps;  // In an order in which they can run.
   std::vector<PlannedOutput> outputs;
   absl::Duration timeout = config::kDefaultApiTimeout;
@@ -101,8 +106,8 @@ using RunnerSignatures = std::map<std::string, Signature, std::less<>>;
 
 // Resolves names, orders the steps, infers and checks every type. Everything wrong goes to
 // `diagnostics`; the result is whole only if nothing did. Runners missing from `signatures` are
-// taken as already reported, and what depends on them is not judged.
+// taken as already reported, and what depends on them is not judged. APIs in C++ come last.
 PlannedService PlanService(const config::ServiceConfig& service, const RunnerSignatures& signatures,
-                           const FunctionTable& functions, config::Diagnostics& diagnostics);
+                           const Extensions& extensions, config::Diagnostics& diagnostics);
 
 }  // namespace tiffin::gateway

@@ -9,6 +9,7 @@
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
 #include "gateway/dispatch/dispatch_parts.h"
+#include "gateway/graph/extensions.h"
 #include "gateway/security/server_tls.h"
 #include "gateway/security/tokens.h"
 
@@ -28,6 +29,7 @@ struct RunnerSetup {
 
 struct ServingOptions {
   std::vector<config::ServiceConfig> services;
+  Extensions extensions;
   std::vector<RunnerSetup> runners;
   std::string grpc_address;
   std::string http_address;  // Empty: no HTTP.

@@ -4,7 +4,6 @@
 
 #include "common/config/diagnostics.h"
 #include "common/status_macros.h"
-#include "gateway/functions/registry.h"
 
 namespace tiffin::gateway {
 
@@ -12,7 +11,6 @@ absl::StatusOr<std::unique_ptr<const ServingPlan>> ServingPlan::Create(
     const ServingOptions& options,
     absl::FunctionRef<const WorkerDescription&(size_t runner)> describe) {
   auto plan = std::make_unique<ServingPlan>();
-  const FunctionTable functions = BuiltinFunctions();
   std::vector<config::Diagnostics> errors;
   for (const config::ServiceConfig& service : options.services) {
     RunnerSignatures signatures;
@@ -20,8 +18,8 @@ absl::StatusOr<std::unique_ptr<const ServingPlan>> ServingPlan::Create(
       const RunnerSetup& setup = options.runners[i];
       if (setup.service == service.name) signatures[setup.runner] = describe(i).methods;
     }
-    plan->services.push_back(
-        PlanService(service, signatures, functions, errors.emplace_back(service.file.native())));
+    plan->services.push_back(PlanService(service, signatures, options.extensions,
+                                         errors.emplace_back(service.file.native())));
   }
   RETURN_IF_ERROR(config::ToStatus(errors));
   for (size_t i = 0; i < options.runners.size(); ++i) {

@@ -22,7 +22,7 @@ from servers import Failure, Server
 RUNNERS = ("pre", "a", "b")
 # What the median is taken for: the calls in the middle, whose mean is told.
 MIDDLE = (0.45, 0.55)
-SYSCALLS = ("sendmsg", "recvmsg", "read", "write", "epoll_wait", "epoll_ctl", "futex")
+SYSCALLS = ("sendmsg", "recvmsg", "recvmmsg", "read", "write", "epoll_wait", "futex")
 OTHER = "other calls"
 SWITCHES = "context switches"
 ALL_SYSCALLS = "raw_syscalls:sys_enter"

@@ -58,7 +58,7 @@ def run_here(command, server=None, timeout=60, **env):
 
 def test_every_block_is_of_a_kind_that_is_tested():
     kinds = re.findall(r"^```(\w*)\n.*?^```$", README, re.MULTILINE | re.DOTALL)
-    assert set(kinds) == {"", "console", "python", "sh", "yaml"}
+    assert set(kinds) == {"", "cmake", "console", "cpp", "python", "sh", "yaml"}
 
 
 def test_the_service_files_are_the_examples():
@@ -67,6 +67,15 @@ def test_the_service_files_are_the_examples():
         return re.sub(r"\A# yaml-language-server: .*\n", "", file.read_text())
 
     assert blocks("yaml") == [shown(file) for file in EXAMPLES]
+
+
+def test_the_cpp_is_that_of_projects_that_are_built():
+    """By integration/test_cpp_sdk.py."""
+    sources = [file.read_text() for folder in ("deploy/examples", "tests/sdk")
+               for file in (harness.ROOT / folder).rglob("*")
+               if file.name == "CMakeLists.txt" or file.suffix == ".cc"]
+    for block in blocks("cmake") + blocks("cpp"):
+        assert any(block in source for source in sources), block
 
 
 @pytest.mark.parametrize("command, shown", [

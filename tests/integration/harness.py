@@ -145,7 +145,7 @@ class Server:
     all of them, whatever happened."""
 
     def __init__(self, *services, store=MODELS, address="127.0.0.1:0", folder=None, args=(),
-                 env=None, credentials=None):
+                 env=None, credentials=None, program=TIFFIN):
         """`services`: files, or the YAML texts of service files. `credentials`: of its clients,
         where it has TLS."""
         self._own_folder = folder is None
@@ -159,7 +159,7 @@ class Server:
                 file.write_text(service)
                 service = file
             self.files.append(service)
-        self.command = [TIFFIN, "serve", *self.files, "--store", store, "--grpc-address", address,
+        self.command = [program, "serve", *self.files, "--store", store, "--grpc-address", address,
                         "--runtime-dir", self.runtime_dir, *args]
         if os.geteuid() != 0:  # Only root may read /proc of workers that are not debuggable.
             self.command.append("--debuggable-workers")

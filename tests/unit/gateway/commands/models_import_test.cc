@@ -34,7 +34,7 @@ class ModelsImportTest : public testing::Test {
     options_.name = "digits";
     options_.files = {dir() / "model.ubj"};
     options_.store = dir() / "store";
-    options_.worker_dir = dir();
+    options_.worker_dirs = {dir().native()};
   }
   std::string Error() {
     const auto model = ImportModel(options_);
@@ -100,6 +100,9 @@ TEST_F(ModelsImportTest, TheBackendComesFromTheEndingOrIsAskedFor) {
   EXPECT_THAT(Error(), HasSubstr("two backends"));
 
   options_.files = {dir() / "b.pt"};
+  WriteScript(dir() / "tiffin-worker-torch", "echo 'asked for torch' >&2; exit 2");
+  EXPECT_THAT(Error(), HasSubstr("asked for torch"));
+  options_.backend = "none";
   EXPECT_THAT(Error(), HasSubstr("no worker program"));
 }
 

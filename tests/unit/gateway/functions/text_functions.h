@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "common/strings.h"
-#include "gateway/functions/text_rows.h"
 #include "gateway/graph/function.h"
+#include "gateway/graph/text_rows.h"
 #include "gtest/gtest.h"
 
 // What tests of functions on text share.

@@ -138,8 +138,8 @@ apis:
     output: {g: g}
 )yaml",
                                                              "s.yaml", diagnostics);
-  FunctionTable functions = {{"names", RememberOrigins}};
-  PlanService(service, signatures, functions, diagnostics);
+  extensions.functions = {{"names", RememberOrigins}};
+  PlanService(service, signatures, extensions, diagnostics);
   ASSERT_EQ(Errors(), "");
   // One runner made a and b; one step made both of the tokens' outputs.
   EXPECT_THAT(remembered, ElementsAre("a", "b", "other", "x", "t.ids", "t.mask",  //

@@ -51,12 +51,13 @@ class PlanTest : public testing::Test {
   }
   PlannedService PlanText(std::string_view yaml) {
     const config::ServiceConfig service = config::ParseService(yaml, "s.yaml", diagnostics);
-    return PlanService(service, signatures, BuiltinFunctions(), diagnostics);
+    return PlanService(service, signatures, extensions, diagnostics);
   }
   // All errors, as the user sees them.
   std::string Errors() const { return diagnostics.ToString(); }
 
   RunnerSignatures signatures;
+  Extensions extensions{.functions = BuiltinFunctions(), .apis = {}};
   config::Diagnostics diagnostics{"s.yaml"};
 };
 

@@ -1,4 +1,4 @@
-#include "gateway/functions/text_rows.h"
+#include "gateway/graph/text_rows.h"
 
 #include <cstdint>
 
