@@ -19,6 +19,7 @@ SCORE = r"(POSITIVE|NEGATIVE) [01]\.\d\d"
 ADDRESS = "127.0.0.1:8001"
 HTTP_ADDRESS = "127.0.0.1:8000"
 EXAMPLES = (harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE)
+PYTHON_EXAMPLE = harness.ROOT / "deploy/examples/inference_graph_python"
 
 
 def blocks(language):
@@ -66,7 +67,9 @@ def test_the_service_files_are_the_examples():
         """Without the line for editors."""
         return re.sub(r"\A# yaml-language-server: .*\n", "", file.read_text())
 
-    assert blocks("yaml") == [shown(file) for file in EXAMPLES]
+    assert blocks("yaml") == [
+        shown(file) for file in (*EXAMPLES, PYTHON_EXAMPLE / "service.yaml")]
+    assert (PYTHON_EXAMPLE / "preprocess.py").read_text() in blocks("python")
 
 
 @pytest.mark.parametrize("command, shown", [
@@ -85,7 +88,8 @@ def test_a_command_shows_what_the_readme_says(command, shown, both):
 
 @pytest.mark.parametrize("snippet", blocks("python"))
 def test_a_snippet_runs(snippet, both):
-    made = harness.run(sys.executable, "-c", snippet.replace(ADDRESS, both.address))
+    made = harness.run(sys.executable, "-c", snippet.replace(ADDRESS, both.address),
+                       env={**os.environ, "PYTHONPATH": str(harness.ROOT / "common/python")})
     assert made.returncode == 0, made.stderr
 
 
