@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import harness
-from harness import DIGITS_SERVICE, IMAGES, Server
+from harness import DIGITS_SERVICE, IMAGES, SENTIMENT_SERVICE, Server
 
-PYTHON_SERVICE = harness.ROOT / "deploy/examples/inference_graph_python/service.yaml"
+EXAMPLES = harness.ROOT / "deploy/examples"
+PYTHON_SERVICE = EXAMPLES / "inference_graph_python/service.yaml"
 PICTURES = sorted(IMAGES.glob("*.png"))
 
 
@@ -43,6 +44,26 @@ def test_a_class_can_be_tested_without_a_server(monkeypatch):
     assert features.shape == (2, 64) and features.dtype == np.float32
     context = tiffin.context()
     assert (context.time_left(), context.cancelled, context.request_ids) == (float("inf"), False, ())
+
+
+def test_a_pipeline_of_transformers_says_what_the_engine_says():
+    images = sorted(harness.TEXT_IMAGES.glob("*.png"))[:3]
+    with Server(SENTIMENT_SERVICE, EXAMPLES / "sentiment_python/service.yaml") as server:
+        for image in images:
+            said = server.infer("sentiment_python.classify", image=image.read_bytes())
+            label, text = (said[name][0].decode() for name in ("label", "text"))
+            (score,) = said["score"]
+            ours = server.infer("sentiment_analysis.classify", image=image.read_bytes())["text"]
+            assert ours[0].decode() == f'{label} {score:.2f}: "{text}"'
+
+
+def test_a_model_of_scikit_learn():
+    with Server(EXAMPLES / "digits_scikit_learn/service.yaml") as server:
+        for picture in PICTURES:
+            if picture.stem.startswith("digit_"):
+                answer = server.infer("digits_scikit_learn.predict",
+                                      input_image=picture.read_bytes())
+                assert answer["digit"] == int(picture.stem.removeprefix("digit_"))
 
 
 def test_there_are_pictures():

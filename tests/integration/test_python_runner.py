@@ -13,6 +13,7 @@ from prometheus_text import await_value
 VENV = ROOT / "build/venv"  # Has numpy and Pillow.
 
 RUNNER = '''
+import atexit
 import logging
 import os
 import subprocess
@@ -31,6 +32,8 @@ class Everything:
         self.loads = getattr(self, "loads", 0) + 1
 
     def close(self):
+        atexit.register(lambda: open(self.folder + "/exited", "w").close())
+        print("closing")
         with open(self.folder + "/closed", "w") as file:
             file.write("closed")
 
@@ -163,6 +166,7 @@ class Everything:
         print("to stderr", file=sys.stderr)
         print("no end of line", end="")
         print()
+        sys.stdout.buffer.write("bytes ü\\n".encode())
         os.write(1, b"by the descriptor\\n")
         subprocess.run(["echo", "by a child"], check=True)
         logging.getLogger("my.logger").warning("logged %s", text)
@@ -451,11 +455,11 @@ def test_wrong_inputs_never_get_there(server):
 def test_what_is_printed_and_logged_has_the_request(server):
     answer = server.infer("py.r.say", text="two\nlines", metadata=[("x-request-id", "said-1")])
     assert text(answer) == "said-1"
-    printed = eventually(lambda: len(found := records(server, "print", request_id="said-1")) == 4
+    printed = eventually(lambda: len(found := records(server, "print", request_id="said-1")) == 5
                          and found)
     assert [(line["stream"], line["message"]) for line in printed] == [
         ("stdout", "two"), ("stdout", "lines"), ("stderr", "to stderr"),
-        ("stdout", "no end of line")]
+        ("stdout", "no end of line"), ("stdout", "bytes ü")]
     warning, error = eventually(
         lambda: len(found := records(server, "python", request_id="said-1")) == 2 and found)
     assert (warning["logger"], warning["level"]) == ("my.logger", "warning")
@@ -507,4 +511,6 @@ def test_close_is_called(folder):
     write(folder, RUNNER)
     with Server(service_in(folder, SERVICE)) as running:
         assert text(call(running, "", text="x")) == "<x>"
+    assert (folder / "exited").exists()
+    assert any('"message":"closing"' in line for line in running.lines)
     assert (folder / "closed").read_text() == "closed"

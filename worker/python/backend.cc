@@ -121,6 +121,7 @@ class PythonBackend final : public Backend {
       return absl::OkStatus();
     });
     if (!finished.ok()) log::Write(log::Level::kError, "python_exception", Message(finished));
+    SetRuntime(Runtime::kGone);
     // While the lock is held.
     methods_.clear();
     runner_ = py::object();
@@ -159,6 +160,7 @@ class PythonBackend final : public Backend {
 };
 
 absl::Status PythonBackend::Load(const BackendConfig& config) {
+  SetRuntime(Runtime::kThere);
   logs_debug_ = log::Enabled(log::Level::kDebug);
   glue_ = py::module_::import(kGlue);
   glue_.attr("start")(logs_debug_);

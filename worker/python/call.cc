@@ -10,6 +10,7 @@
 #include "common/log/request_fields.h"
 #include "common/strings.h"
 #include "nlohmann/json.hpp"
+#include "worker/python/interpreter.h"
 
 namespace tiffin::worker {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 void Say(const std::string& level_name, const std::string& event, const std::string& fields,
          const Call* call) {
   const log::Level level = log::ParseLevel(level_name).value_or(log::Level::kInfo);
-  if (!log::Enabled(level)) return;
+  if (!IsRuntimeThere() || !log::Enabled(level)) return;
   log::Fields line = call == nullptr ? log::Fields() : call->Fields();
   const auto json = nlohmann::json::parse(fields, /*cb=*/nullptr, /*allow_exceptions=*/false);
   for (const auto& [key, value] : json.items()) line.Add({key, value});

@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 // This thread's, once it has had the lock.
 thread_local PyThreadState* own_state = nullptr;
 
+Runtime runtime_now = Runtime::kGone;  // Guarded by the interpreter's lock.
+
 // The libraries beneath numpy and others make their threads by these, when they are loaded.
 constexpr const char* kThreadVariables[] = {"OMP_NUM_THREADS",     "OPENBLAS_NUM_THREADS",
                                             "MKL_NUM_THREADS",     "BLIS_NUM_THREADS",
@@ -94,6 +96,9 @@ absl::Status StartInterpreter(const PythonEnvironment& environment, int threads)
   own_state = PyEval_SaveThread();
   return absl::OkStatus();
 }
+
+void SetRuntime(Runtime runtime) { runtime_now = runtime; }
+bool IsRuntimeThere() { return runtime_now == Runtime::kThere; }
 
 WithGil::WithGil() {
   if (own_state == nullptr) own_state = PyThreadState_New(PyInterpreterState_Main());

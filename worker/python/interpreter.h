@@ -14,6 +14,12 @@ namespace tiffin::worker {
 // must ask for the same environment.
 absl::Status StartInterpreter(const PythonEnvironment& environment, int threads);
 
+// Whether the worker's runtime is there, its log and its segments: Python's threads and objects may
+// outlive it. With the interpreter's lock.
+enum class Runtime { kThere, kGone };
+void SetRuntime(Runtime runtime);
+bool IsRuntimeThere();
+
 // Holds the interpreter's lock, as long as it lives. Each thread keeps its Python's state from the
 // first one to its end, so that what is the thread's own in Python outlives a call. Not nested.
 class WithGil {

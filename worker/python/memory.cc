@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "worker/python/interpreter.h"
+
 namespace tiffin::worker {
 namespace {
 
@@ -18,7 +20,13 @@ int GetBuffer(PyObject* self, Py_buffer* view, int flags) {
 }
 
 void Deallocate(PyObject* self) {
-  delete reinterpret_cast<Lent*>(self)->owner;
+  const std::shared_ptr<const void>* owner = reinterpret_cast<Lent*>(self)->owner;
+  // At the end of the process nothing is given back any more.
+  if (owner != nullptr && IsRuntimeThere()) {
+    // It may be the last of a session's, whose end waits for threads that may wait for the lock.
+    const py::gil_scoped_release unlocked;
+    delete owner;
+  }
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);

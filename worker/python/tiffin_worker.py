@@ -24,6 +24,20 @@ class StartError(Exception):
 # What is printed and logged.
 
 
+class LogBytes(io.RawIOBase):
+    """What is written to the `buffer` of a stream."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self._stream.write(bytes(data).decode("utf-8", "backslashreplace"))
+        return len(data)
+
+
 class LogStream(io.TextIOBase):
     """sys.stdout and sys.stderr: each line is a line of the worker's log."""
 
@@ -31,6 +45,7 @@ class LogStream(io.TextIOBase):
         self._name = name
         self._rest = ""
         self._lock = threading.RLock()
+        self.buffer = LogBytes(self)
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -308,9 +323,6 @@ def finish(loaded):
             loaded.close()
     except BaseException as error:  # pylint: disable=broad-except
         say("error", "python_exception", {"traceback": "".join(traceback.format_exception(error))})
+    atexit._run_exitfuncs()  # pylint: disable=protected-access  # There is no other way.
     sys.stdout.finish()
     sys.stderr.finish()
-
-
-def run_exit_functions():
-    atexit._run_exitfuncs()  # pylint: disable=protected-access  # There is no other way.
