@@ -48,7 +48,8 @@ class Everything:
     def sum_up(self, value: dict) -> tiffin.Json:
         return {"sum": sum(value["numbers"]), "ü": None}
 
-    @tiffin.method(inputs={"a": "fp32[2,-1]", "b": "int64[]"}, outputs={"sum": "fp32[2]", "b": "int64[]"})
+    @tiffin.method(inputs={"a": "fp32[2,-1]", "b": "int64[]"},
+                   outputs={"sum": "fp32[2]", "b": "int64[]"})
     def tensors(self, a, b):
         return {"sum": a.sum(axis=1), "b": b + 1}
 
@@ -56,8 +57,8 @@ class Everything:
     def words(self, words):
         return np.array([word.upper() for word in words], object)
 
-    @tiffin.method(inputs={"x": "fp32[4]"}, outputs={"y": "fp32[4]", "rows": "int64[]"}, batchable=True,
-                   retry_safe=True)
+    @tiffin.method(inputs={"x": "fp32[4]"}, outputs={"y": "fp32[4]", "rows": "int64[]"},
+                   batchable=True, retry_safe=True)
     def rows(self, x):
         return {"y": x[:, ::-1], "rows": np.full(len(x), len(x))}
 
@@ -281,7 +282,8 @@ def test_the_description_has_every_method(server):
         "--describe").stdout)
     methods = description["methods"]
     assert methods["run"] == {
-        "inputs": [{"name": "text", "type": "text"}], "outputs": [{"name": "output", "type": "text"}],
+        "inputs": [{"name": "text", "type": "text"}],
+        "outputs": [{"name": "output", "type": "text"}],
         "batchable": False, "retry_safe": False}
     assert methods["rows"]["batchable"] and methods["rows"]["retry_safe"]
     assert methods["gray"]["inputs"] == [{"name": "photo", "type": "image"}]
@@ -457,14 +459,14 @@ def test_what_is_printed_and_logged_has_the_request(server):
     assert text(answer) == "said-1"
     printed = eventually(lambda: len(found := records(server, "print", request_id="said-1")) == 5
                          and found)
-    assert [(line["stream"], line["message"]) for line in printed] == [
+    assert [(line["stream"], line["text"]) for line in printed] == [
         ("stdout", "two"), ("stdout", "lines"), ("stderr", "to stderr"),
         ("stdout", "no end of line"), ("stdout", "bytes ü")]
     warning, error = eventually(
         lambda: len(found := records(server, "python", request_id="said-1")) == 2 and found)
     assert (warning["logger"], warning["level"]) == ("my.logger", "warning")
-    assert warning["message"] == "logged two\nlines"
-    assert error["message"] == "caught" and "ZeroDivisionError" in error["traceback"]
+    assert warning["text"] == "logged two\nlines"
+    assert error["text"] == "caught" and "ZeroDivisionError" in error["traceback"]
     server.wait_for_line("^by the descriptor$")
     server.wait_for_line("^by a child$")
     assert text(call(server, "", text="still")) == "<still>"
@@ -473,7 +475,7 @@ def test_what_is_printed_and_logged_has_the_request(server):
 def test_the_deadline_is_known(server):
     answer = server.infer("py.r.wait", until=str(server.home), timeout=20 * harness.SLOWNESS)
     left = json.loads(text(answer))
-    assert 0 < left < 20 * harness.SLOWNESS
+    assert 10 * harness.SLOWNESS < left < 21 * harness.SLOWNESS  # gRPC rounds up.
 
 
 def test_a_cancelled_call_is_told(server):
@@ -512,5 +514,5 @@ def test_close_is_called(folder):
     with Server(service_in(folder, SERVICE)) as running:
         assert text(call(running, "", text="x")) == "<x>"
     assert (folder / "exited").exists()
-    assert any('"message":"closing"' in line for line in running.lines)
+    assert any('"text":"closing"' in line for line in running.lines)
     assert (folder / "closed").read_text() == "closed"

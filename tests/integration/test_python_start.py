@@ -159,7 +159,8 @@ def test_packages_are_those_of_the_environment(folder):
 
 def test_without_an_environment_it_is_debians(folder):
     source = ("import sys, tiffin\nclass R:\n    def run(self, text: str) -> tiffin.Json:\n"
-              "        return [sys.prefix, sys.executable, any('dist-packages' in p for p in sys.path)]\n")
+              "        return [sys.prefix, sys.executable,\n"
+              "                any('dist-packages' in path for path in sys.path)]\n")
     with Server(write(folder, source)) as server:
         assert json.loads(server.infer("py.r", text="x")["output"][0]) == [
             "/usr", "/usr/bin/python3.11", True]

@@ -1,5 +1,5 @@
 """The part of tiffin-worker-python that is written in Python: loads a runner's class, tells what it
-takes, and has what it prints and logs go to the worker's log. `_tiffin` is the program's own module.
+takes, and has what it prints and logs go to the worker's log. `_tiffin` is the program's own.
 """
 
 import atexit
@@ -74,7 +74,7 @@ class LogStream(io.TextIOBase):
     def _say(self, line):
         line = line.rpartition("\r")[2]  # Of a bar that shows progress, the last state.
         if line:
-            say("info", "print", {"stream": self._name, "message": line})
+            say("info", "print", {"stream": self._name, "text": line})
 
 
 class LogHandler(logging.Handler):
@@ -82,7 +82,7 @@ class LogHandler(logging.Handler):
 
     def emit(self, record):
         try:
-            fields = {"logger": record.name, "message": record.getMessage()}
+            fields = {"logger": record.name, "text": record.getMessage()}
             if record.exc_info and record.exc_info[0] is not None:
                 fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
             say(_level_name(record.levelno), "python", fields)
@@ -233,8 +233,8 @@ def _module_of(file):
     if folder not in sys.path:
         sys.path.insert(1, folder)
     if name in sys.builtin_module_names or name in ("tiffin", "tiffin_worker", "_tiffin"):
-        raise StartError(f"{file}: '{name}' is the name of a module of Python's or Tiffin's; rename "
-                         "the file")
+        raise StartError(f"{file}: '{name}' is the name of a module of Python's or Tiffin's; "
+                         "rename the file")
     spec = importlib.util.spec_from_file_location(name, file)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -281,6 +281,8 @@ def _check_packages(file, methods):
                     f"{_where(file, method.function)}: '{method.name}' needs {package}, and "
                     f"'import {module}' fails in {sys.prefix} ({error}); {_INSTALL} "
                     f"(python -m pip install {package})") from error
+        if "PIL" in needs:
+            importlib.import_module("PIL.Image").init()  # Else the first image does.
 
 
 def _where(file, what):

@@ -254,6 +254,7 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
     log.Fail(Message(status), [&] { Report(program, status, code); });
     return code;
   };
+  dup2(STDERR_FILENO, STDOUT_FILENO);  // It has nothing to answer: what is printed is told.
   // Loading may take long: what can be wrong without it is looked at first.
   const absl::StatusOr<std::string> path = SocketPath(options);
   if (!path.ok()) return fail(path.status(), kExitUsage);

@@ -100,7 +100,7 @@ _OUTSIDE = Context()
 
 
 def context():
-    """The call under way in this thread (or wherever contextvars.copy_context() was taken along)."""
+    """The call under way in this thread, or wherever contextvars.copy_context() was taken along."""
     return _current.get(_OUTSIDE)
 
 

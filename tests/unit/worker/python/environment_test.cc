@@ -33,7 +33,7 @@ TEST_F(EnvironmentTest, WithoutOneItIsTheSystemsOwn) {
 }
 
 TEST_F(EnvironmentTest, OneOfTheSameVersionIsTaken) {
-  for (const std::string line :
+  for (const std::string& line :
        {StrCat("version = ", OwnPythonVersion(), ".7"), StrCat("version=", OwnPythonVersion()),
         StrCat("version_info = ", OwnPythonVersion(), ".2.final.0")}) {
     WriteConfig(
