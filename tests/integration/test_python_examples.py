@@ -53,7 +53,7 @@ def test_a_pipeline_of_transformers_says_what_the_engine_says():
         for image in images:
             said = server.infer("sentiment_python.classify", image=image.read_bytes())
             label, text = (said[name][0].decode() for name in ("label", "text"))
-            (score,) = said["score"]
+            score = said["score"].item()
             ours = server.infer("sentiment_analysis.classify", image=image.read_bytes())["text"]
             assert ours[0].decode() == f'{label} {score:.2f}: "{text}"'
 
