@@ -59,14 +59,19 @@ void Mapping::CheckMissing(Location location) const {
   }
   const keys::Either* either = section_.either;
   if (either == nullptr) return;
-  const int written =
-      (Find(either->first) != nullptr ? 1 : 0) + (Find(either->second) != nullptr ? 1 : 0);
-  if (written == 0) {
-    diagnostics_.Add(location, StrCat(what_, " has neither '", either->first, "' nor '",
-                                      either->second, "'; ", either->if_none));
-  } else if (written == 2 && !either->if_both.empty()) {
-    diagnostics_.Add(location, StrCat(what_, " has both '", either->first, "' and '",
-                                      either->second, "'; ", either->if_both));
+  std::vector<std::string> written;
+  std::vector<std::string> missing;
+  for (const std::string_view key : either->keys()) {
+    (Find(key) != nullptr ? written : missing).push_back(Quoted(key));
+  }
+  if (written.empty()) {
+    const std::string last = missing.back();
+    missing.pop_back();
+    diagnostics_.Add(location, StrCat(what_, " has neither ", absl::StrJoin(missing, ", "), " nor ",
+                                      last, "; ", either->if_none));
+  } else if (written.size() > 1 && !either->if_both.empty()) {
+    diagnostics_.Add(location, StrCat(what_, " has both ", absl::StrJoin(written, " and "), "; ",
+                                      either->if_both));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "common/config/service_keys.h"
 #include "common/config/yaml_reader.h"
 #include "common/config/yaml_source.h"
+#include "common/keys/fits.h"
 #include "common/strings.h"
 
 namespace tiffin::config {
@@ -32,6 +33,7 @@ class ServiceReader {
  private:
   RunnerConfig Runner(const YamlEntry& entry);
   std::string Model(const YamlNode& node);
+  void ReadPython(const Mapping& mapping, RunnerConfig& runner);
   BatchingConfig Batching(const YamlNode& node);
   ApiConfig Api(const YamlEntry& entry);
   InputConfig Input(const YamlEntry& entry);
@@ -94,7 +96,12 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
     runner.backend = mapping.Text("backend").value_or("");
     std::string error = runner.backend.empty() ? "" : NameError("backend", runner.backend);
     if (!error.empty()) diagnostics_.Add(backend->location, std::move(error));
+    if (runner.backend == kPythonBackend) {
+      diagnostics_.Add(backend->location, StrCat("code of yours is no backend; write python: ",
+                                                 "\"FILE.py:CLASS\" instead of backend: python"));
+    }
   }
+  ReadPython(mapping, runner);
   if (const YamlNode* options = mapping.Find("options")) {
     if (options->is(YamlNode::Kind::kMap)) {
       runner.options = ReadJson(*options, diagnostics_);
@@ -117,6 +124,32 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
   }
   if (const YamlNode* node = mapping.Find("batching")) runner.batching = Batching(*node);
   return runner;
+}
+
+void ServiceReader::ReadPython(const Mapping& mapping, RunnerConfig& runner) {
+  const YamlNode* node = mapping.Find("python");
+  const YamlNode* environment = mapping.Find("environment");
+  if (node == nullptr) {
+    if (environment != nullptr) {
+      diagnostics_.Add(environment->location,
+                       "'environment' is for code of yours only; remove it, or write python");
+    }
+    return;
+  }
+  const std::string text = mapping.Text("python").value_or("");
+  if (text.empty()) return;
+  if (!keys::Fits(text, kPythonText)) {
+    diagnostics_.Add(node->location,
+                     StrCat("'python' must be ", kPythonText.wanted, ", not ", Quoted(text)));
+    return;
+  }
+  const size_t colon = text.rfind(':');
+  runner.python = PythonConfig{.file = text.substr(0, colon),
+                               .class_name = text.substr(colon + 1),
+                               .environment = mapping.Text("environment").value_or("")};
+  // A runner that has another one too was reported, and is that one.
+  if (runner.model_location.line == 0) runner.model_location = node->location;
+  if (runner.model.empty() && runner.backend.empty()) runner.backend = kPythonBackend;
 }
 
 // "name:3" or "name:latest"; empty, and reported, if it is neither.

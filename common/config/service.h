@@ -74,11 +74,22 @@ struct ApiConfig {
 
 inline constexpr int kDefaultQueueMax = 1024;
 
+// A runner that is a user's own code. Paths are as they are written: relative to the service file.
+struct PythonConfig {
+  std::string file;         // "clean.py"
+  std::string class_name;   // "Clean"
+  std::string environment;  // Of a virtual environment; empty: Debian's own.
+};
+
+// What runs the runners that are `python`.
+inline constexpr std::string_view kPythonBackend = "python";
+
 // Just one of `model` and `backend` is set, unless something was reported.
 struct RunnerConfig {
   std::string name;
-  std::string model;    // "name:3" or "name:latest".
-  std::string backend;  // "image"
+  std::string model;                   // "name:3" or "name:latest".
+  std::string backend;                 // "image"; kPythonBackend where `python` is set.
+  std::optional<PythonConfig> python;  // Where it is written.
   nlohmann::json options = nlohmann::json::object();
   std::optional<int> replicas;
   int queue_max = kDefaultQueueMax;
@@ -86,7 +97,7 @@ struct RunnerConfig {
   std::optional<std::string> device;       // "cpu" or "cuda:0".
   std::optional<BatchingConfig> batching;  // None: nothing is written.
   Location location;
-  Location model_location;  // Of the model or the backend.
+  Location model_location;  // Of the model, the backend or the code.
 };
 
 struct ServiceConfig {

@@ -121,19 +121,27 @@ constexpr std::array<Key, 1> kQueueKeys = {{
      .meaning = "The most calls that wait; one more gets RESOURCE_EXHAUSTED"},
 }};
 
-constexpr Either kModelOrBackend = {.first = "model",
-                                    .second = "backend",
-                                    .if_none = "add one of them",
-                                    .if_both = "remove one of them (a model knows its backend)"};
+constexpr Either kModelOrBackend = {
+    .first = "model",
+    .second = "backend",
+    .third = "python",
+    .if_none = "add one of them",
+    .if_both = "write one of them only (a model knows its backend)"};
 
-constexpr std::array<Key, 8> kRunnerKeys = {{
-    {.name = "model", .form = kModelText, .meaning = "A model of the store, instead of `backend`"},
-    {.name = "backend",
-     .form = keys::kName,
-     .meaning = "The engine of a runner without a model, instead of `model`"},
+constexpr std::array<Key, 10> kRunnerKeys = {{
+    {.name = "model", .form = kModelText, .meaning = "A model of the store"},
+    {.name = "backend", .form = keys::kName, .meaning = "The engine of a runner without a model"},
+    {.name = "python",
+     .form = kPythonText,
+     .meaning = "Code of yours: a file, relative to this one, and the class in it"},
+    {.name = "environment",
+     .form = kEnvironmentText,
+     .meaning = "The virtual environment that `python` runs in: its folder, relative to this file",
+     .otherwise = "Debian's Python with its packages"},
     {.name = "options",
      .form = keys::AnyMapping{.example = "{size: 8}"},
-     .meaning = "What the backend is told, laid over what model.yaml says",
+     .meaning = "What the backend is told, laid over what model.yaml says; with `python`, what the "
+                "class's `load` gets",
      .otherwise = "those of the backend"},
     {.name = "replicas",
      .form = keys::Integer{.min = 1, .max = kMaxReplicas},

@@ -21,6 +21,11 @@ extern const keys::Section kRotateSection;
 inline constexpr keys::Text kModelText = {
     .wanted = "a model of the store and its version, such as \"digits:3\" or \"digits:latest\"",
     .pattern = "(?!(true|false):)[a-z][a-z0-9_]*:(latest|0*[1-9][0-9]*)"};
+inline constexpr keys::Text kPythonText = {
+    .wanted = "a file and a class in it, such as \"clean.py:Clean\"",
+    .pattern = R"([^:\r\n]*[^:/\r\n]\.py:[A-Za-z_][A-Za-z0-9_]*)"};
+inline constexpr keys::Text kEnvironmentText = {
+    .wanted = "the folder of a virtual environment, such as \".venv\""};
 inline constexpr keys::Text kDeviceText = {
     .wanted = "cpu, or a GPU by its number such as \"cuda:0\"",
     .pattern = "cpu|cuda:(0|[1-9][0-9]{0,2})"};

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -92,12 +93,17 @@ struct Key {
   std::string_view required = {};
 };
 
-// Of these two keys one has to be written.
+// Of these keys, two or three, one has to be written.
 struct Either {
   std::string_view first;
   std::string_view second;
-  std::string_view if_none;  // The fixes.
-  std::string_view if_both;  // Empty: both may be written.
+  std::string_view third = {};  // Empty: there is none.
+  std::string_view if_none;     // The fixes.
+  std::string_view if_both;     // Empty: several may be written.
+
+  std::vector<std::string_view> keys() const {
+    return third.empty() ? std::vector{first, second} : std::vector{first, second, third};
+  }
 };
 
 struct Section {

@@ -25,8 +25,12 @@ void AddNested(const Key& key, const std::string& path, std::vector<Table>& tabl
 
 std::string EitherText(const Either* either) {
   if (either == nullptr) return "";
-  return StrCat("One of `", either->first, "` and `", either->second, "` must be there",
-                either->if_both.empty() ? "." : ", and not both.");
+  const std::string third = either->third.empty() ? "" : StrCat("`, `", either->second);
+  return StrCat("One of `", either->first, third, "` and `",
+                either->third.empty() ? either->second : either->third, "` must be there",
+                either->if_both.empty() ? "."
+                : either->third.empty() ? ", and not both."
+                                        : ", and no two of them.");
 }
 
 void AddTables(const Section& section, const std::string& path, std::vector<Table>& tables) {

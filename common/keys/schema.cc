@@ -103,7 +103,7 @@ Json OfKey(const Key& key) {
 
 Json Rule(const Either& either) {
   Json ways = Json::array();
-  for (const std::string_view key : {either.first, either.second}) {
+  for (const std::string_view key : either.keys()) {
     ways.push_back({{"required", Json::array({std::string(key)})}});
   }
   return {{either.if_both.empty() ? "anyOf" : "oneOf", std::move(ways)}};

@@ -42,6 +42,8 @@ class ForeignSegment {
 
   // INTERNAL if the kernel refuses the mapping.
   absl::StatusOr<std::span<const std::byte>> Map();
+  // The mapping, whose end is the caller's business: the next Map makes another.
+  boost::interprocess::mapped_region ReleaseMapping() { return std::move(region_); }
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }
 

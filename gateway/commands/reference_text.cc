@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_replace.h"
+#include "common/config/service.h"
 #include "common/config/service_keys.h"
 #include "common/environment.h"
 #include "common/keys/schema.h"
@@ -76,6 +77,10 @@ std::string OptionsText(const std::vector<keys::WorkerReference>& workers) {
       "below `options`.\n";
   for (const keys::WorkerReference& worker : workers) {
     text += StrCat("\n### `", worker.backend, "`\n");
+    if (worker.backend == config::kPythonBackend) {
+      text += "\nThey are what the `load` of the runner's class gets.\n";
+      continue;
+    }
     text += worker.options.empty() ? "\nIt has no options.\n" : TableText("Option", worker.options);
   }
   return text;
@@ -126,6 +131,7 @@ Json ServiceSchema(const std::vector<keys::WorkerReference>& workers) {
   schema.update(keys::SchemaOf(config::kServiceSection));
   Json options = Json::array();
   for (const keys::WorkerReference& worker : workers) {
+    if (worker.backend == config::kPythonBackend) continue;  // Its options are the user's own.
     options.push_back({{"if",
                         {{"properties", {{"backend", {{"const", worker.backend}}}}},
                          {"required", Json::array({"backend"})}}},

@@ -53,6 +53,10 @@ Json RunnerJson(const TuningRunner& runner) {
                {"model", runner.model},
                {"options", config.options},
                {"device", config.device.value_or(config::kCpuDevice)}};
+  if (config.python.has_value()) {
+    const config::PythonConfig& python = *config.python;
+    json["python"] = {python.file, python.class_name, python.environment};
+  }
   if (config.replicas.has_value()) json["replicas"] = *config.replicas;
   if (config.resources.cpu.has_value()) json["resources.cpu"] = *config.resources.cpu;
   if (config.resources.threads.has_value()) json["resources.threads"] = *config.resources.threads;

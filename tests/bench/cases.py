@@ -180,6 +180,9 @@ def all_cases() -> dict[str, Case]:
     cases = [
         identity("identity_256B", "identity", 256),
         identity_16kb,
+        # In turns with the same in C++.
+        identity("python_256B", "python", 256, group="identity"),
+        identity("python_16KB", "python", 16384, group="identity"),
         identity("chain_16KB", "chain", 16384),
         identity("fanout_256B", "fanout", 256),
         fanout_16kb,

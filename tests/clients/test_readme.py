@@ -19,6 +19,7 @@ SCORE = r"(POSITIVE|NEGATIVE) [01]\.\d\d"
 ADDRESS = "127.0.0.1:8001"
 HTTP_ADDRESS = "127.0.0.1:8000"
 EXAMPLES = (harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE)
+PYTHON_EXAMPLE = harness.ROOT / "deploy/examples/inference_graph_python"
 
 
 def blocks(language):
@@ -66,7 +67,9 @@ def test_the_service_files_are_the_examples():
         """Without the line for editors."""
         return re.sub(r"\A# yaml-language-server: .*\n", "", file.read_text())
 
-    assert blocks("yaml") == [shown(file) for file in EXAMPLES]
+    assert blocks("yaml") == [
+        shown(file) for file in (*EXAMPLES, PYTHON_EXAMPLE / "service.yaml")]
+    assert (PYTHON_EXAMPLE / "preprocess.py").read_text() in blocks("python")
 
 
 def test_the_cpp_is_that_of_projects_that_are_built():

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,13 +12,22 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/keys/key.h"
 #include "common/signature.h"
 #include "common/tensor.h"
+#include "common/trace_context.h"
 #include "nlohmann/json.hpp"
 
 // The one interface between the worker's runtime and an engine.
 namespace tiffin::worker {
+
+// Code of the user's, for the backend that runs it. Paths are absolute.
+struct SourceConfig {
+  std::filesystem::path file;
+  std::string class_name;
+  std::filesystem::path environment;  // A virtual environment's folder; empty: the system's own.
+};
 
 // What a backend is made from.
 struct BackendConfig {
@@ -33,6 +43,8 @@ struct BackendConfig {
   Signature declared;
   // model.yaml's `labels`: what the classes of a classifier are called, in their order.
   std::vector<std::string> labels;
+  // Of a runner that is the user's own code, and of no other.
+  std::optional<SourceConfig> source;
   // The cores that this worker has, for the engine's threads and Backend::concurrency() together;
   // always set explicitly.
   int threads = 1;
@@ -53,6 +65,12 @@ class Outputs {
                                                         uint64_t byte_size) = 0;
 };
 
+// The request that a call is made for, as its gateway knows it.
+struct CallOrigin {
+  std::string request_id;
+  TraceContext trace;
+};
+
 // One execution of a method.
 struct Invocation {
   std::string_view method;
@@ -64,6 +82,15 @@ struct Invocation {
   // True once nobody waits for the outputs any more: the call was cancelled, or its deadline has
   // passed. What runs for long asks from time to time, from any thread, and returns CANCELLED.
   std::function<bool()> abandoned = [] { return false; };
+  // How long until the last of its deadlines has passed. From any thread, as long as it executes.
+  std::function<absl::Duration()> time_left = [] { return absl::InfiniteDuration(); };
+  // What it is made for: one, or several where calls run together.
+  std::function<std::vector<CallOrigin>()> origins = [] { return std::vector<CallOrigin>(); };
+  // For a backend which finds that code of the user's still refers to an input or an output, and
+  // may do so after Run: what they lie in stays as it is, and is nobody else's, as long as the
+  // result lives. An input's memory costs a copy. Run must return an error then. Empty: neither
+  // goes away before the backend does.
+  std::function<absl::StatusOr<std::shared_ptr<const void>>()> keep = nullptr;
 };
 
 // An engine with its model loaded. Owned by the runtime. Destruction frees the engine's memory.

@@ -150,18 +150,60 @@ void Executor::ExecuteOneByOne(Calls calls, absl::Duration waited) {
   }
 }
 
+namespace {
+
+// What an execution reads and writes.
+struct Execution {
+  explicit Execution(std::span<const std::shared_ptr<QueuedCall>> together)
+      : calls(together.begin(), together.end()), inputs(calls), outputs(calls) {}
+
+  const std::vector<std::shared_ptr<QueuedCall>> calls;
+  const BatchInputs inputs;
+  CallOutputs outputs;
+};
+
+absl::Status FreezeInputs(std::span<const std::shared_ptr<QueuedCall>> calls) {
+  for (const auto& call : calls) {
+    for (const QueuedCall::SharedInput& input : call->shared) {
+      RETURN_IF_ERROR(input.segment->Freeze(input.mapping, input.bytes));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status Executor::ExecuteTogether(Calls calls, absl::Duration waited) {
   const absl::Time started = clock_.Now();
-  const BatchInputs inputs(calls);
-  CallOutputs outputs(calls);
+  // Shared: with a backend that has to keep it.
+  const auto execution = std::make_shared<Execution>(calls);
+  const BatchInputs& inputs = execution->inputs;
+  CallOutputs& outputs = execution->outputs;
   const auto abandoned = [&] {
     return std::all_of(calls.begin(), calls.end(),
                        [&](const auto& call) { return IsAbandoned(*call); });
   };
+  const auto time_left = [&] {
+    absl::Time last = absl::InfinitePast();
+    for (const auto& call : calls) last = std::max(last, call->deadline);
+    return last - clock_.Now();
+  };
+  const auto origins = [&] {
+    std::vector<CallOrigin> all;
+    for (const auto& call : calls) all.push_back(call->origin);
+    return all;
+  };
+  const auto keep = [&]() -> absl::StatusOr<std::shared_ptr<const void>> {
+    RETURN_IF_ERROR(FreezeInputs(calls));
+    return execution;
+  };
   const Invocation invocation{.method = calls.front()->method,
                               .inputs = inputs.views(),
                               .rows = inputs.rows(),
-                              .abandoned = abandoned};
+                              .abandoned = abandoned,
+                              .time_left = time_left,
+                              .origins = origins,
+                              .keep = keep};
   const absl::Status ran = backend_.Run(invocation, outputs);
   const absl::Time ended = clock_.Now();
   size_t bytes = 0;

@@ -46,6 +46,24 @@ int Report(std::string_view program, const absl::Status& status, int code) {
   return code;
 }
 
+// stdout, for the answer of this program alone: what an engine prints goes to stderr from here on.
+class Answer {
+ public:
+  Answer() : out_(fdopen(dup(STDOUT_FILENO), "w")) { dup2(STDERR_FILENO, STDOUT_FILENO); }
+  ~Answer() {
+    if (out_ != nullptr) fclose(out_);
+  }
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+
+  void Print(const nlohmann::json& json) const {
+    if (out_ != nullptr) fputs(StrCat(json.dump(), "\n").c_str(), out_);
+  }
+
+ private:
+  FILE* const out_;  // nullptr: there is no stdout.
+};
+
 // What must be in place before a model is loaded, which may take long: the end of the gateway ends
 // this process, and signals wait for Serve instead of ending a thread of the engine's.
 class Surroundings {
@@ -195,13 +213,14 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
 // Prints the description, of a model after running its example. Returns the exit code.
 int Describe(std::string_view program, const WorkerSubject& subject,
              const BackendFactory& factory) {
+  const Answer answer;
   const auto backend = Load(factory, subject);
   if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
   if (subject.runs_example) {
     const absl::Status ran = RunExample(**backend, subject.example);
     if (!ran.ok()) return Report(program, ran, kExitUsage);
   }
-  std::cout << nlohmann::json(DescriptionOf(subject, **backend)).dump() << std::endl;
+  answer.Print(DescriptionOf(subject, **backend));
   return 0;
 }
 
@@ -210,6 +229,7 @@ int PrintMeasurements(std::string_view program, const WorkerOptions& options,
                       const WorkerSubject& subject, const BackendFactory& factory) {
   auto given = ParseGivenExamples(options.examples);
   if (!given.ok()) return Report(program, given.status(), kExitUsage);
+  const Answer answer;
   const auto backend = Load(factory, subject);
   if (!backend.ok()) return Report(program, backend.status(), kExitUsage);
   const MeasureSubject measured{.backend = **backend,
@@ -219,7 +239,7 @@ int PrintMeasurements(std::string_view program, const WorkerOptions& options,
   const auto measurements =
       Measure(measured, MeasureLimitsOf(subject.batching), Clock::Monotonic());
   if (!measurements.ok()) return Report(program, measurements.status(), kExitUsage);
-  std::cout << nlohmann::json(*measurements).dump() << std::endl;
+  answer.Print(*measurements);
   return 0;
 }
 
@@ -234,6 +254,7 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
     log.Fail(Message(status), [&] { Report(program, status, code); });
     return code;
   };
+  dup2(STDERR_FILENO, STDOUT_FILENO);  // It has nothing to answer: what is printed is told.
   // Loading may take long: what can be wrong without it is looked at first.
   const absl::StatusOr<std::string> path = SocketPath(options);
   if (!path.ok()) return fail(path.status(), kExitUsage);

@@ -31,6 +31,17 @@ absl::Status CheckBackend(std::string_view wanted, std::string_view have, std::s
                                            ", not tiffin-worker-", have));
 }
 
+SourceConfig SourceOf(const config::ServiceConfig& service, const config::PythonConfig& python) {
+  const std::filesystem::path folder = std::filesystem::absolute(service.file).parent_path();
+  SourceConfig source{.file = (folder / python.file).lexically_normal(),
+                      .class_name = python.class_name,
+                      .environment = {}};
+  if (!python.environment.empty()) {
+    source.environment = (folder / python.environment).lexically_normal();
+  }
+  return source;
+}
+
 absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::string_view backend) {
   ASSIGN_OR_RETURN(const config::ServiceConfig service, config::LoadService(options.service_file));
   const config::RunnerConfig* runner = service.FindRunner(options.runner);
@@ -54,6 +65,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
     subject = FromModel(*std::move(model));
   }
   RETURN_IF_ERROR(CheckBackend(needed, backend, what));
+  if (runner->python.has_value()) subject.config.source = SourceOf(service, *runner->python);
   subject.name = StrCat(service.name, ".", runner->name);
   subject.config.options.update(runner->options);
   subject.config.device = runner->device.value_or(config::kCpuDevice);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,17 +12,13 @@
 #include "absl/time/time.h"
 #include "common/signature.h"
 #include "common/tensor.h"
-#include "common/trace_context.h"
 #include "tiffin/worker/v1/worker.pb.h"
+#include "worker/runtime/backend.h"
+#include "worker/runtime/input_segment.h"
 #include "worker/runtime/peer.h"
 
 namespace tiffin::worker {
 
-// The request that a call is made for, as its gateway knows it.
-struct CallOrigin {
-  std::string request_id;
-  TraceContext trace;
-};
 CallOrigin OriginOf(const v1::Execute& execute);
 
 // A call from its frame to its result.
@@ -36,8 +33,14 @@ struct QueuedCall {
   std::string method;
   const MethodSignature* signature = nullptr;  // The worker's, as it describes itself.
   std::vector<TensorView> inputs;
-  // What the inputs' bytes lie in: copies of inline ones, and the segments of others.
+  // What the inputs' bytes lie in: copies of inline ones, and segments.
   std::vector<std::shared_ptr<const void>> holds;
+  struct SharedInput {
+    std::shared_ptr<InputSegment> segment;
+    InputSegment::Mapping mapping;
+    std::span<const std::byte> bytes;
+  };
+  std::vector<SharedInput> shared;
   int64_t rows = 1;
   bool alone = false;  // Shares no execution.
   absl::Time received;

@@ -211,10 +211,10 @@ absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& s
                                    QueuedCall& call) {
   TensorView view;
   if (tensor.segment() != 0) {
-    const std::shared_ptr<shm::ForeignSegment>& segment = segments_.at(tensor.segment());
-    ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, segment->Map());
-    ASSIGN_OR_RETURN(view, shm::Resolve(session::ToReference(tensor), bytes));
-    call.holds.push_back(segment);
+    const std::shared_ptr<InputSegment>& segment = segments_.at(tensor.segment());
+    ASSIGN_OR_RETURN(InputSegment::Mapping mapping, segment->Map());
+    ASSIGN_OR_RETURN(view, shm::Resolve(session::ToReference(tensor), BytesOf(*mapping)));
+    call.shared.push_back({segment, std::move(mapping), view.bytes});
   } else {
     ASSIGN_OR_RETURN(view, session::InlineView(tensor));
     auto copy = std::make_shared<AlignedBuffer>(AlignedBuffer::Copy(view.bytes));
@@ -294,8 +294,7 @@ void Session::OnSegment(shm::DescriptorSocket::Received received) {
     End(segment.status());
     return;
   }
-  segments_[received.announcement.segment] =
-      std::make_shared<shm::ForeignSegment>(*std::move(segment));
+  segments_[received.announcement.segment] = std::make_shared<InputSegment>(*std::move(segment));
   std::list<Parked> parked;
   parked.swap(parked_);
   for (Parked& call : parked) {

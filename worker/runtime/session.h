@@ -88,7 +88,7 @@ class Session {
   bool express_ = false;        // Call frames travel on the socket.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
   // By the gateway's id. Shared with the calls that read them.
-  absl::flat_hash_map<uint64_t, std::shared_ptr<shm::ForeignSegment>> segments_;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<InputSegment>> segments_;
   std::list<Parked> parked_;
 };
 

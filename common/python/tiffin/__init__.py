@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from tiffin.info import TensorInfo as TensorInfo
     from tiffin.reply import Reply as Reply
     from tiffin.saving import save_model as save_model
+    from tiffin.runner import Context as Context
+    from tiffin.runner import Image as Image
+    from tiffin.runner import Json as Json
+    from tiffin.runner import context as context
+    from tiffin.runner import empty as empty
+    from tiffin.runner import method as method
     from tiffin.shared import SharedArray as SharedArray
     from tiffin.store import SavedModel as SavedModel
     from tiffin.store import Store as Store
@@ -66,6 +72,12 @@ _NAMES = {
     "TensorInfo": "info",
     "Reply": "reply",
     "save_model": "saving",
+    "Context": "runner",
+    "Image": "runner",
+    "Json": "runner",
+    "context": "runner",
+    "empty": "runner",
+    "method": "runner",
     "SharedArray": "shared",
     "SavedModel": "store",
     "Store": "store",

@@ -335,22 +335,28 @@ TEST(LoopEnterTest, WhoeverHasTheTurnHandlesWhatOthersBringMeanwhile) {
   LoopThread loop;
   absl::Notification inside;
   absl::Notification go_on;
-  std::thread::id handled_by;
-  std::thread holder([&] {
+  std::thread::id holder;  // The loop's own thread, if that has not begun to sleep yet.
+  std::thread other([&] {
     loop.loop().Enter([&] {
+      holder = std::this_thread::get_id();
       inside.Notify();
       go_on.WaitForNotification();
     });
   });
   inside.WaitForNotification();
+  absl::Notification handled;
+  std::thread::id handled_by;
 
-  loop.loop().Enter([&] { handled_by = std::this_thread::get_id(); });  // Does not wait.
+  loop.loop().Enter([&] {  // Does not wait.
+    handled_by = std::this_thread::get_id();
+    handled.Notify();
+  });
 
-  EXPECT_EQ(handled_by, std::thread::id());
-  const std::thread::id expected = holder.get_id();
+  EXPECT_FALSE(handled.HasBeenNotified());
   go_on.Notify();
-  holder.join();
-  EXPECT_EQ(handled_by, expected);
+  other.join();
+  handled.WaitForNotification();
+  EXPECT_EQ(handled_by, holder);
 }
 
 TEST(LoopEnterTest, EventsOfOneThreadKeepTheirOrderWhoeverHandlesThem) {
@@ -379,7 +385,7 @@ TEST(LoopEnterTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
   absl::Notification inside;
   absl::Notification go_on;
   std::vector<std::string> log;
-  std::thread holder([&] {
+  std::thread other([&] {
     loop.loop().Enter([&] {
       inside.Notify();
       go_on.WaitForNotification();
@@ -394,9 +400,9 @@ TEST(LoopEnterTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
   }
 
   go_on.Notify();
-  holder.join();
+  other.join();
 
-  EXPECT_THAT(log, ElementsAre("event", "event", "last", "last"));
+  EXPECT_THAT(loop.Do([&] { return log; }), ElementsAre("event", "event", "last", "last"));
 }
 
 TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {

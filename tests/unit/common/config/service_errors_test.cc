@@ -66,17 +66,19 @@ TEST(ServiceErrorsTest, OfTheWholeFile) {
 
 TEST(ServiceErrorsTest, OfARunner) {
   const std::string known =
-      "known here: model, backend, options, replicas, queue, resources, device, batching";
+      "known here: model, backend, python, environment, options, replicas, queue, resources, "
+      "device, batching";
   const std::string device =
       "'device' must be cpu, or a GPU by its number such as \"cuda:0\", not ";
   const Cases cases = {
-      {"{}", "f:3:3: runner 'r' has neither 'model' nor 'backend'; add one of them"},
+      {"{}", "f:3:3: runner 'r' has neither 'model', 'backend' nor 'python'; add one of them"},
       {"{model: \"m:1\", backend: image}",
-       "f:3:3: runner 'r' has both 'model' and 'backend'; remove one of them (a model knows its "
+       "f:3:3: runner 'r' has both 'model' and 'backend'; write one of them only (a model knows "
+       "its "
        "backend)"},
       {"image",
-       "f:3:6: runner 'r' must be a mapping with the keys model, backend, options, "
-       "replicas, queue, resources, device, batching, not 'image'"},
+       "f:3:6: runner 'r' must be a mapping with the keys model, backend, python, "
+       "environment, options, replicas, queue, resources, device, batching, not 'image'"},
       {"{model: digits}",
        "f:3:14: model 'digits' names no version; write \"digits:latest\", or a "
        "number such as \"digits:1\""},
@@ -90,6 +92,24 @@ TEST(ServiceErrorsTest, OfARunner) {
       {"{backend: Image}",
        "f:3:16: 'Image' is no name for a backend; write lower-case letters, "
        "digits and '_', a letter first"},
+      {"{backend: image, python: \"a.py:A\"}",
+       "f:3:3: runner 'r' has both 'backend' and 'python'; write one of them only (a model knows "
+       "its backend)"},
+      {"{backend: python}",
+       "f:3:16: code of yours is no backend; write python: \"FILE.py:CLASS\" instead of backend: "
+       "python"},
+      {"{backend: image, environment: .venv}",
+       "f:3:36: 'environment' is for code of yours only; remove it, or write python"},
+      {"{python: clean.py}",
+       "f:3:15: 'python' must be a file and a class in it, such as \"clean.py:Clean\", not "
+       "'clean.py'"},
+      {"{python: \"clean:Clean\"}",
+       "f:3:15: 'python' must be a file and a class in it, such as \"clean.py:Clean\", not "
+       "'clean:Clean'"},
+      {"{python: \"clean.py:a.b\"}",
+       "f:3:15: 'python' must be a file and a class in it, such as \"clean.py:Clean\", not "
+       "'clean.py:a.b'"},
+      {"{python: [a]}", "f:3:15: 'python' must be text, not a list"},
       {"{backend: image, replicas: 0}",
        "f:3:33: 'replicas' must be a whole number from 1 to 64, not '0'"},
       {"{backend: image, replicas: \"2\"}",

@@ -50,6 +50,13 @@ TEST(ServiceKeysTest, ModelsAreWhatTheirPatternMatches) {
           [](const std::string& model) { return ReadsRunner("model: \"" + model + "\""); });
 }
 
+TEST(ServiceKeysTest, PythonCodeIsWhatItsPatternMatches) {
+  Compare(kPythonText,
+          {"a.py:A", "../a b/c.py:_A1", "/a.py:A", "a.py", "a.py:", ":A", ".py:A", "a/.py:A",
+           "a.py:1A", "a.py:A.b", "a.pyc:A", "a:b.py:A", "a.py:A "},
+          [](const std::string& code) { return ReadsRunner("python: \"" + code + "\""); });
+}
+
 TEST(ServiceKeysTest, DevicesAreWhatTheirPatternMatches) {
   Compare(kDeviceText,
           {"cpu", "cuda:0", "cuda:999", "cuda", "cuda:", "cuda:01", "cuda:1000", "cuda:x", "gpu"},

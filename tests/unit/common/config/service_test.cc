@@ -178,6 +178,22 @@ TEST(ServiceTest, RunnersAloneAreAService) {
   EXPECT_TRUE(service.apis.empty());
 }
 
+TEST(ServiceTest, ARunnerMayBePythonCode) {
+  const ServiceConfig service = Parse(
+      "service: s\n"
+      "runners:\n"
+      "  a: {python: \"code/clean.py:Clean\", environment: .venv, options: {limit: 3}}\n"
+      "  b: {python: clean.py:Clean}\n");
+  ASSERT_TRUE(service.runners[0].python.has_value());
+  EXPECT_EQ(service.runners[0].python->file, "code/clean.py");
+  EXPECT_EQ(service.runners[0].python->class_name, "Clean");
+  EXPECT_EQ(service.runners[0].python->environment, ".venv");
+  EXPECT_EQ(service.runners[0].backend, "python");
+  EXPECT_EQ(service.runners[0].model_location, (Location{3, 15}));
+  EXPECT_EQ(service.runners[0].options["limit"], 3);
+  EXPECT_EQ(service.runners[1].python->environment, "");
+}
+
 TEST(ServiceTest, ResourcesAndDeviceAreRead) {
   const ServiceConfig service = Parse(
       "service: s\n"

@@ -80,5 +80,12 @@ TEST(SchemaTest, OfTwoKeysOneIsWritten) {
             json({{{"required", {"a"}}}, {{"required", {"b"}}}}));
 }
 
+TEST(SchemaTest, OfThreeKeysOneIsWritten) {
+  constexpr Either kThree = {
+      .first = "a", .second = "b", .third = "list", .if_none = "", .if_both = "remove one"};
+  EXPECT_EQ(Schema({.keys = kOuterKeys, .either = &kThree})["oneOf"],
+            json({{{"required", {"a"}}}, {{"required", {"b"}}}, {{"required", {"list"}}}}));
+}
+
 }  // namespace
 }  // namespace tiffin::keys
