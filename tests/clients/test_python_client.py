@@ -642,7 +642,7 @@ def test_generated_stubs_have_room_beside_it(server, folder):
 
 def test_its_version_is_the_servers():
     versions = [re.search(pattern, (harness.ROOT / file).read_text(), re.M).group(1)
-                for file, pattern in (("CMakeLists.txt", r"project\(tiffin VERSION (\S+)"),
+                for file, pattern in (("common/version.h", r'kVersion.* = "(.+)"'),
                                       ("common/python/pyproject.toml", r'^version = "(.+)"'))]
     assert versions[0] == versions[1]
 
