@@ -13,8 +13,8 @@
 #include "gateway/functions/arguments.h"
 #include "gateway/functions/elements.h"
 #include "gateway/functions/highest.h"
-#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
+#include "gateway/graph/text_rows.h"
 #include "nlohmann/json.hpp"
 
 namespace tiffin::gateway {

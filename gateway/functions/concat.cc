@@ -9,8 +9,8 @@
 
 #include "common/status_macros.h"
 #include "gateway/functions/arguments.h"
-#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
+#include "gateway/graph/text_rows.h"
 
 namespace tiffin::gateway {
 namespace {

@@ -17,8 +17,8 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/functions/arguments.h"
-#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
+#include "gateway/graph/text_rows.h"
 
 namespace tiffin::gateway {
 namespace {

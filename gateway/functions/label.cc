@@ -10,8 +10,8 @@
 #include "gateway/functions/arguments.h"
 #include "gateway/functions/elements.h"
 #include "gateway/functions/highest.h"
-#include "gateway/graph/text_rows.h"
 #include "gateway/graph/rows.h"
+#include "gateway/graph/text_rows.h"
 
 namespace tiffin::gateway {
 namespace {

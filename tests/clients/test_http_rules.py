@@ -147,8 +147,8 @@ def test_only_one_expectation_can_be_met(server):
 
 def test_http_1_0_expects_nothing(server):
     with connect(server) as raw:
-        head, _, body = request("Expect: 100-continue", start="POST /demo/echo HTTP/1.0").rpartition(
-            b"\r\n\r\n")
+        whole = request("Expect: 100-continue", start="POST /demo/echo HTTP/1.0")
+        head, _, body = whole.rpartition(b"\r\n\r\n")
         raw.sendall(head + b"\r\n\r\n" + body)
         assert raw.makefile("rb").readline() .startswith(b"HTTP/1.0 200 ")
 

@@ -82,7 +82,8 @@ class Process:
 
 
 def child_states(pid):
-    """Process id -> state of the processes whose parent is `pid`, those too that nobody has reaped."""
+    """Process id -> state of the processes whose parent is `pid`, those too that nobody has
+    reaped."""
     found = {}
     for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
