@@ -45,8 +45,8 @@ def message(content):
 
 
 class Connection:
-    """One that has said that it speaks HTTP/2, unless `greets` is false. With `tls`, a context of ssl,
-    it is encrypted."""
+    """One that has said that it speaks HTTP/2, unless `greets` is false. With `tls`, a context of
+    ssl, it is encrypted."""
 
     def __init__(self, address, greets=True, timeout=20, tls=None):
         host, port = address.rsplit(":", 1)

@@ -333,6 +333,7 @@ TEST(LoopEnterTest, EventsOfDifferentThreadsTakeTurns) {
 
 TEST(LoopEnterTest, WhoeverHasTheTurnHandlesWhatOthersBringMeanwhile) {
   LoopThread loop;
+  loop.Do([] {});  // Its own thread does not await its first turn any more.
   absl::Notification inside;
   absl::Notification go_on;
   std::thread::id holder;  // The loop's own thread, if that has not begun to sleep yet.
