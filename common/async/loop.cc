@@ -106,8 +106,10 @@ void Loop::HandleEvents() {
     }
     handled_.completed.clear();
     handled_.entered.clear();
-    RunAll(last_);
-    RunReady();
+    while (!last_.empty()) {
+      RunAll(last_);
+      RunReady();
+    }
     after_turn = EndTurn();
   } while (!after_turn.has_value());
   for (Task& task : *after_turn) std::move(task)();

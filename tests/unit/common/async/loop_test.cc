@@ -399,6 +399,22 @@ TEST(LoopEnterTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
   EXPECT_THAT(log, ElementsAre("event", "event", "last", "last"));
 }
 
+TEST(LoopEnterTest, WhatTheLastMakesReadyMayAddToTheLast) {
+  std::vector<std::string> log;
+  LoopThread loop;
+
+  loop.loop().Enter([&] {
+    loop.loop().DeferToLast([&] {
+      loop.loop().Defer([&] {
+        log.emplace_back("ready");
+        loop.loop().DeferToLast([&] { log.emplace_back("last"); });
+      });
+    });
+  });
+
+  EXPECT_THAT(log, ElementsAre("ready", "last"));  // Before the turn's end, not in the next one.
+}
+
 TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
   LoopThread loop;  // Sleeps for ever: it has no timer.
   absl::Notification rang;
