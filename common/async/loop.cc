@@ -6,9 +6,11 @@
 namespace tiffin {
 namespace {
 
-// Where more than this was left to the thread that has the turn, the next one to bring an event
-// takes the turn over: the other may go back to what it waits for itself.
+// Where more than this was left to the thread that has the turn, at once or since it took it, the
+// next one to bring an event takes the turn over: the other may go back to what it waits for
+// itself.
 constexpr size_t kMaxLeft = 8;
+constexpr size_t kMaxLeftInTurn = 64;
 
 gpr_timespec MonotonicIn(absl::Duration wait) {
   if (wait == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
@@ -69,8 +71,11 @@ bool Loop::Bring(Event event) {
   } else {
     brought_.entered.push_back(std::move(event));
   }
-  const size_t left = brought_.completed.size() + brought_.entered.size();
-  if (turn_taken_ && left <= kMaxLeft) return false;
+  const size_t waiting = brought_.completed.size() + brought_.entered.size();
+  if (turn_taken_ && waiting <= kMaxLeft && left_ < kMaxLeftInTurn) {
+    ++left_;
+    return false;
+  }
   AwaitTurnLocked();
   return true;
 }
@@ -85,6 +90,7 @@ void Loop::AwaitTurnLocked() {
   while (turn_taken_) turn_free_.Wait(&mutex_);
   --awaiting_turn_;
   turn_taken_ = true;
+  left_ = 0;
 }
 
 void Loop::HandleEvents() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -64,8 +65,8 @@ class Loop {
   void Close();
   // Brings an event: `task`, and what it makes ready, is run before this returns, or soon, by the
   // thread that has the turn. What one thread brings is run in order. Costs no wake-up, and waits
-  // only where so much was left to the other thread already that its own events would come too
-  // late. Not from inside a turn. Dropped if the loop has ended.
+  // only where so much was left to the other thread already, at once or one by one, that its own
+  // events would come too late. Not from inside a turn. Dropped if the loop has ended.
   void Enter(Task task);
   // On the loop's thread: runs `task` after the turn, in its thread, while others may have theirs:
   // for what takes long.
@@ -135,6 +136,7 @@ class Loop {
   absl::Mutex mutex_;
   bool turn_taken_ ABSL_GUARDED_BY(mutex_) = false;
   int awaiting_turn_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t left_ ABSL_GUARDED_BY(mutex_) = 0;  // To the thread that has the turn, since it has.
   absl::CondVar turn_free_;
   Events brought_ ABSL_GUARDED_BY(mutex_);  // And not handled yet.
   // The first timer's time, as of the last turn's end.

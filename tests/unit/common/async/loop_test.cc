@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -413,6 +414,50 @@ TEST(LoopEnterTest, WhatTheLastMakesReadyMayAddToTheLast) {
   });
 
   EXPECT_THAT(log, ElementsAre("ready", "last"));  // Before the turn's end, not in the next one.
+}
+
+// Each event is left while the one before it is handled, so there are never two that wait.
+TEST(LoopEnterTest, NobodyIsKeptForEverByWhatOthersBringOneByOne) {
+  constexpr int kEvents = 500;
+  LoopThread loop;
+  absl::Mutex mutex;  // Guards these two.
+  int left = 0;
+  int begun = 0;
+  absl::Notification inside;
+  absl::Notification go_on;
+  std::vector<std::thread::id> handled_by;  // Of the loop.
+  std::thread holder([&] {
+    loop.loop().Enter([&] {
+      inside.Notify();
+      go_on.WaitForNotification();
+    });
+  });
+  const std::thread::id holders = holder.get_id();
+  const auto handle = [&](int event) {
+    handled_by.push_back(std::this_thread::get_id());
+    absl::MutexLock lock(&mutex);
+    begun = event;
+    const auto next_is_left = [&] { return left > event; };
+    // In vain once: where the next one's bringer waits for the turn.
+    if (handled_by.back() == holders && event < kEvents) {
+      mutex.AwaitWithTimeout(absl::Condition(&next_is_left), absl::Milliseconds(100));
+    }
+  };
+
+  inside.WaitForNotification();
+  for (int i = 1; i <= kEvents; ++i) {
+    loop.loop().Enter([&handle, i] { handle(i); });
+    if (i == 1) go_on.Notify();
+    absl::MutexLock lock(&mutex);
+    left = i;
+    const auto has_begun = [&] { return begun >= i; };
+    mutex.Await(absl::Condition(&has_begun));
+  }
+  holder.join();
+
+  const auto by = loop.Do([&] { return handled_by; });
+  EXPECT_EQ(by.size(), static_cast<size_t>(kEvents));
+  EXPECT_LT(std::count(by.begin(), by.end(), holders), kEvents / 2);
 }
 
 TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
