@@ -127,7 +127,10 @@ std::optional<std::vector<Loop::Task>> Loop::EndTurn() {
     return std::nullopt;
   }
   due_at_ = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first.first;
-  if (due_at_ < wakes_at_) {  // Run's thread sleeps until a later timer.
+  // Run's thread sleeps until a later timer. If somebody awaits the turn, its end sees to that:
+  // what woke that thread last may still be among the events that wait, and then it is not woken
+  // again.
+  if (due_at_ < wakes_at_ && awaiting_turn_ == 0) {
     wakes_at_ = due_at_;
     WakeLocked();
   }

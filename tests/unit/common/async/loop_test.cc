@@ -473,6 +473,38 @@ TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
   loop.Do([&] { timer.Cancel(); });
 }
 
+// Of three threads, one sets the timer; one awaits the turn, where that works out; and Run's
+// sleeps, which has left what woke it up to the others.
+TEST(LoopEnterTest, ATimerThatIsSetBeforeAnotherThreadsTurnIsKept) {
+  constexpr int kMoreThanMayBeLeft = 20;
+  LoopThread loop;
+  for (int round = 0; round < 200; ++round) {
+    absl::Notification inside;
+    absl::Notification brings;
+    absl::Notification rang;
+    Loop::Timer timer;
+    std::thread setter([&] {
+      loop.loop().Enter([&] {
+        inside.Notify();
+        brings.WaitForNotification();
+        for (int i = 0; i < 100; ++i) std::this_thread::yield();
+        timer = loop.loop().At(loop.loop().now() + absl::Milliseconds(1), [&] { rang.Notify(); });
+      });
+    });
+    inside.WaitForNotification();
+    loop.loop().Post([] {});
+    std::thread other([&] {
+      brings.Notify();
+      for (int i = 0; i < kMoreThanMayBeLeft; ++i) loop.loop().Enter([] {});
+    });
+    setter.join();
+    other.join();
+
+    ASSERT_TRUE(rang.WaitForNotificationWithTimeout(kPatience)) << "in round " << round;
+    loop.Do([&] { timer.Cancel(); });
+  }
+}
+
 TEST(LoopEnterTest, RunsNothingAfterTheEnd) {
   LoopThread loop;
   loop.Stop();
