@@ -33,6 +33,7 @@ void Loop::Timer::Cancel() {
 
 void Loop::Run() {
   AwaitTurn();
+  run_ = std::this_thread::get_id();
   HandleEvents();  // What there was before.
   while (true) {
     absl::Duration wait = MaySleep();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,9 @@ class Loop {
   void DeferToLast(Task task) { last_.push_back(std::move(task)); }
   // On the loop's thread. `when` may be in the past; the task still runs later.
   [[nodiscard]] Timer At(absl::Time when, Task task);
+  // On the loop's thread: this turn is of the thread that called Run, which keeps the timers. What
+  // takes long there makes them late, also after the turn.
+  bool of_run() const { return std::this_thread::get_id() == run_; }
 
   const Clock& clock() const { return clock_; }
   absl::Time now() const { return clock_.Now(); }
@@ -131,7 +135,8 @@ class Loop {
   std::vector<Task> after_turn_;
   absl::btree_map<Timer::Key, Task> timers_;
   uint64_t next_timer_ = 0;
-  bool ended_ = false;  // By Close.
+  bool ended_ = false;   // By Close.
+  std::thread::id run_;  // None before Run.
 
   absl::Mutex mutex_;
   bool turn_taken_ ABSL_GUARDED_BY(mutex_) = false;

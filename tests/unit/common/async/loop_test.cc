@@ -504,6 +504,21 @@ TEST(LoopEnterTest, ATimerThatIsSetBeforeAnotherThreadsTurnIsKept) {
   }
 }
 
+TEST_F(LoopEnterAloneTest, TurnsOfRunAreTold) {
+  bool entered = true;
+  bool run = false;
+  loop_.Post([&] {
+    run = loop_.of_run();
+    End();
+  });
+
+  loop_.Enter([&] { entered = loop_.of_run(); });
+  std::thread([&] { loop_.Run(); }).join();
+
+  EXPECT_FALSE(entered);
+  EXPECT_TRUE(run);
+}
+
 TEST(LoopEnterTest, RunsNothingAfterTheEnd) {
   LoopThread loop;
   loop.Stop();
