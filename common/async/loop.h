@@ -53,7 +53,8 @@ class Loop {
     Key key_;
   };
 
-  // Both outlive the loop.
+  // Both outlive the loop. It outlives the threads that bring it events: one may still be on its
+  // way out of Enter when the loop has ended.
   Loop(grpc::CompletionQueue& queue, const Clock& clock) : queue_(queue), clock_(clock) {}
 
   // Until the queue has been shut down and is empty.

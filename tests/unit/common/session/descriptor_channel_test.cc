@@ -111,8 +111,8 @@ class DescriptorChannelTest : public ::testing::Test {
 
   // More than fit into the socket.
   const uint64_t too_many_ = SocketCapacity() + 50;
-  Watcher watcher_;
   LoopThread loop_;
+  Watcher watcher_;  // After the loop, which its thread may still be in.
   std::unique_ptr<DescriptorSocket> peer_;
   std::unique_ptr<DescriptorChannel> channel_;
   int channel_fd_ = -1;                               // The channel's.
