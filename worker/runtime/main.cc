@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +58,13 @@ class Surroundings {
     if (fcntl(lifeline_fd, F_GETFD) < 0) {
       return absl::InvalidArgumentError(
           StrCat("--lifeline-fd ", lifeline_fd, ": no such descriptor is open"));
+    }
+    // What the watcher can't wait for would never tell an end.
+    struct stat lifeline {};
+    if (fstat(lifeline_fd, &lifeline) < 0 ||
+        !(S_ISFIFO(lifeline.st_mode) || S_ISSOCK(lifeline.st_mode))) {
+      return absl::InvalidArgumentError(
+          StrCat("--lifeline-fd ", lifeline_fd, ": must be a pipe or a socket"));
     }
     made->lifeline_watcher_ = std::make_unique<Watcher>();
     made->lifeline_ = made->lifeline_watcher_->Add(lifeline_fd, Watcher::Interest::kReadable, [] {
