@@ -208,8 +208,8 @@ bool Listener::AcceptAll(int socket) {
     }
     if (connections() >= options_.max_connections ||
         !connections::Watch(fd, count_, options_.guard)) {
+      options_.turned_away();  // First: who sees the end finds it counted.
       close(fd);
-      options_.turned_away();
       continue;
     }
     Acceptor::NewConnectionParameters connection;

@@ -6,9 +6,11 @@
 namespace tiffin {
 namespace {
 
-// Where more than this was left to the thread that has the turn, the next one to bring an event
-// takes the turn over: the other may go back to what it waits for itself.
+// Where more than this was left to the thread that has the turn, at once or since it took it, the
+// next one to bring an event takes the turn over: the other may go back to what it waits for
+// itself.
 constexpr size_t kMaxLeft = 8;
+constexpr size_t kMaxLeftInTurn = 64;
 
 gpr_timespec MonotonicIn(absl::Duration wait) {
   if (wait == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
@@ -31,6 +33,7 @@ void Loop::Timer::Cancel() {
 
 void Loop::Run() {
   AwaitTurn();
+  run_ = std::this_thread::get_id();
   HandleEvents();  // What there was before.
   while (true) {
     absl::Duration wait = MaySleep();
@@ -69,8 +72,11 @@ bool Loop::Bring(Event event) {
   } else {
     brought_.entered.push_back(std::move(event));
   }
-  const size_t left = brought_.completed.size() + brought_.entered.size();
-  if (turn_taken_ && left <= kMaxLeft) return false;
+  const size_t waiting = brought_.completed.size() + brought_.entered.size();
+  if (turn_taken_ && waiting <= kMaxLeft && left_ < kMaxLeftInTurn) {
+    ++left_;
+    return false;
+  }
   AwaitTurnLocked();
   return true;
 }
@@ -85,6 +91,7 @@ void Loop::AwaitTurnLocked() {
   while (turn_taken_) turn_free_.Wait(&mutex_);
   --awaiting_turn_;
   turn_taken_ = true;
+  left_ = 0;
 }
 
 void Loop::HandleEvents() {
@@ -106,8 +113,10 @@ void Loop::HandleEvents() {
     }
     handled_.completed.clear();
     handled_.entered.clear();
-    RunAll(last_);
-    RunReady();
+    while (!last_.empty()) {
+      RunAll(last_);
+      RunReady();
+    }
     after_turn = EndTurn();
   } while (!after_turn.has_value());
   for (Task& task : *after_turn) std::move(task)();
@@ -119,7 +128,10 @@ std::optional<std::vector<Loop::Task>> Loop::EndTurn() {
     return std::nullopt;
   }
   due_at_ = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first.first;
-  if (due_at_ < wakes_at_) {  // Run's thread sleeps until a later timer.
+  // Run's thread sleeps until a later timer. If somebody awaits the turn, its end sees to that:
+  // what woke that thread last may still be among the events that wait, and then it is not woken
+  // again.
+  if (due_at_ < wakes_at_ && awaiting_turn_ == 0) {
     wakes_at_ = due_at_;
     WakeLocked();
   }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -51,7 +53,8 @@ class Loop {
     Key key_;
   };
 
-  // Both outlive the loop.
+  // Both outlive the loop. It outlives the threads that bring it events: one may still be on its
+  // way out of Enter when the loop has ended.
   Loop(grpc::CompletionQueue& queue, const Clock& clock) : queue_(queue), clock_(clock) {}
 
   // Until the queue has been shut down and is empty.
@@ -64,8 +67,8 @@ class Loop {
   void Close();
   // Brings an event: `task`, and what it makes ready, is run before this returns, or soon, by the
   // thread that has the turn. What one thread brings is run in order. Costs no wake-up, and waits
-  // only where so much was left to the other thread already that its own events would come too
-  // late. Not from inside a turn. Dropped if the loop has ended.
+  // only where so much was left to the other thread already, at once or one by one, that its own
+  // events would come too late. Not from inside a turn. Dropped if the loop has ended.
   void Enter(Task task);
   // On the loop's thread: runs `task` after the turn, in its thread, while others may have theirs:
   // for what takes long.
@@ -77,6 +80,9 @@ class Loop {
   void DeferToLast(Task task) { last_.push_back(std::move(task)); }
   // On the loop's thread. `when` may be in the past; the task still runs later.
   [[nodiscard]] Timer At(absl::Time when, Task task);
+  // On the loop's thread: this turn is of the thread that called Run, which keeps the timers. What
+  // takes long there makes them late, also after the turn.
+  bool of_run() const { return std::this_thread::get_id() == run_; }
 
   const Clock& clock() const { return clock_; }
   absl::Time now() const { return clock_.Now(); }
@@ -130,11 +136,13 @@ class Loop {
   std::vector<Task> after_turn_;
   absl::btree_map<Timer::Key, Task> timers_;
   uint64_t next_timer_ = 0;
-  bool ended_ = false;  // By Close.
+  bool ended_ = false;   // By Close.
+  std::thread::id run_;  // None before Run.
 
   absl::Mutex mutex_;
   bool turn_taken_ ABSL_GUARDED_BY(mutex_) = false;
   int awaiting_turn_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t left_ ABSL_GUARDED_BY(mutex_) = 0;  // To the thread that has the turn, since it has.
   absl::CondVar turn_free_;
   Events brought_ ABSL_GUARDED_BY(mutex_);  // And not handled yet.
   // The first timer's time, as of the last turn's end.

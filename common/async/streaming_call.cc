@@ -31,14 +31,14 @@ void StreamingCall::ReadDone(bool ok) {
 void StreamingCall::Write(grpc::ByteBuffer message, absl::AnyInvocable<void(bool)> done) {
   write_done_ = std::move(done);
   OperationStarts();
-  writing_ = true;
   if (!SendingBegins(message)) context_.TryCancel();  // Then the write fails.
+  writing_ = true;
   stream_.Write(message, &on_written_);
 }
 
 void StreamingCall::Written(bool ok) {
-  SendingEnded();
   writing_.exchange(false);  // Acquires what Write has left, in whatever thread.
+  SendingEnded();
   auto done = std::exchange(write_done_, nullptr);
   if (deferred_finish_.has_value()) {
     auto [status, message] = *std::exchange(deferred_finish_, std::nullopt);

@@ -48,14 +48,17 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   // In a turn.
   void ReceiveSome() {
     expected = false;  // Before it looks, so that no arrival is missed.
-    Receive(kPacketsPerTurn);
+    Receive(kPacketsPerTurn, Later::kTold);
     if (has_more && !expected.exchange(true)) {
       loop.Post([self = shared_from_this()] { self->ReceiveSome(); });
     }
   }
 
+  // Whether another arrival would be heard of.
+  enum class Later { kTold, kNotTold };
+
   // In a turn.
-  void Receive(int packets) {
+  void Receive(int packets, Later later) {
     has_more = true;
     for (; alive && has_more && packets > 0; --packets) {
       auto received = socket.Receive();
@@ -75,7 +78,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
           events.frames(**frames);
         }
       }
-      if (socket.drained()) has_more = false;
+      if (later == Later::kTold && socket.drained()) has_more = false;
     }
     has_more = has_more && alive;
   }
@@ -238,6 +241,8 @@ void DescriptorChannel::Announce(const shm::Announcement& announcement,
 
 FrameWriter& DescriptorChannel::frames() { return shared_->writer; }
 
-void DescriptorChannel::ReceiveAll() { shared_->Receive(std::numeric_limits<int>::max()); }
+void DescriptorChannel::ReceiveAll() {
+  shared_->Receive(std::numeric_limits<int>::max(), Shared::Later::kNotTold);
+}
 
 }  // namespace tiffin::session

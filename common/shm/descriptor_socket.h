@@ -61,8 +61,8 @@ class DescriptorSocket {
   // RESOURCE_EXHAUSTED: a descriptor was lost, as this process may not open more files. After an
   // error other than UNAVAILABLE the socket still works, but the peer is not to be trusted.
   absl::StatusOr<std::optional<Received>> Receive();
-  // Nothing was left in the socket after what the last Receive returned: whoever waits for arrivals
-  // need not ask it once more.
+  // Whoever waits for arrivals need not ask once more: nothing was left in the socket after what
+  // the last Receive returned, or the peer is dying, which counts as an arrival.
   bool drained() const;
 
  private:

@@ -121,6 +121,15 @@ def test_a_worker_ends_when_its_lifeline_does(service, folder):
         worker.wait()
 
 
+def test_a_lifeline_that_nobody_can_wait_for_is_refused(service, folder):
+    worker = subprocess.run(
+        [BIN / "tiffin-worker-testing", "--service", service, "--runner", "echo",
+         "--listen", f"unix:{folder}/w.sock", "--lifeline-fd", "0"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_S)
+    assert worker.returncode == 2
+    assert "--lifeline-fd 0: must be a pipe or a socket" in worker.stderr
+
+
 OLD_XGBOOST = """
 extern "C" void XGBoostVersion(int* major, int* minor, int* patch) {
   *major = 1;

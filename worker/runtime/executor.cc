@@ -62,7 +62,8 @@ void Executor::Note(absl::Duration took, size_t bytes) {
 
 void Executor::SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop) {
   const size_t bytes = InputBytes(*call);
-  if (ExecutesHere() && (bytes <= kSmallBytes || bytes / kMuchLarger <= last_bytes_)) {
+  if (!loop.of_run() && ExecutesHere() &&
+      (bytes <= kSmallBytes || bytes / kMuchLarger <= last_bytes_)) {
     queue_.Hold();
     loop.AfterTurn([this] { RunHere(); });
   }

@@ -34,8 +34,8 @@ class Executor {
 
   // Queues the call, for a model's thread.
   void Submit(std::shared_ptr<QueuedCall> call) { queue_.Push(std::move(call)); }
-  // Queues the call, in a turn of `loop`, after which the turn's thread may execute it. That must
-  // not be the one that keeps the loop's timers: an execution may be longer than those before it.
+  // Queues the call, in a turn of `loop`, after which the turn's thread may execute it, unless that
+  // is the one that keeps the loop's timers: an execution may be longer than those before it.
   void SubmitHere(std::shared_ptr<QueuedCall> call, Loop& loop);
   // How many calls wait.
   size_t queued() const { return queue_.size(); }

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,11 +72,17 @@ class Surroundings {
   static absl::StatusOr<std::unique_ptr<Surroundings>> Create(int lifeline_fd) {
     std::unique_ptr<Surroundings> made(new Surroundings());
     pthread_sigmask(SIG_BLOCK, &made->signals_, nullptr);
-    made->watcher_ = std::make_unique<Watcher>();
     if (lifeline_fd < 0) return made;
     if (fcntl(lifeline_fd, F_GETFD) < 0) {
       return absl::InvalidArgumentError(
           StrCat("--lifeline-fd ", lifeline_fd, ": no such descriptor is open"));
+    }
+    // What the watcher can't wait for would never tell an end.
+    struct stat lifeline {};
+    if (fstat(lifeline_fd, &lifeline) < 0 ||
+        !(S_ISFIFO(lifeline.st_mode) || S_ISSOCK(lifeline.st_mode))) {
+      return absl::InvalidArgumentError(
+          StrCat("--lifeline-fd ", lifeline_fd, ": must be a pipe or a socket"));
     }
     made->lifeline_watcher_ = std::make_unique<Watcher>();
     made->lifeline_ = made->lifeline_watcher_->Add(lifeline_fd, Watcher::Interest::kReadable, [] {
@@ -84,8 +91,6 @@ class Surroundings {
     });
     return made;
   }
-
-  Watcher& watcher() { return *watcher_; }
 
   // Until SIGTERM or SIGINT. Meanwhile, SIGUSR1 has more logged, and SIGUSR2 as much as before.
   void WaitForEnd(log::Log& log) const {
@@ -111,8 +116,7 @@ class Surroundings {
   }
 
   sigset_t signals_;
-  std::unique_ptr<Watcher> watcher_;
-  // A thread of its own: the other one may execute a model, which may hang.
+  // A thread of its own: the sessions' one may execute a model, which may hang.
   std::unique_ptr<Watcher> lifeline_watcher_;
   std::unique_ptr<Watcher::Watch> lifeline_;
 };
@@ -147,10 +151,11 @@ absl::Status Serve(const WorkerOptions& options, const std::string& path,
                    session::ExecutingPage::Create(CallsAtOnce(batching, backend)));
   const FaultRecorder fault_recorder(*page);
   Executor executor(backend, queue, *page, clock);
+  Watcher watcher;  // After the loop and the executor, which its thread may still be in.
   std::random_device random;
   WorkerParts parts{
       .loop = loop,
-      .watcher = surroundings.watcher(),
+      .watcher = watcher,
       .executor = executor,
       .page = *page,
       .signature = description.methods,

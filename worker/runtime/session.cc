@@ -166,7 +166,7 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     End(absl::InvalidArgumentError(StrCat("call id ", execute.call(), " is in use")));
     return;
   }
-  if (express_) {  // Read by the watcher's thread.
+  if (express_) {  // Read by the watcher's thread, which may have left it to the loop's.
     parts_.executor.SubmitHere(*std::move(call), parts_.loop);
   } else {
     parts_.executor.Submit(*std::move(call));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -302,14 +303,16 @@ TEST(LoopThreadsTest, PostsFromOtherThreadsDuringCloseAreRunOrDropped) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(LoopEnterTest, RunsInTheCallersThreadWithAllThatItMakesReady) {
-  LoopThread loop;
+// Run has no turn yet.
+using LoopEnterAloneTest = LoopTest;
+
+TEST_F(LoopEnterAloneTest, RunsInTheCallersThreadWithAllThatItMakesReady) {
   const std::thread::id caller = std::this_thread::get_id();
   std::vector<std::string> log;
 
-  loop.loop().Enter([&] {
+  loop_.Enter([&] {
     log.push_back(std::this_thread::get_id() == caller ? "here" : "elsewhere");
-    loop.loop().Defer([&] { log.emplace_back("ready"); });
+    loop_.Defer([&] { log.emplace_back("ready"); });
   });
 
   EXPECT_THAT(log, ElementsAre("here", "ready"));
@@ -331,33 +334,25 @@ TEST(LoopEnterTest, EventsOfDifferentThreadsTakeTurns) {
   EXPECT_EQ(loop.Do([&] { return count; }), 3 * kEach);
 }
 
-TEST(LoopEnterTest, WhoeverHasTheTurnHandlesWhatOthersBringMeanwhile) {
-  LoopThread loop;
-  loop.Do([] {});  // Its own thread does not await its first turn any more.
+TEST_F(LoopEnterAloneTest, WhoeverHasTheTurnHandlesWhatOthersBringMeanwhile) {
   absl::Notification inside;
   absl::Notification go_on;
-  std::thread::id holder;  // The loop's own thread, if that has not begun to sleep yet.
-  std::thread other([&] {
-    loop.loop().Enter([&] {
-      holder = std::this_thread::get_id();
+  std::thread::id handled_by;
+  std::thread holder([&] {
+    loop_.Enter([&] {
       inside.Notify();
       go_on.WaitForNotification();
     });
   });
   inside.WaitForNotification();
-  absl::Notification handled;
-  std::thread::id handled_by;
 
-  loop.loop().Enter([&] {  // Does not wait.
-    handled_by = std::this_thread::get_id();
-    handled.Notify();
-  });
+  loop_.Enter([&] { handled_by = std::this_thread::get_id(); });  // Does not wait.
 
-  EXPECT_FALSE(handled.HasBeenNotified());
+  EXPECT_EQ(handled_by, std::thread::id());
+  const std::thread::id expected = holder.get_id();
   go_on.Notify();
-  other.join();
-  handled.WaitForNotification();
-  EXPECT_EQ(handled_by, holder);
+  holder.join();
+  EXPECT_EQ(handled_by, expected);
 }
 
 TEST(LoopEnterTest, EventsOfOneThreadKeepTheirOrderWhoeverHandlesThem) {
@@ -381,29 +376,87 @@ TEST(LoopEnterTest, EventsOfOneThreadKeepTheirOrderWhoeverHandlesThem) {
   }
 }
 
-TEST(LoopEnterTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
-  LoopThread loop;
+TEST_F(LoopEnterAloneTest, WhatIsLeftToTheLastRunsOnceForAllThatHasCome) {
   absl::Notification inside;
   absl::Notification go_on;
   std::vector<std::string> log;
-  std::thread other([&] {
-    loop.loop().Enter([&] {
+  std::thread holder([&] {
+    loop_.Enter([&] {
       inside.Notify();
       go_on.WaitForNotification();
     });
   });
   inside.WaitForNotification();
   for (int i = 0; i < 2; ++i) {
-    loop.loop().Enter([&] {
+    loop_.Enter([&] {
       log.emplace_back("event");
-      loop.loop().DeferToLast([&] { log.emplace_back("last"); });
+      loop_.DeferToLast([&] { log.emplace_back("last"); });
     });
   }
 
   go_on.Notify();
-  other.join();
+  holder.join();
 
-  EXPECT_THAT(loop.Do([&] { return log; }), ElementsAre("event", "event", "last", "last"));
+  EXPECT_THAT(log, ElementsAre("event", "event", "last", "last"));
+}
+
+TEST_F(LoopEnterAloneTest, WhatTheLastMakesReadyMayAddToTheLast) {
+  std::vector<std::string> log;
+
+  loop_.Enter([&] {
+    loop_.DeferToLast([&] {
+      loop_.Defer([&] {
+        log.emplace_back("ready");
+        loop_.DeferToLast([&] { log.emplace_back("last"); });
+      });
+    });
+  });
+
+  EXPECT_THAT(log, ElementsAre("ready", "last"));  // Before the turn's end, not in the next one.
+}
+
+// Each event is left while the one before it is handled, so there are never two that wait.
+TEST(LoopEnterTest, NobodyIsKeptForEverByWhatOthersBringOneByOne) {
+  constexpr int kEvents = 500;
+  LoopThread loop;
+  absl::Mutex mutex;  // Guards these two.
+  int left = 0;
+  int begun = 0;
+  absl::Notification inside;
+  absl::Notification go_on;
+  std::vector<std::thread::id> handled_by;  // Of the loop.
+  std::thread holder([&] {
+    loop.loop().Enter([&] {
+      inside.Notify();
+      go_on.WaitForNotification();
+    });
+  });
+  const std::thread::id holders = holder.get_id();
+  const auto handle = [&](int event) {
+    handled_by.push_back(std::this_thread::get_id());
+    absl::MutexLock lock(&mutex);
+    begun = event;
+    const auto next_is_left = [&] { return left > event; };
+    // In vain once: where the next one's bringer waits for the turn.
+    if (handled_by.back() == holders && event < kEvents) {
+      mutex.AwaitWithTimeout(absl::Condition(&next_is_left), absl::Milliseconds(100));
+    }
+  };
+
+  inside.WaitForNotification();
+  for (int i = 1; i <= kEvents; ++i) {
+    loop.loop().Enter([&handle, i] { handle(i); });
+    if (i == 1) go_on.Notify();
+    absl::MutexLock lock(&mutex);
+    left = i;
+    const auto has_begun = [&] { return begun >= i; };
+    mutex.Await(absl::Condition(&has_begun));
+  }
+  holder.join();
+
+  const auto by = loop.Do([&] { return handled_by; });
+  EXPECT_EQ(by.size(), static_cast<size_t>(kEvents));
+  EXPECT_LT(std::count(by.begin(), by.end(), holders), kEvents / 2);
 }
 
 TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
@@ -417,6 +470,53 @@ TEST(LoopEnterTest, ATimerThatIsSetThereIsKept) {
 
   EXPECT_TRUE(rang.WaitForNotificationWithTimeout(kPatience));
   loop.Do([&] { timer.Cancel(); });
+}
+
+// Of three threads, one sets the timer; one awaits the turn, where that works out; and Run's
+// sleeps, which has left what woke it up to the others.
+TEST(LoopEnterTest, ATimerThatIsSetBeforeAnotherThreadsTurnIsKept) {
+  constexpr int kMoreThanMayBeLeft = 20;
+  LoopThread loop;
+  for (int round = 0; round < 20; ++round) {
+    absl::Notification inside;
+    absl::Notification brings;
+    absl::Notification rang;
+    Loop::Timer timer;
+    std::thread setter([&] {
+      loop.loop().Enter([&] {
+        inside.Notify();
+        brings.WaitForNotification();
+        for (int i = 0; i < 100; ++i) std::this_thread::yield();
+        timer = loop.loop().At(loop.loop().now() + absl::Milliseconds(1), [&] { rang.Notify(); });
+      });
+    });
+    inside.WaitForNotification();
+    loop.loop().Post([] {});
+    std::thread other([&] {
+      brings.Notify();
+      for (int i = 0; i < kMoreThanMayBeLeft; ++i) loop.loop().Enter([] {});
+    });
+    setter.join();
+    other.join();
+
+    ASSERT_TRUE(rang.WaitForNotificationWithTimeout(kPatience)) << "in round " << round;
+    loop.Do([&] { timer.Cancel(); });
+  }
+}
+
+TEST_F(LoopEnterAloneTest, TurnsOfRunAreTold) {
+  bool entered = true;
+  bool run = false;
+  loop_.Post([&] {
+    run = loop_.of_run();
+    End();
+  });
+
+  loop_.Enter([&] { entered = loop_.of_run(); });
+  std::thread([&] { loop_.Run(); }).join();
+
+  EXPECT_FALSE(entered);
+  EXPECT_TRUE(run);
 }
 
 TEST(LoopEnterTest, RunsNothingAfterTheEnd) {

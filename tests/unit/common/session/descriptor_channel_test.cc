@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -111,8 +113,8 @@ class DescriptorChannelTest : public ::testing::Test {
 
   // More than fit into the socket.
   const uint64_t too_many_ = SocketCapacity() + 50;
-  Watcher watcher_;
   LoopThread loop_;
+  Watcher watcher_;  // After the loop, which its thread may still be in.
   std::unique_ptr<DescriptorSocket> peer_;
   std::unique_ptr<DescriptorChannel> channel_;
   int channel_fd_ = -1;                               // The channel's.
@@ -322,6 +324,38 @@ TEST_F(DescriptorChannelFramesTest, APeerThatDiesInTheMiddleOfAMessageIsGone) {
   ASSERT_TRUE(loop_.Await([&] { return !closed_.empty(); }));
   EXPECT_TRUE(absl::IsUnavailable(closed_.front())) << closed_.front();
   EXPECT_TRUE(messages_.empty());
+}
+
+// Its death may come between any two of the packets that it sent before.
+TEST_F(DescriptorChannelTest, AllIsTakenAtOnceAlsoOfAPeerThatDiesMeanwhile) {
+  for (int round = 0; round < 500; ++round) {
+    const std::array<int, 2> ends = SocketPair();
+    std::atomic<bool> sent = false;
+    std::thread dying([&] {
+      const UniqueFd peer(ends[0]);
+      while (!sent) {
+      }
+      for (int i = 0; i < round % 100; ++i) sent.load();  // At another moment in each round.
+    });
+    const size_t received = loop_.Do([&] {
+      size_t announced = 0;
+      DescriptorChannel channel(DescriptorSocket(UniqueFd(ends[1])), watcher_, loop_.loop(),
+                                {.announced = [&](DescriptorSocket::Received) { ++announced; },
+                                 .frames = nullptr,
+                                 .closed = [](absl::Status) {}});
+      channel.Announce({.segment = 1}, std::nullopt);  // Never read, which the kernel tells first.
+      for (uint64_t i = 0; i < 7; ++i) {
+        const Announcement announcement{.segment = i + 1};
+        EXPECT_EQ(send(ends[0], &announcement, sizeof(announcement), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(sizeof(announcement)));
+      }
+      sent = true;
+      channel.ReceiveAll();
+      return announced;
+    });
+    dying.join();
+    ASSERT_EQ(received, 7U) << "in round " << round;
+  }
 }
 
 TEST_F(DescriptorChannelFramesTest, WhatHasArrivedCanBeTakenAtOnce) {

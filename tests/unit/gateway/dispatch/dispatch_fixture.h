@@ -86,8 +86,8 @@ class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
   metrics::RunnerMetrics* runner_metrics_ = nullptr;  // Of the last pool.
   TemporaryFolder folder_;
   ManualClock clock_;
-  Watcher watcher_;
   LoopThread loop_{clock_};
+  Watcher watcher_;  // After the loop, which its thread may still be in.
   // Of the loop's thread from here on.
   SegmentNames names_;
   GatewayMemory memory_{{.first_segment = 1 << 16, .largest_segment = 1 << 20, .total = 1 << 20},

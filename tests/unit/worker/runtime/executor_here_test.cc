@@ -10,6 +10,7 @@
 #include "common/async/loop.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/unit/common/async/loop_thread.h"
 #include "tests/unit/worker/runtime/controlled_backend.h"
 #include "tests/unit/worker/runtime/test_peer.h"
 #include "worker/runtime/executor.h"
@@ -150,6 +151,22 @@ TEST_F(SubmitHereTest, SoIsWhatIsOnlySubmitted) {
 
   EXPECT_EQ(NextResult().call(), 2001U);
   EXPECT_FALSE(LastWasHere());
+}
+
+// It keeps the heartbeat, and the thread that read a frame may have left it to that one.
+TEST_F(SubmitHereTest, SoIsWhatTheThreadOfTheTimersHandles) {
+  TakesOnce(absl::ZeroDuration());
+  SubmitUntilHere();
+  LoopThread loop;
+  const std::thread::id keeps_timers = loop.Do([] { return std::this_thread::get_id(); });
+
+  for (uint64_t id = 2001; id < 2101; ++id) {
+    loop.Do([&] {
+      executor_->SubmitHere(peer_.MakeCall(id, backend_.signature().at("run"), "in"), loop.loop());
+    });
+    EXPECT_EQ(NextResult().call(), id);
+    ASSERT_NE(threads_.back(), keeps_timers);
+  }
 }
 
 TEST_F(SubmitHereTest, AllThatATurnBringsIsExecuted) {

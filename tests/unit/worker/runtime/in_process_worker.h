@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,14 +20,14 @@ class InProcessWorker {
   // Serves `backend`, which outlives it, at `path`.
   InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {})
       : loop_(rpc_server_.queue()),
-        executor_(std::in_place, backend, queue_, *page_, Clock::Monotonic()),
+        executor_(backend, queue_, *page_, Clock::Monotonic()),
         description_{.backend = "controlled",
                      .model = "",
                      .model_digest = "",
                      .methods = backend.signature()},
         parts_{.loop = loop_.loop(),
                .watcher = watcher_,
-               .executor = *executor_,
+               .executor = executor_,
                .page = *page_,
                .signature = backend.signature(),
                .description = description_,
@@ -48,7 +47,6 @@ class InProcessWorker {
     CloseSessions();
     rpc_server_.Shutdown(absl::ZeroDuration());
     loop_.Stop();
-    executor_.reset();
   }
 
   // Ends all sessions, and takes no more; what executes goes on.
@@ -57,12 +55,12 @@ class InProcessWorker {
   }
 
  private:
-  Watcher watcher_;
   const std::unique_ptr<session::ExecutingPage> page_ = session::ExecutingPage::Create(8).value();
   CallQueue queue_{Clock::Monotonic()};
   RpcServer rpc_server_;
   LoopThread loop_;
-  std::optional<Executor> executor_;
+  Executor executor_;
+  Watcher watcher_;  // After the loop and the executor, which its thread may still be in.
   const WorkerDescription description_;
   WorkerParts parts_;
   WorkerServer server_;
