@@ -1,4 +1,5 @@
-"""A gateway that keeps to the protocol of workers, or not: its sessions with a worker, and its lies."""
+"""A gateway that keeps to the protocol of workers, or not: its sessions with a worker, and its
+lies."""
 
 import contextlib
 import random

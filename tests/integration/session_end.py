@@ -1,5 +1,5 @@
-"""The protocol between a gateway and its workers, as one end of a session speaks it: what those that
-lie at either end have in common (lying_worker.py, lying_gateway.py)."""
+"""The protocol between a gateway and its workers, as one end of a session speaks it: what those
+that lie at either end have in common (lying_worker.py, lying_gateway.py)."""
 
 import array
 import fcntl
@@ -39,8 +39,8 @@ def sealed(size=SEGMENT, seals=SEALS, sparse=False):
 
 
 class SessionEnd:
-    """One end of a session: what it sends on the stream and on the socket, a segment of its own, and
-    the other's segments. Who makes it connects the two, and runs read_socket on a thread."""
+    """One end of a session: what it sends on the stream and on the socket, a segment of its own,
+    and the other's segments. Who makes it connects the two, and runs read_socket on a thread."""
 
     def __init__(self, session, express):
         self.id = session

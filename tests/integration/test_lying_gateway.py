@@ -1,5 +1,5 @@
-"""Gateways that lie, on both carriers: the worker lives, and whoever else has a session with it sees
-nothing of it.
+"""Gateways that lie, on both carriers: the worker lives, and whoever else has a session with it
+sees nothing of it.
 
 The worker is a real one, of a gateway that is well: that one is called all the time, and each of
 its answers is checked. Meanwhile the liar (lying_gateway.py) has sessions with the same worker.

@@ -108,8 +108,8 @@ def settings():
     yield from itertools.repeat(h2.frame(h2.SETTINGS, 0, 0))
 
 
-@pytest.mark.parametrize("frames", [header_of_one_field, header_of_fields, header_of_nothing, resets,
-                                    streams, pings, settings])
+@pytest.mark.parametrize("frames", [
+    header_of_one_field, header_of_fields, header_of_nothing, resets, streams, pings, settings])
 def test_frames_without_end_end_the_connection(connect, unharmed, frames):
     with connect() as connection:
         sent = sum(1 for _ in itertools.takewhile(
