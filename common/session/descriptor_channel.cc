@@ -99,7 +99,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
     const std::span<const std::byte> bytes = AsBytes(item.message);
     while (item.sent < bytes.size()) {
       const size_t size = std::min(bytes.size() - item.sent, shm::DescriptorSocket::kMaxPiece);
-      const absl::Status status = socket.SendPiece(bytes.size(), bytes.subspan(item.sent, size));
+      absl::Status status = socket.SendPiece(bytes.size(), bytes.subspan(item.sent, size));
       if (!status.ok()) return status;
       item.sent += size;
     }
