@@ -17,11 +17,15 @@ from tiffin.shared import SharedArray
 
 T = TypeVar("T")
 
+# Where the server ends a stream while it is written to, grpc.aio may lose the status. Then it is
+# asked again: streams are reflection's, which change nothing.
+_STATUS_LOST = "Internal error from Core"
+_STREAM_ATTEMPTS = 4
+
 
 class AsyncClient(ClientBase):
     """What `Client` does, to be awaited. Make it in the event loop that uses it:
     `async with tiffin.AsyncClient(...) as client:`. Cancelling a task cancels its call."""
-
 
     def _open(self, connection: Connection) -> None:
         options = connection.channel_options()
@@ -100,10 +104,14 @@ class AsyncClient(ClientBase):
             return result
 
     async def _make(self, rpc: Rpc) -> Answer | TiffinError:
-        try:
-            return await self._answer(rpc)
-        except grpc.aio.AioRpcError as error:
-            return translated(error)
+        attempts = _STREAM_ATTEMPTS if rpc.is_stream else 1
+        while True:
+            attempts -= 1
+            try:
+                return await self._answer(rpc)
+            except grpc.aio.AioRpcError as error:
+                if attempts == 0 or error.details() != _STATUS_LOST:
+                    return translated(error)
 
     async def _answer(self, rpc: Rpc) -> Answer:
         if rpc.is_stream:
