@@ -1,7 +1,6 @@
 #include "gateway/supervisor/process.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -98,11 +97,6 @@ Process::~Process() {
   if (pid_ < 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
-}
-
-bool Process::ended() const {
-  pollfd polled{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-  return poll(&polled, 1, 0) == 1;
 }
 
 void Process::Signal(int signal) const {

@@ -41,8 +41,6 @@ class Process {
   pid_t pid() const { return pid_; }
   // Readable once the process has ended.
   int pidfd() const { return pidfd_.get(); }
-  // It has ended, and can be reaped. From any thread.
-  bool ended() const;
   void Signal(int signal) const;
   // How it ended ("exit code 2", "signal 11 (Segmentation fault)"), reaping it; nullopt while it
   // runs.

@@ -117,7 +117,6 @@ void Supervisor::Spawn(Worker& worker) {
   worker.observer->OnStarted(worker.process->pid());
   worker.watch =
       watcher_.Add(worker.process->pidfd(), Watcher::Interest::kReadable, [this, &worker] {
-        if (!worker.process->ended()) return true;
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));
         return false;
       });

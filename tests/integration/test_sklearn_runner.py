@@ -104,8 +104,6 @@ def test_the_code_answers_as_the_model(kind, folder, monkeypatch):
     assert isinstance(got, dict) == (len(want) > 1)  # One output is returned as it is.
 
 
-@pytest.mark.skipif(not (harness.BIN / "tiffin-worker-python").is_file(),
-                    reason="there are no runners in Python here")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_runner_is_served(kind, folder):
     make, example, type_of_rows, answer = KINDS[kind]

@@ -11,7 +11,6 @@ namespace tiffin::gateway::http {
 namespace {
 
 constexpr std::string_view kTimeoutField = "x-request-timeout";
-constexpr size_t kMaxQuoted = 200;
 
 }  // namespace
 

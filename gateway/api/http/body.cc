@@ -16,7 +16,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 // What curl sends where its user says nothing.
 constexpr std::string_view kCurlsOwn = "application/x-www-form-urlencoded";
 

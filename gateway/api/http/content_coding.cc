@@ -12,7 +12,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 constexpr size_t kPiece = 64 << 10;
 // zlib's largest window, and finding out by itself which of the two headers there is.
 constexpr int kWindowBits = 15 + 32;

@@ -13,7 +13,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 constexpr unsigned kHttp11 = 11;
 
 HeadError Malformed(std::string message) { return {.status = 400, .message = std::move(message)}; }

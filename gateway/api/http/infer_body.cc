@@ -22,7 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMaxQuoted = 200;
 constexpr std::string_view kBinarySize = "binary_data_size";
 constexpr std::string_view kBinaryOutput = "binary_data";
 constexpr std::string_view kBinaryOutputs = "binary_data_output";

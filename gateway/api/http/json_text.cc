@@ -13,7 +13,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 constexpr size_t kMaxNesting = 100;
 
 // Reads a text without keeping it: how deep it nests, and whether an object has a key twice. (The

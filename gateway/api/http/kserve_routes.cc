@@ -19,7 +19,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 constexpr std::string_view kModel = "{model}";
 constexpr std::string_view kVersion = "{version}";
 constexpr std::string_view kBinaryType = "application/octet-stream";

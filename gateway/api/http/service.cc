@@ -16,7 +16,6 @@
 namespace tiffin::gateway::http {
 namespace {
 
-constexpr size_t kMaxQuoted = 200;
 constexpr size_t kMaxListed = 600;
 constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 

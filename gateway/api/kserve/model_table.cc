@@ -12,7 +12,6 @@ namespace {
 
 // Room for the rest of a message of 1 KiB.
 constexpr size_t kMaxListed = 600;
-constexpr size_t kMaxQuoted = 200;
 
 }  // namespace
 

@@ -20,7 +20,6 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-constexpr size_t kMaxQuoted = 200;
 // As much as could come in a message: no request keeps the loop longer by lying elsewhere.
 constexpr uint64_t kMaxSharedBytes = kDefaultMaxMessageBytes;
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -288,6 +289,53 @@ TEST(WatcherTest, AWatchMayEndWithoutWaitingForItsCallback) {
   RoundTrip(watcher);
   RoundTrip(watcher);
   EXPECT_LE(calls, 1) << "readable still, and watched";
+}
+
+// Destruction does something more.
+class AtEnd : public Watcher::Watch {
+ public:
+  explicit AtEnd(std::function<void()> then) : then_(std::move(then)) {}
+  ~AtEnd() override { then_(); }
+
+ private:
+  std::function<void()> then_;
+};
+
+// The kernel tells of a descriptor, its watch ends, and another one begins, before it is looked at.
+TEST(WatcherTest, AnEventOfAWatchThatHasEndedIsNotTakenForANewOnes) {
+  Watcher watcher;
+  const Pipe busy;
+  const Pipe ready;
+  const Pipe quiet;
+  absl::Notification is_busy;
+  absl::Notification go_on;
+  auto ready_watch =
+      watcher.Add(ready.read_end(), Watcher::Interest::kReadable, [] { return true; });
+  const auto busy_watch = watcher.Add(busy.read_end(), Watcher::Interest::kReadable, [&] {
+    is_busy.Notify();
+    go_on.WaitForNotification();
+    return false;
+  });
+  busy.Put();
+  is_busy.WaitForNotification();
+  ready.Put();
+  watcher.EndLater(std::move(ready_watch));
+  std::atomic<int> calls = 0;
+  std::unique_ptr<Watcher::Watch> quiet_watch;  // Made on the watcher's thread.
+  watcher.EndLater(std::make_unique<AtEnd>([&] {
+    quiet_watch = watcher.Add(quiet.read_end(), Watcher::Interest::kReadable, [&] {
+      ++calls;
+      return false;
+    });
+  }));
+
+  go_on.Notify();
+  RoundTrip(watcher);
+
+  EXPECT_EQ(calls, 0) << "its descriptor has nothing to read";
+  quiet.Put();
+  RoundTrip(watcher);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(WatcherTest, WatchesThatEndLaterEndWithTheWatcherAtLast) {

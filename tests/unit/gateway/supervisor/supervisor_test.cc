@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -338,42 +337,6 @@ TEST_F(SupervisorTest, NewsThatComeAfterDestructionAreDropped) {
   loop_.Do([] {});
 
   EXPECT_TRUE(Exits().empty());
-}
-
-// Destruction does something more.
-class AtEnd : public Watcher::Watch {
- public:
-  explicit AtEnd(std::function<void()> then) : then_(std::move(then)) {}
-  ~AtEnd() override { then_(); }
-
- private:
-  std::function<void()> then_;
-};
-
-// The watcher's reactor remembers that a descriptor is readable, that one's watch ends, and what it
-// remembers by is used for the worker.
-TEST_F(SupervisorTest, AnothersNewsAreNotTakenForAWorkersEnd) {
-  const UniqueFd busy(eventfd(1, EFD_CLOEXEC));
-  const UniqueFd other(eventfd(0, EFD_CLOEXEC));
-  absl::Notification is_busy;
-  absl::Notification go_on;
-  auto other_watch = watcher_.Add(other.get(), Watcher::Interest::kReadable, [] { return true; });
-  const auto busy_watch = watcher_.Add(busy.get(), Watcher::Interest::kReadable, [&] {
-    is_busy.Notify();
-    go_on.WaitForNotification();
-    return false;
-  });
-  is_busy.WaitForNotification();
-  ASSERT_EQ(eventfd_write(other.get(), 1), 0);
-  watcher_.EndLater(std::move(other_watch));
-  watcher_.EndLater(
-      std::make_unique<AtEnd>([this] { StartScript(std::string(kMakeSockets) + kServe); }));
-  go_on.Notify();
-  ASSERT_TRUE(AwaitListening(1));
-
-  loop_.Do([&] { supervisor_->Replace(observer_.paths.front()); });
-
-  EXPECT_TRUE(AwaitExits(1)) << "nobody saw its end";
 }
 
 TEST_F(SupervisorTest, AFolderThatIsNotThereIsAnError) {
