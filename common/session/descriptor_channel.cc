@@ -48,6 +48,7 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   // In a turn.
   void ReceiveSome() {
     expected = false;  // Before it looks, so that no arrival is missed.
+    socket.OnArrival();
     Receive(kPacketsPerTurn, Later::kTold);
     if (has_more && !expected.exchange(true)) {
       loop.Post([self = shared_from_this()] { self->ReceiveSome(); });

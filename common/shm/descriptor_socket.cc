@@ -100,7 +100,8 @@ class DescriptorSocket::Batch {
   }
 
   bool empty() const { return taken_ == received_; }
-  bool drained() const { return empty() && received_ < kPacketsAtOnce; }
+  bool drained() const { return empty() && drained_; }
+  void OnArrival() { drained_ = false; }
   // The next of those that came. Valid until the next Fill.
   Packet Next() {
     mmsghdr& header = headers_[taken_];
@@ -112,6 +113,7 @@ class DescriptorSocket::Batch {
   absl::Status Fill(int fd) {
     taken_ = 0;
     received_ = 0;
+    drained_ = false;
     int received = -1;
     do {
       for (size_t i = 0; i < kPacketsAtOnce; ++i) {
@@ -128,10 +130,12 @@ class DescriptorSocket::Batch {
       // ours. What it sent before has to be read, for its tensors outlive it.
     } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
     if (received < 0) {
-      if (errno == EAGAIN) return absl::OkStatus();
+      drained_ = errno == EAGAIN;
+      if (drained_) return absl::OkStatus();
       return SystemError(errno, "cannot receive from the descriptor socket");
     }
     received_ = static_cast<size_t>(received);
+    drained_ = received_ < kPacketsAtOnce;
     return absl::OkStatus();
   }
 
@@ -142,6 +146,7 @@ class DescriptorSocket::Batch {
 
   size_t received_ = 0;
   size_t taken_ = 0;
+  bool drained_ = false;  // By the last Fill.
   std::array<mmsghdr, kPacketsAtOnce> headers_;
   std::array<iovec, kPacketsAtOnce> data_;
   std::array<Control, kPacketsAtOnce> controls_;
@@ -155,6 +160,10 @@ DescriptorSocket& DescriptorSocket::operator=(DescriptorSocket&& other) noexcept
 DescriptorSocket::~DescriptorSocket() = default;
 
 bool DescriptorSocket::drained() const { return batch_ != nullptr && batch_->drained(); }
+
+void DescriptorSocket::OnArrival() {
+  if (batch_ != nullptr) batch_->OnArrival();
+}
 
 absl::StatusOr<DescriptorSocket> DescriptorSocket::Connect(const std::string& path) {
   ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));

@@ -64,6 +64,9 @@ class DescriptorSocket {
   // Whoever waits for arrivals need not ask once more: nothing was left in the socket after what
   // the last Receive returned, or the peer is dying, which counts as an arrival.
   bool drained() const;
+  // Something may have arrived: packets that were taken in before do not tell that there are no
+  // more.
+  void OnArrival();
 
  private:
   class Batch;  // Packets that came by one system call.

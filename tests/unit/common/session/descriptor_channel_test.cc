@@ -1,6 +1,7 @@
 #include "common/session/descriptor_channel.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "common/session/frame_assembler.h"
 #include "common/tensor.h"
 #include "common/unique_fd.h"
@@ -66,6 +68,17 @@ class DescriptorChannelTest : public ::testing::Test {
   }
   ~DescriptorChannelTest() override {
     loop_.Do([&] { channel_.reset(); });
+  }
+
+  // Until the watcher has told all that was to be told before.
+  void AwaitWatcher() {
+    const UniqueFd told(eventfd(1, EFD_CLOEXEC));
+    absl::Notification done;
+    const auto watch = watcher_.Add(told.get(), Watcher::Interest::kReadable, [&] {
+      done.Notify();
+      return false;
+    });
+    done.WaitForNotification();
   }
 
   // What the peer finds, waiting for it.
@@ -138,6 +151,34 @@ TEST_F(DescriptorChannelTest, HandsOverWhatArrivesInOrder) {
     EXPECT_EQ(received_[i].announcement.size, (i + 1) * 10);
     EXPECT_TRUE(received_[i].descriptor.valid());
   }
+}
+
+// Packets that the socket took in before it was a channel's are not all that there is.
+TEST_F(DescriptorChannelTest, HandsOverWhatCameBeforeItWatched) {
+  const std::array<int, 2> ends = SocketPair();
+  DescriptorSocket socket{UniqueFd(ends[0])};
+  DescriptorSocket peer{UniqueFd(ends[1])};
+  ASSERT_TRUE(peer.Send({.session = 9}, std::nullopt).ok());
+  ASSERT_TRUE(peer.Send({.session = 9, .segment = 1}, std::nullopt).ok());
+  ASSERT_TRUE(socket.Receive().ok());  // The greeting, and takes in the next one.
+  ASSERT_TRUE(peer.Send({.session = 9, .segment = 2}, std::nullopt).ok());
+
+  std::vector<uint64_t> segments;
+  std::unique_ptr<DescriptorChannel> channel;
+  loop_.Do([&] {
+    channel = std::make_unique<DescriptorChannel>(
+        std::move(socket), watcher_, loop_.loop(),
+        DescriptorChannel::Events{.announced =
+                                      [&](const DescriptorSocket::Received& received) {
+                                        segments.push_back(received.announcement.segment);
+                                      },
+                                  .frames = nullptr,
+                                  .closed = nullptr});
+    AwaitWatcher();  // It has told of what is there, before the channel looks.
+  });
+
+  EXPECT_TRUE(loop_.Await([&] { return segments == std::vector<uint64_t>{1, 2}; }));
+  loop_.Do([&] { channel.reset(); });
 }
 
 TEST_F(DescriptorChannelTest, SendsADescriptorThatStaysTheCallers) {
