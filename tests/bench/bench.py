@@ -22,7 +22,7 @@ class Bench:
         self._folder = folder
         self._bin = args.bin.resolve()
 
-    def _files(self, name: str, contents: list[bytes]) -> list[str]:
+    def files(self, name: str, contents: list[bytes]) -> list[str]:
         paths = [self._folder / f"{name}.{number}" for number in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
             path.write_bytes(content)
@@ -58,8 +58,12 @@ class Bench:
                 process.kill()
                 raise
 
+    @property
+    def base_seconds(self) -> float:
+        return self._args.seconds
+
     def seconds(self, case: Case) -> float:
-        return self._args.seconds * case.seconds
+        return self.base_seconds * case.seconds
 
     def echo(self) -> Server:
         return Server("the echo server",
@@ -70,14 +74,25 @@ class Bench:
                 loops: int = 1) -> Server:
         name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}_{loops}"
         flags = ["--worker-transport", worker_transport, *(["--loops", str(loops)] * (loops > 1))]
-        return Server(f"tiffin serve {service_file} {' '.join(flags)}",
-                      [str(self._bin / "tiffin"), "serve", str(service_file), *flags,
+        return self._serve(name, [str(service_file), *flags])
+
+    def gateway_of(self, name: str, services: dict[str, str], flags: list[str]) -> Server:
+        """`services`: the texts of service files, by the services' names."""
+        files = []
+        for service, text in services.items():
+            files.append(self._folder / f"{service}.yaml")
+            files[-1].write_text(text)
+        return self._serve(name, [*map(str, files), *flags])
+
+    def _serve(self, name: str, arguments: list[str]) -> Server:
+        return Server(f"tiffin serve {' '.join(arguments)}",
+                      [str(self._bin / "tiffin"), "serve", *arguments,
                        "--store", str(self._args.store), "--grpc-address", self._address(name),
                        "--runtime-dir", str(self._folder / "run")],
                       self._folder / f"{name}.log")
 
     def payload_flags(self, case: Case) -> list[str]:
-        return ["--payload", *self._files(f"{case.name}.payload", case.payload_bytes())]
+        return ["--payload", *self.files(f"{case.name}.payload", case.payload_bytes())]
 
     def connection_flags(self, case: Case) -> list[str]:
         return ["--connections", str(case.loops)] if case.loops > 1 else []
@@ -95,7 +110,7 @@ class Bench:
         if case.output:
             flags += ["--output", case.output]
         if expect:
-            flags += ["--expect", *self._files(f"{case.name}.expect", expect)]
+            flags += ["--expect", *self.files(f"{case.name}.expect", expect)]
         return flags
 
     def load(self, server: Server, flags: list[str], seconds: float,
@@ -156,7 +171,7 @@ class Bench:
 
     def pass_over(self, extra: Extra, graph: str) -> Measurement:
         """Over the large tensor, once, in a process of its own."""
-        payload = self._files("large", [floats(LARGE_BYTES // 4)])
+        payload = self.files("large", [floats(LARGE_BYTES // 4)])
         return to_measurement(self._in_process(
             ["--graph", graph, "--service", str(extra.service_file), "--payload", *payload],
             self._args.seconds))
@@ -165,4 +180,4 @@ class Bench:
 def to_measurement(result: dict) -> Measurement:
     """Of what a program printed."""
     return Measurement(result["p50_us"], result["p99_us"], result["throughput"], result["cpu_us"],
-                       result["total_requests"])
+                       result["total_requests"], result.get("cpu_of_us"))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <utility>
 #include <vector>
 
@@ -17,10 +18,19 @@ using SteadyClock = std::chrono::steady_clock;
 // One of the calls under way; used again as soon as it is complete.
 struct Slot {
   UnaryCall call;
-  size_t channel = 0;
   size_t request = 0;
   SteadyClock::time_point started;
 };
+
+// User and system time of a process, from its start.
+absl::StatusOr<std::chrono::nanoseconds> CpuTime(pid_t pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) {
+    return absl::NotFoundError(StrCat("no process ", pid));
+  }
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 // Runs once. Everything happens on the thread that calls Run.
 class ClosedLoop {
@@ -28,7 +38,6 @@ class ClosedLoop {
   ClosedLoop(const Workload& workload, const ClosedLoad& load)
       : workload_(workload), load_(load), slots_(static_cast<size_t>(load.in_flight)) {
     for (const auto& channel : workload.channels) stubs_.emplace_back(channel);
-    for (size_t i = 0; i < slots_.size(); ++i) slots_[i].channel = i % stubs_.size();
     result_.latencies_ns.reserve(
         static_cast<size_t>(std::min<int64_t>(load.max_requests, 1 << 20)));
   }
@@ -72,8 +81,9 @@ class ClosedLoop {
  private:
   void Start(Slot& slot) {
     slot.request = std::exchange(next_request_, (next_request_ + 1) % workload_.requests.size());
+    grpc::GenericStub& stub = stubs_[std::exchange(next_stub_, (next_stub_ + 1) % stubs_.size())];
     slot.started = SteadyClock::now();
-    slot.call.Start(stubs_[slot.channel], workload_.method, workload_.requests[slot.request],
+    slot.call.Start(stub, workload_.method, workload_.requests[slot.request],
                     {.wants_timing = load_.wants_timings}, queue_, &slot);
     ++under_way_;
   }
@@ -85,6 +95,7 @@ class ClosedLoop {
     if (now >= begin_ && !stopping_) {
       ++replies_;
       last_reply_ = now;
+      if (replies_ == 1) RETURN_IF_ERROR(NoteCpuTime());
     }
     if (slot.started >= begin_) {
       result_.latencies_ns.push_back((now - slot.started).count());
@@ -92,10 +103,22 @@ class ClosedLoop {
     }
     // One call is measured even if none both started and ended in time.
     const bool time_is_over = now >= end_ && !result_.latencies_ns.empty();
-    stopping_ = stopping_ || time_is_over || replies_ >= load_.max_requests;
+    if (!stopping_ && (time_is_over || replies_ >= load_.max_requests)) {
+      stopping_ = true;
+      RETURN_IF_ERROR(NoteCpuTime());
+    }
     const bool is_last = stopping_ && under_way_ == 0;
     if (needs_check || is_last) RETURN_IF_ERROR(workload_.check(slot.call.reply(), slot.request));
     if (!stopping_) Start(slot);
+    return absl::OkStatus();
+  }
+
+  // At the first reply that is measured, and at the last.
+  absl::Status NoteCpuTime() {
+    if (load_.cpu_of == 0) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::chrono::nanoseconds now, CpuTime(load_.cpu_of));
+    const std::chrono::duration<double, std::micro> used = now - std::exchange(cpu_time_, now);
+    if (replies_ > 1) result_.cpu_of_us = used.count() / static_cast<double>(replies_ - 1);
     return absl::OkStatus();
   }
 
@@ -118,12 +141,14 @@ class ClosedLoop {
   const Workload& workload_;
   const ClosedLoad& load_;
   size_t next_request_ = 0;
+  size_t next_stub_ = 0;
   std::vector<Slot> slots_;
   int under_way_ = 0;
   SteadyClock::time_point begin_;  // Of what is measured.
   SteadyClock::time_point end_;
   SteadyClock::time_point last_reply_;
-  int64_t replies_ = 0;  // From begin_ on.
+  int64_t replies_ = 0;                  // From begin_ on.
+  std::chrono::nanoseconds cpu_time_{};  // As noted last.
   bool stopping_ = false;
   LoadResult result_;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "absl/status/statusor.h"
@@ -17,13 +19,15 @@ struct ClosedLoad {
   int64_t max_requests = 1'000'000;
   // Asks the server for the timeline of each call.
   bool wants_timings = false;
+  // A process of this machine whose CPU time is measured; 0: none.
+  pid_t cpu_of = 0;
   // A server that is silent for so long beyond the end has failed.
   absl::Duration patience = absl::Seconds(15);
 };
 
 // Keeps `load.in_flight` calls under way, from the calling thread. A latency counts from when the
 // call started. The first reply that is not OK, or that is refused by the check, ends it with that
-// error.
+// error. NOT_FOUND: there is no process `cpu_of`.
 absl::StatusOr<LoadResult> RunClosedLoop(const Workload& workload, const ClosedLoad& load);
 
 }  // namespace tiffin::bench

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,8 +17,8 @@ namespace tiffin::bench {
 
 // The calls to make. What it names outlives the measurement.
 struct Workload {
-  // At least one, each a connection of its own. An open loop uses the first; of a closed one each
-  // call under way has one of them, in turns.
+  // At least one, each a connection of its own. An open loop uses the first; a closed one all of
+  // them, in turns.
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   std::string method;
   // Sent in turns.
@@ -38,6 +39,8 @@ struct LoadResult {
   std::vector<std::string> timings;
   // Replies per second after the warm-up.
   double throughput = 0;
+  // User and system time of the process that was asked for, microseconds a reply, meanwhile.
+  std::optional<double> cpu_of_us;
   // With those of the warm-up.
   int64_t total_requests = 0;
 };

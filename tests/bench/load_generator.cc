@@ -39,7 +39,8 @@ constexpr double kMaxSeconds = 3600;
 struct Flags {
   std::string address;
   std::string protocol;
-  InferProtocol::Input input;
+  InferProtocol::Input input;  // For each of the models.
+  std::vector<std::string> models = {""};
   std::vector<std::string> payload_files;
   std::vector<std::string> expect_files;
   std::string timings_file;
@@ -55,9 +56,19 @@ struct Flags {
   double deadline_ms = 0;
 };
 
-std::unique_ptr<Protocol> MakeProtocol(const Flags& flags) {
-  if (flags.protocol == "echo") return std::make_unique<EchoProtocol>();
-  return std::make_unique<InferProtocol>(flags.input);
+// Asked in turns.
+std::vector<std::unique_ptr<Protocol>> MakeProtocols(const Flags& flags) {
+  std::vector<std::unique_ptr<Protocol>> protocols;
+  for (const std::string& model : flags.models) {
+    if (flags.protocol == "echo") {
+      protocols.push_back(std::make_unique<EchoProtocol>());
+      continue;
+    }
+    InferProtocol::Input input = flags.input;
+    input.model = model;
+    protocols.push_back(std::make_unique<InferProtocol>(std::move(input)));
+  }
+  return protocols;
 }
 
 absl::StatusOr<std::vector<std::string>> ReadFiles(const std::vector<std::string>& names) {
@@ -128,7 +139,10 @@ absl::StatusOr<nlohmann::json> MeasureAnswers(const Workload& workload, const Fl
   ASSIGN_OR_RETURN(LoadResult result,
                    flags.rate > 0 ? RunOpen(workload, flags) : RunClosed(workload, flags));
   if (!flags.timings_file.empty()) RETURN_IF_ERROR(WriteTimings(flags.timings_file, result));
-  return Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
+  nlohmann::json summary =
+      Summarize(std::move(result.latencies_ns), result.throughput, result.total_requests);
+  if (result.cpu_of_us.has_value()) summary["cpu_of_us"] = *result.cpu_of_us;
+  return summary;
 }
 
 absl::Status Run(const Flags& flags) {
@@ -137,12 +151,15 @@ absl::Status Run(const Flags& flags) {
   if (!expected.empty() && expected.size() != payloads.size()) {
     return absl::InvalidArgumentError("give as many --expect as --payload, or none");
   }
-  const std::unique_ptr<Protocol> protocol = MakeProtocol(flags);
+  const std::vector<std::unique_ptr<Protocol>> protocols = MakeProtocols(flags);
   std::vector<grpc::ByteBuffer> requests;
   std::vector<ReplyChecker> checkers;
   for (size_t i = 0; i < payloads.size(); ++i) {
-    requests.push_back(protocol->Request(payloads[i]));
-    checkers.emplace_back(*protocol, expected.empty() ? std::nullopt : std::optional(expected[i]));
+    for (const auto& protocol : protocols) {
+      requests.push_back(protocol->Request(payloads[i]));
+      checkers.emplace_back(*protocol,
+                            expected.empty() ? std::nullopt : std::optional(expected[i]));
+    }
   }
 
   grpc::ChannelArguments arguments;
@@ -160,8 +177,10 @@ absl::Status Run(const Flags& flags) {
   const auto check = [&](const grpc::ByteBuffer& reply, size_t i) {
     return checkers[i].Check(reply);
   };
-  const Workload workload = {
-      .channels = channels, .method = protocol->method(), .requests = requests, .check = check};
+  const Workload workload = {.channels = channels,
+                             .method = protocols.front()->method(),
+                             .requests = requests,
+                             .check = check};
   ASSIGN_OR_RETURN(const nlohmann::json summary, flags.phases.empty()
                                                      ? MeasureAnswers(workload, flags)
                                                      : MeasureOverload(workload, flags));
@@ -180,7 +199,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--expect", flags.expect_files,
                  "file with the bytes that must come back, one for each payload; without it every "
                  "reply to a payload must be like the first");
-  app.add_option("--model", flags.input.model, "infer: model_name");
+  app.add_option("--model", flags.models, "infer: model_name; several are asked in turns");
   app.add_option("--input", flags.input.name, "infer: name of the input tensor");
   app.add_option("--datatype", flags.input.datatype, "infer: its datatype, such as FP32");
   app.add_option("--shape", flags.input.shape, "infer: its shape, such as 1,64")->delimiter(',');
@@ -191,21 +210,24 @@ void AddFlags(CLI::App& app, Flags& flags) {
       app.add_option("--in-flight", flags.closed.in_flight, "calls under way at any time")
           ->check(CLI::Range(1, 10'000))
           ->capture_default_str();
-  auto* connections =
-      app.add_option("--connections", flags.connections, "what the calls under way are spread over")
-          ->check(CLI::Range(1, 1'000))
-          ->capture_default_str();
+  auto* connections = app.add_option("--connections", flags.connections, "take the calls in turns")
+                          ->check(CLI::Range(1, 10'000))
+                          ->capture_default_str();
   auto* max_requests =
       app.add_option("--max-requests", flags.closed.max_requests, "replies that end the measuring")
           ->check(CLI::PositiveNumber)
           ->capture_default_str();
+  auto* cpu_of = app.add_option("--cpu-of", flags.closed.cpu_of,
+                                "a process of this machine: its CPU time for a reply, too")
+                     ->check(CLI::PositiveNumber);
   auto* rate = app.add_option("--rate", flags.rate,
                               "calls a second, by chance (Poisson), whatever is under way: an open "
                               "loop, whose latencies count from when calls should have started")
                    ->check(CLI::Range(0.01, kMaxRate))
                    ->excludes(in_flight)
                    ->excludes(connections)
-                   ->excludes(max_requests);
+                   ->excludes(max_requests)
+                   ->excludes(cpu_of);
   app.add_option("--timings", flags.timings_file,
                  "asks for the timeline of each call, and writes those that are measured there")
       ->excludes(rate);
@@ -223,6 +245,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
           ->excludes(in_flight)
           ->excludes(connections)
           ->excludes(max_requests)
+          ->excludes(cpu_of)
           ->excludes(rate);
   auto* deadline = app.add_option("--deadline-ms", flags.deadline_ms, "of --phases: of each call")
                        ->check(CLI::Range(1.0, 60e3))

@@ -55,6 +55,17 @@ class LoadGenerator(unittest.TestCase):
         client = self.load(self.serve(), "--protocol", "echo", "--connections", "0")
         self.assertIn("--connections", client.stderr)
 
+    def test_tells_the_cpu_time_of_a_process(self):
+        server = self.serve()
+        client = self.load(server, "--protocol", "echo", "--cpu-of", str(server.pid))
+        self.assertEqual((client.returncode, client.stderr), (0, ""))
+        result = json.loads(client.stdout)
+        self.assertTrue(1 < result["cpu_of_us"] < 1e6 / result["throughput"] * os.cpu_count())
+        self.assertNotIn("cpu_of_us", json.loads(self.load(server, "--protocol", "echo").stdout))
+        client = self.load(server, "--protocol", "echo", "--cpu-of", str(2**22 + 1))
+        self.assertEqual((client.returncode, client.stdout), (1, ""))
+        self.assertIn("no process", client.stderr)
+
     def test_speaks_over_a_unix_socket(self):
         server = self.serve(f"unix:{self.folder}/echo.sock")
         client = self.load(server, "--protocol", "echo")

@@ -8,6 +8,8 @@ import pathlib
 import sys
 
 from cases import all_cases
+from curve import Curve
+from growth import all_growths
 from marks import MARKS
 from report import METRICS
 
@@ -66,9 +68,29 @@ def marks_table(rows: list[dict]) -> list[str]:
     return lines
 
 
+def growth_table(rows: list[dict]) -> list[str]:
+    """What the gateway's CPU time per request has to say of each kind of growth."""
+    lines = ["| Growth of | Sizes | CPU at the ends, us | Always, us | Each adds, us | Knee "
+             "| Steepest exponent |", "|---" * 7 + "|"]
+    for growth in all_growths():
+        costs = growth.costs(rows)
+        if len(costs) < 2:
+            continue
+        curve = Curve(costs)
+        fixed, slope = curve.line()
+        knee = curve.knee()
+        steepest = f"{curve.steepest():.2f}" + ("" if curve.is_linear() else ", more than linear")
+        lines.append(f"| {growth.unit} | {min(costs)} to {max(costs)} "
+                     f"| {number(costs[min(costs)])} to {number(costs[max(costs)])} "
+                     f"| {number(fixed)} | {slope:.3g} | {'none' if knee is None else round(knee)} "
+                     f"| {steepest} |")
+    return lines if len(lines) > 2 else []
+
+
 def main() -> None:
     rows = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    print("\n".join([*cases_table(rows), "", *arrivals_table(rows), "", *marks_table(rows)]))
+    tables = [cases_table(rows), arrivals_table(rows), marks_table(rows), growth_table(rows)]
+    print("\n\n".join("\n".join(table) for table in tables if len(table) > 2))
 
 
 if __name__ == "__main__":

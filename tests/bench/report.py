@@ -15,6 +15,7 @@ class Measurement:
     throughput: float
     cpu: float  # User and system time of all server processes, a request.
     requests: int = 0  # All, those of the warm-up too.
+    cpu_of: float | None = None  # Of the process that was asked for, while it was measured.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +73,12 @@ TABLE_HEAD = (f"{'case':<40} {'in flight':>9}"
 
 
 def table_line(rows: list[dict]) -> str:
-    """Of all the metrics of a case, or of one that stands alone."""
+    """Of all the metrics of a case, or of others, which it names."""
     line = f"{rows[0]['case']:<40} {rows[0]['in_flight']:>9}"
+    all_metrics = [row["metric"] for row in rows] == list(METRICS)
     for row in rows:
         value = f"{row['value']:.1f}"
-        if len(rows) < len(METRICS):
+        if not all_metrics:
             value = f"{row['metric']} {value} {row['unit']}"
         line += f"  {value:>14} {row['ratio']:>5.2f}x {row['spread']:>4.0%}"
     return line

@@ -22,6 +22,8 @@ import time
 from bench import Bench
 from cases import ROOT, Case, all_cases
 from groups import Group
+from growth import all_growths
+from markdown import growth_table
 from marks import MARKS
 from report import TABLE_HEAD, Result, table_line
 from scenarios import Scenario, all_scenarios
@@ -74,14 +76,19 @@ def split(text: str) -> list[str]:
 
 def parse_args() -> tuple[argparse.Namespace, list[Case], list[Scenario]]:
     known = {**all_cases(), **all_scenarios()}
+    growths = [growth.name for growth in all_growths()]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures the gateway beside a bare gRPC echo, or beside the same engine calls "
                     "in one process, by turns: medians over the repetitions; the spread is "
                     "(largest - smallest) / median.")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the rows there")
-    parser.add_argument("--cases", type=split, default=list(known), metavar="NAME,...",
-                        help=f"of {', '.join(known)}")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--cases", type=split, metavar="NAME,...",
+                      default=[name for name in known if name not in growths],
+                      help=f"default: all but growth_*; of {', '.join(known)}")
+    what.add_argument("--growth", dest="cases", action="store_const", const=growths,
+                      help="how the gateway's cost grows: all of growth_*")
     parser.add_argument("--in-flight", type=lambda text: [int(part) for part in split(text)],
                         metavar="N,...", help="default: 1,8,32, and 1,4 for sentiment_analysis")
     parser.add_argument("--repetitions", type=int, metavar="N", help="default: 5; quick: 2")
@@ -139,7 +146,9 @@ def main() -> int:
     if args.quick:
         print("quick: too short to judge the marks")
     else:
-        print("\n".join(mark.judge(rows) for mark in MARKS))
+        judged = [mark.judge(rows) for mark in MARKS if mark.find(rows) is not None]
+        print("\n".join([*judged, f"{len(MARKS) - len(judged)} marks not measured",
+                         *growth_table(rows)]))
     return 0
 
 

@@ -7,6 +7,7 @@ import pathlib
 from arrivals import Arrivals, all_arrivals
 from bench import Bench
 from cases import EXAMPLES, SERVICES, Case, all_cases, floats
+from growth import Growth, all_growths
 from overload import Overload, all_overloads
 from report import Result, make_row, make_rows
 from servers import pss_without_segments
@@ -133,7 +134,7 @@ def replicas() -> Replicas:
     return Replicas(case.name, case, counts=(2, 4, 8), in_flight=32)
 
 
-Scenario = Start | Memory | WakeUps | Replicas | Arrivals | Overload
+Scenario = Start | Memory | WakeUps | Replicas | Arrivals | Overload | Growth
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -146,5 +147,6 @@ def all_scenarios() -> dict[str, Scenario]:
         replicas(),
         *all_arrivals(),
         *all_overloads(),
+        *all_growths(),
     ]
     return {scenario.name: scenario for scenario in scenarios}

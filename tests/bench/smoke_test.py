@@ -99,6 +99,18 @@ class Bench(unittest.TestCase):
         self.assertTrue(1 < read < 2000, (large, small, extra))
         self.assertTrue(1 < extra["reference"] < 2000, extra)
 
+    def test_measures_how_the_gateway_grows(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--repetitions", "1", "--cases", "growth_connections",
+                         "--json", str(report))
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        rows = json.loads(report.read_text())
+        self.assertEqual({row["metric"] for row in rows},
+                         {"gateway_cpu", "p50", "throughput", "pss"})
+        pss = {row["case"]: row["value"] for row in rows if row["metric"] == "pss"}
+        self.assertGreater(pss["growth_connections_5000"], pss["growth_connections_1"] + 1)
+        self.assertEqual(self.processes_of_ours(), [])
+
     def test_names_the_cases_when_one_is_unknown(self):
         run = self.bench("--cases", "identity")
         self.assertEqual(run.returncode, 2)
