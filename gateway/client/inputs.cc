@@ -11,7 +11,7 @@
 #include "common/config/name_hint.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/api/http/json_tensor.h"
+#include "gateway/api/json_tensor.h"
 #include "gateway/api/text.h"
 #include "gateway/client/npy.h"
 #include "nlohmann/json.hpp"
@@ -20,7 +20,6 @@ namespace tiffin::gateway::client {
 namespace {
 
 using Arguments = std::vector<const Argument*>;
-using http::RawTensor;
 using nlohmann::json;
 
 // What to write for an input of this type.
@@ -78,7 +77,7 @@ absl::StatusOr<RawTensor> FromJson(const Port& port, const Argument& argument) {
   }
   if (port.has_rows && Depth(value) == port.spec.type.shape.size()) value = json::array({value});
   absl::StatusOr<RawTensor> tensor =
-      http::TensorFromJson(value, dtype, port.Pattern(), http::BytesForm::kBase64);
+      TensorFromJson(value, dtype, port.Pattern(), BytesForm::kBase64);
   if (!tensor.ok()) return Wrong(port, Message(tensor.status()));
   return tensor;
 }

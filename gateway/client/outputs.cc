@@ -6,7 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/api/http/json_tensor.h"
+#include "gateway/api/json_tensor.h"
 #include "gateway/api/status.h"
 #include "gateway/api/text.h"
 #include "gateway/client/npy.h"
@@ -68,7 +68,7 @@ class Lists {
     }
     const TensorView element{
         .dtype = tensor_.dtype, .shape = {}, .bytes = tensor_.bytes.subspan(index * size_, size_)};
-    if (!http::AppendTensorJson(element, http::BytesForm::kBase64, text_).ok()) text_ += '?';
+    if (!AppendTensorJson(element, BytesForm::kBase64, text_).ok()) text_ += '?';
   }
 
   const TensorView& tensor_;
@@ -162,8 +162,7 @@ std::string OutputText(const Output& output) {
 absl::StatusOr<json> OutputJson(const Output& output) {
   if (output.port.spec.type.kind == ValueKind::kTensor) {
     std::string text;
-    const absl::Status written =
-        http::AppendTensorJson(output.value, http::BytesForm::kBase64, text);
+    const absl::Status written = AppendTensorJson(output.value, BytesForm::kBase64, text);
     if (!written.ok()) {
       return absl::UnimplementedError(StrCat(
           "output '", output.port.spec.name, "' is ", DataTypeName(output.value.dtype),

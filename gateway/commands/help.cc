@@ -68,13 +68,18 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
-// The command that the command line got to: "tiffin models import".
-const CLI::App& Reached(const CLI::App& app, std::string& path) {
+struct ReachedCommand {
+  const CLI::App& command;
+  std::string path;  // "tiffin models import"
+};
+
+// The command that the command line got to.
+ReachedCommand Reached(const CLI::App& app) {
   const CLI::App* reached = &app;
-  path = app.get_name();
+  std::string path = app.get_name();
   while (true) {
     const std::vector<CLI::App*> parsed = reached->get_subcommands();
-    if (parsed.empty()) return *reached;
+    if (parsed.empty()) return {.command = *reached, .path = std::move(path)};
     reached = parsed.back();
     path += StrCat(" ", reached->get_name());
   }
@@ -141,8 +146,7 @@ void UseHelpFormat(CLI::App& app) {
 }
 
 std::string UsageText(const CLI::App& app, const CLI::ParseError& error) {
-  std::string path;
-  const CLI::App& command = Reached(app, path);
+  const auto [command, path] = Reached(app);
   const std::string unknown = UnknownWord(command);
   return StrCat(path, ": ", unknown.empty() ? error.what() : unknown, "\n'", path,
                 " --help' shows how it is used\n");

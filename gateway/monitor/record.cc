@@ -9,7 +9,7 @@
 #include "absl/time/clock.h"
 #include "common/model/digest.h"
 #include "common/strings.h"
-#include "gateway/api/http/json_tensor.h"
+#include "gateway/api/json_tensor.h"
 #include "gateway/api/text.h"
 #include "nlohmann/json.hpp"
 
@@ -73,7 +73,7 @@ std::string NumbersJson(const DataRecord::Value& value, bool has_rows) {
   const TensorView view{.dtype = value.dtype,
                         .shape = whole ? Shape(shape.begin(), shape.end()) : Shape{have},
                         .bytes = AsBytes(value.bytes)};
-  const bool appended = http::AppendTensorJson(view, http::BytesForm::kBase64, json).ok();
+  const bool appended = AppendTensorJson(view, BytesForm::kBase64, json).ok();
   if (appended && whole) return json;
   std::string described = StrCat("{\"dtype\":\"", ToLower(DataTypeName(value.dtype)),
                                  "\",\"shape\":", ShapeToString(shape));

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "gateway/api/http/body.h"
-#include "gateway/api/http/json_tensor.h"
 #include "gateway/api/http/multipart.h"
+#include "gateway/api/json_tensor.h"
 #include "nlohmann/json.hpp"
 #include "tests/fuzz/api_targets.h"
 

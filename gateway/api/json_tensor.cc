@@ -1,4 +1,4 @@
-#include "gateway/api/http/json_tensor.h"
+#include "gateway/api/json_tensor.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,10 +12,9 @@
 #include "absl/strings/escaping.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/api/http/message.h"
 #include "gateway/api/text.h"
 
-namespace tiffin::gateway::http {
+namespace tiffin::gateway {
 namespace {
 
 template <typename T>
@@ -278,7 +277,7 @@ absl::Status AppendTensorJson(const TensorView& tensor, BytesForm form, std::str
       }
       const auto write = [&](size_t index, std::string& text) {
         text += form == BytesForm::kText
-                    ? Quote(elements[index])
+                    ? nlohmann::json(elements[index]).dump()
                     : StrCat("\"", absl::Base64Escape(ToAbsl(elements[index])), "\"");
       };
       AppendLists(tensor.shape, next, write, out);
@@ -292,4 +291,4 @@ absl::Status AppendTensorJson(const TensorView& tensor, BytesForm form, std::str
   return absl::OkStatus();
 }
 
-}  // namespace tiffin::gateway::http
+}  // namespace tiffin::gateway

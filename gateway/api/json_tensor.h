@@ -8,7 +8,7 @@
 #include "common/tensor.h"
 #include "nlohmann/json.hpp"
 
-namespace tiffin::gateway::http {
+namespace tiffin::gateway {
 
 struct RawTensor {
   Shape shape;
@@ -36,4 +36,4 @@ absl::StatusOr<std::string> ElementsFromJson(const nlohmann::json& json, DataTyp
 // valid. UNIMPLEMENTED for FP16 and BF16, and for BYTES as text that is not UTF-8.
 absl::Status AppendTensorJson(const TensorView& tensor, BytesForm form, std::string& out);
 
-}  // namespace tiffin::gateway::http
+}  // namespace tiffin::gateway
