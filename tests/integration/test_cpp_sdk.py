@@ -14,6 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import harness
+import made_service
 from harness import ANSWER_S
 from tritonclient.grpc import service_pb2
 
@@ -24,6 +25,7 @@ PROJECTS = {"backend": harness.ROOT / "tests/sdk/backend",
             "plugin": harness.ROOT / "tests/sdk/plugin",
             "digits": EXAMPLE}
 
+WARNINGS = "-Wall -Wextra -Wpedantic -Werror"
 EXPECTED = json.loads((harness.MODELS / "digits_expected.json").read_text())["images"]
 
 SERVICE = """
@@ -37,8 +39,8 @@ apis:
 """
 
 
-def done(*command):
-    made = harness.run(*command, timeout=300)
+def done(*command, **kwargs):
+    made = harness.run(*command, timeout=300, **kwargs)
     assert made.returncode == 0, made.stdout + made.stderr
 
 
@@ -54,7 +56,7 @@ def built():
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
         done("cmake", "-G", "Ninja", "-S", source, "-B", folders[name], *launcher,
              f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release",
-             "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Werror")
+             f"-DCMAKE_CXX_FLAGS={WARNINGS}")
         done("cmake", "--build", folders[name])
     folders["installed"] = prefix
     return folders
@@ -199,6 +201,47 @@ def test_names_that_are_there_already_are_told(built, plugin, folder):
                  built["backend"], "--plugin", plugin)
     assert made.returncode == 2
     assert "its api 'grow' is of the service 'mine', which no file given has" in made.stderr
+
+
+# What `tiffin new --runner cpp` makes.
+
+@pytest.fixture(scope="module")
+def made(built):
+    """A service of it, built by the line that its README has."""
+    folder = FOLDER / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    program = built["installed"] / "bin/tiffin"
+    made_service.make(folder, "made", "--runner", "cpp", program=program)
+    (line,) = [line for line in made_service.block(folder, "Run it").splitlines()
+               if line.startswith("cmake")]
+    env = made_service.environment(program, CMAKE_GENERATOR="Ninja", CXXFLAGS=WARNINGS)
+    if shutil.which("ccache"):
+        env["CMAKE_CXX_COMPILER_LAUNCHER"] = "ccache"
+    done("bash", "-euc", line, cwd=folder, env=env)
+    return folder
+
+
+def test_what_is_made_works_as_it_is(built, made):
+    assert sorted(path.name for path in made.iterdir()) == [
+        "CMakeLists.txt", "README.md", "build", "requirements.txt", "runner.cc", "service.yaml",
+        "test_service.py"]
+    made_service.expect_that_it_works(made, built["installed"] / "bin/tiffin")
+
+
+def test_what_is_made_runs_requests_together_and_has_options(made):
+    with made_service.serve(made) as server:
+        request = harness.infer_request("made.model")
+        harness.add_input(request, "text", "BYTES", [2], harness.frame(b"cold", b"a WARM place"))
+        answer = harness.outputs_of(server.kserve.ModelInfer(request, timeout=ANSWER_S))
+        assert answer == {"label": [b"bad", b"good"], "words": [b"cold", b"warm"]}
+    text = (made / "service.yaml").read_text()
+    for wrong, words in ((text.replace("bad:", "evil:"), "unknown option 'evil'"),
+                         (text.replace("      bad: [cold, rude]\n", ""), "'bad' is missing")):
+        (made / "wrong.yaml").write_text(wrong)
+        checked = harness.run(harness.TIFFIN, "check", made / "wrong.yaml", "--worker-dir",
+                              made / "build")
+        assert checked.returncode == 2
+        assert words in checked.stderr
 
 
 # A gateway of one's own.
