@@ -1,4 +1,4 @@
-"""What both Python clients call besides typed APIs, and what calls tell: ids, timings, KServe v2."""
+"""What both Python clients call besides typed APIs, and what calls tell: ids, times, KServe v2."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The Python package itself: what importing it costs, how it installs, and who has room beside it."""
+"""The Python package itself: what importing it costs, how it installs, who has room beside it."""
 
 import os
 import re
