@@ -56,11 +56,12 @@ bool IsInstalled() {
 // What makes the commands behind it work; empty where they do as it is.
 std::string FirstStep(const NewService& service) {
   if (service.runner == kCppRunner && !IsInstalled()) {
-    return StrCat("  cmake --install ", ShellWord(ProgramFolder().parent_path().native()),
-                  " --prefix DIR && export PATH=DIR/bin:$PATH      # what C++ is built with\n");
+    const std::string build = ShellWord(ProgramFolder().parent_path().native());
+    return StrCat("  cmake --build ", build, " --target installable\n  cmake --install ", build,
+                  " --prefix \"$PWD/installed\"\n  export PATH=\"$PWD/installed/bin:$PATH\"\n");
   }
   if (IsOnPath()) return "";
-  return StrCat("  export PATH=", ShellWord(ProgramFolder().native()), ":$PATH\n");
+  return StrCat("  export PATH=", ShellWord(ProgramFolder().native()), ":\"$PATH\"\n");
 }
 
 std::string NextSteps(const NewService& service) {

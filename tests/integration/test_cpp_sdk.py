@@ -4,6 +4,7 @@ built by CMake outside the tree and run with the real programs."""
 import base64
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -101,6 +102,14 @@ def test_what_is_installed_needs_nothing_of_the_tree(built):
     made = harness.run(installed / "bin/tiffin", "check", harness.DIGITS_SERVICE, "--store",
                        harness.MODELS)
     assert made.returncode == 0, made.stderr
+
+
+def test_one_target_builds_all_that_is_installed(built):
+    target = "common/public/CMakeFiles/installable"
+    inputs = harness.run("ninja", "-C", BUILD, "-t", "query", target).stdout.split()
+    made = {pathlib.Path(line).name for line in inputs}
+    there = {path.name for path in built["installed"].glob("*/*") if path.is_file()}
+    assert {"tiffin", "tiffin-worker-python", "libtiffin_worker.a"} <= there <= made
 
 
 # A backend.

@@ -71,9 +71,14 @@ def test_it_tells_what_comes_next(folder):
 
 def test_what_cpp_is_built_with_comes_first(folder):
     said = made_service.make(folder / "x", "mood", "--runner", "cpp")
-    assert f"Next:\n  cmake --install {harness.BIN.resolve().parent} --prefix DIR && " in said
-    assert "\n  cmake -B build && cmake --build build\n" in said
-    assert "\n  tiffin serve service.yaml --worker-dir build\n" in said
+    build = harness.BIN.resolve().parent
+    assert ("Next:\n"
+            f"  cmake --build {build} --target installable\n"
+            f"  cmake --install {build} --prefix \"$PWD/installed\"\n"
+            "  export PATH=\"$PWD/installed/bin:$PATH\"\n"
+            f"  cd {folder}/x\n"
+            "  cmake -B build && cmake --build build\n"
+            "  tiffin serve service.yaml --worker-dir build\n") in said
 
 
 def test_its_test_needs_what_the_package_needs(mood):
