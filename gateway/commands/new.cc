@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kProgram[] = "tiffin";
+
 struct NewOptions {
   std::string name;
   std::string runner = kPythonRunner;
@@ -40,7 +42,7 @@ std::string ShellWord(const std::string& text) {
 bool IsOnPath() {
   const std::string folders = environment::Get(environment::kPath);
   for (const absl::string_view folder : absl::StrSplit(folders, ':', absl::SkipEmpty())) {
-    const fs::path program = fs::path(ToStd(folder)) / "tiffin";
+    const fs::path program = fs::path(ToStd(folder)) / kProgram;
     std::error_code code;
     if (fs::exists(program, code)) return fs::equivalent(program, "/proc/self/exe", code);
   }
@@ -55,6 +57,8 @@ bool IsInstalled() {
 
 // What makes the commands behind it work; empty where they do as it is.
 std::string FirstStep(const NewService& service) {
+  // A gateway of a user's own, who knows where `tiffin` is.
+  if (std::error_code code; !fs::exists(ProgramFolder() / kProgram, code)) return "";
   if (service.runner == kCppRunner && !IsInstalled()) {
     const std::string build = ShellWord(ProgramFolder().parent_path().native());
     return StrCat("  cmake --build ", build, " --target installable\n  cmake --install ", build,

@@ -334,6 +334,12 @@ def test_a_worker_that_dies_is_asked_again(digits):
     assert ask(digits, "digit_7.png") == "7 at look 1"
 
 
+def test_it_makes_services_too(built, folder):
+    said = made_service.make(folder / "x", "mood", program=built["digits"] / "digits")
+    assert f"Next:\n  cd {folder}/x\n  tiffin serve service.yaml\n" in said
+    assert "class Model" in (folder / "x/runner.py").read_text()
+
+
 def test_its_own_check_shows_it(built):
     made = harness.run(built["digits"] / "digits", "check", EXAMPLE / "runners.yaml", "--store",
                        harness.MODELS, "--worker-dir", built["installed"] / "bin")
