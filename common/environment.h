@@ -27,8 +27,9 @@ inline constexpr Variable kRuntime = {"XDG_RUNTIME_DIR", "The folder of sockets 
 inline constexpr Variable kTemporary = {
     "TMPDIR", "The temporary folder (else TMP, TEMP or TEMPDIR: the C++ library looks there)",
     "/tmp"};
-inline constexpr Variable kPath = {"PATH", "Where `tiffin check --graph` looks for Graphviz' dot",
-                                   "that of the C library"};
+inline constexpr Variable kPath = {
+    "PATH", "Where `tiffin check --graph` looks for Graphviz' dot, and `tiffin new` for `tiffin`",
+    "that of the C library"};
 inline constexpr Variable kNoColor = {"NO_COLOR", "Anything: messages have no colours",
                                       "colours on a terminal"};
 inline constexpr Variable kTerminal = {"TERM", "`dumb`: messages have no colours",

@@ -33,6 +33,7 @@ using AddCommand = std::function<void(CLI::App& app, Command& chosen)>;
 void AddCall(CLI::App& app, Command& chosen);
 void AddCheck(CLI::App& app, Command& chosen, AddExtensions own);
 void AddModels(CLI::App& app, Command& chosen);
+void AddNew(CLI::App& app, Command& chosen);
 void AddProbe(CLI::App& app, Command& chosen);
 void AddReference(CLI::App& app, Command& chosen);
 void AddServe(CLI::App& app, Command& chosen, AddExtensions own);

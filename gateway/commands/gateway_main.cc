@@ -13,8 +13,8 @@ int GatewayMain(int argc, const char* const* argv, AddExtensions add) {
     return [=](CLI::App& app, Command& chosen) { command(app, chosen, add); };
   };
   return RunCommandLine(argc, argv,
-                        {with(AddServe), AddCall, with(AddCheck), AddTop, with(AddTune), AddProbe,
-                         AddModels, AddToken, AddReference});
+                        {AddNew, with(AddServe), AddCall, with(AddCheck), AddTop, with(AddTune),
+                         AddProbe, AddModels, AddToken, AddReference});
 }
 
 }  // namespace tiffin::gateway

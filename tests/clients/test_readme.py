@@ -1,5 +1,5 @@
 """The README's commands and snippets, run as they stand; only the server's address is another, for
-tests don't use fixed ports."""
+tests don't use fixed ports. (Those of its tutorial: test_tutorial.py.)"""
 
 import os
 import pathlib
@@ -11,33 +11,13 @@ import xml.etree.ElementTree as xml
 import pytest
 
 import harness
+from readme import ADDRESS, HTTP_ADDRESS, README, blocks, commands, kinds_of_blocks
 
-README = (harness.ROOT / "README.md").read_text()
 SVG = "{http://www.w3.org/2000/svg}"
 # The model is trained where the tests run: another kind of processor may round otherwise.
 SCORE = r"(POSITIVE|NEGATIVE) [01]\.\d\d"
-ADDRESS = "127.0.0.1:8001"
-HTTP_ADDRESS = "127.0.0.1:8000"
 EXAMPLES = (harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE)
 PYTHON_EXAMPLE = harness.ROOT / "deploy/examples/inference_graph_python"
-
-
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-def commands(block):
-    """(command, what is shown below it): a command starts with `$ ` and goes on while its lines
-    end with a pipe or a backslash."""
-    found = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            found.append([line[2:], []])
-        elif found[-1][1] == [] and found[-1][0].endswith(("|", "\\")):
-            found[-1][0] += "\n" + line
-        else:
-            found[-1][1].append(line)
-    return [(command, "\n".join(shown)) for command, shown in found]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +38,7 @@ def run_here(command, server=None, timeout=60, **env):
 
 
 def test_every_block_is_of_a_kind_that_is_tested():
-    kinds = re.findall(r"^```(\w*)\n.*?^```$", README, re.MULTILINE | re.DOTALL)
-    assert set(kinds) == {"", "cmake", "console", "cpp", "python", "sh", "yaml"}
+    assert kinds_of_blocks(README) == {"", "cmake", "console", "cpp", "python", "sh", "yaml"}
 
 
 def test_the_service_files_are_the_examples():

@@ -4,6 +4,7 @@ built by CMake outside the tree and run with the real programs."""
 import base64
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import harness
+import made_service
 from harness import ANSWER_S
 from tritonclient.grpc import service_pb2
 
@@ -24,6 +26,7 @@ PROJECTS = {"backend": harness.ROOT / "tests/sdk/backend",
             "plugin": harness.ROOT / "tests/sdk/plugin",
             "digits": EXAMPLE}
 
+WARNINGS = "-Wall -Wextra -Wpedantic -Werror"
 EXPECTED = json.loads((harness.MODELS / "digits_expected.json").read_text())["images"]
 
 SERVICE = """
@@ -37,8 +40,8 @@ apis:
 """
 
 
-def done(*command):
-    made = harness.run(*command, timeout=300)
+def done(*command, **kwargs):
+    made = harness.run(*command, timeout=300, **kwargs)
     assert made.returncode == 0, made.stdout + made.stderr
 
 
@@ -54,7 +57,7 @@ def built():
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
         done("cmake", "-G", "Ninja", "-S", source, "-B", folders[name], *launcher,
              f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release",
-             "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Werror")
+             f"-DCMAKE_CXX_FLAGS={WARNINGS}")
         done("cmake", "--build", folders[name])
     folders["installed"] = prefix
     return folders
@@ -99,6 +102,14 @@ def test_what_is_installed_needs_nothing_of_the_tree(built):
     made = harness.run(installed / "bin/tiffin", "check", harness.DIGITS_SERVICE, "--store",
                        harness.MODELS)
     assert made.returncode == 0, made.stderr
+
+
+def test_one_target_builds_all_that_is_installed(built):
+    target = "common/public/CMakeFiles/installable"
+    inputs = harness.run("ninja", "-C", BUILD, "-t", "query", target).stdout.split()
+    made = {pathlib.Path(line).name for line in inputs}
+    there = {path.name for path in built["installed"].glob("*/*") if path.is_file()}
+    assert {"tiffin", "tiffin-worker-python", "libtiffin_worker.a"} <= there <= made
 
 
 # A backend.
@@ -201,6 +212,47 @@ def test_names_that_are_there_already_are_told(built, plugin, folder):
     assert "its api 'grow' is of the service 'mine', which no file given has" in made.stderr
 
 
+# What `tiffin new --runner cpp` makes.
+
+@pytest.fixture(scope="module")
+def made(built):
+    """A service of it, built by the line that its README has."""
+    folder = FOLDER / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    program = built["installed"] / "bin/tiffin"
+    made_service.make(folder, "made", "--runner", "cpp", program=program)
+    (line,) = [line for line in made_service.block(folder, "Run it").splitlines()
+               if line.startswith("cmake")]
+    env = made_service.environment(program, CMAKE_GENERATOR="Ninja", CXXFLAGS=WARNINGS)
+    if shutil.which("ccache"):
+        env["CMAKE_CXX_COMPILER_LAUNCHER"] = "ccache"
+    done("bash", "-euc", line, cwd=folder, env=env)
+    return folder
+
+
+def test_what_is_made_works_as_it_is(built, made):
+    assert sorted(path.name for path in made.iterdir()) == [
+        "CMakeLists.txt", "README.md", "build", "requirements.txt", "runner.cc", "service.yaml",
+        "test_service.py"]
+    made_service.expect_that_it_works(made, built["installed"] / "bin/tiffin")
+
+
+def test_what_is_made_runs_requests_together_and_has_options(made):
+    with made_service.serve(made) as server:
+        request = harness.infer_request("made.model")
+        harness.add_input(request, "text", "BYTES", [2], harness.frame(b"cold", b"a WARM place"))
+        answer = harness.outputs_of(server.kserve.ModelInfer(request, timeout=ANSWER_S))
+        assert answer == {"label": [b"bad", b"good"], "words": [b"cold", b"warm"]}
+    text = (made / "service.yaml").read_text()
+    for wrong, words in ((text.replace("bad:", "evil:"), "unknown option 'evil'"),
+                         (text.replace("      bad: [cold, rude]\n", ""), "'bad' is missing")):
+        (made / "wrong.yaml").write_text(wrong)
+        checked = harness.run(harness.TIFFIN, "check", made / "wrong.yaml", "--worker-dir",
+                              made / "build")
+        assert checked.returncode == 2
+        assert words in checked.stderr
+
+
 # A gateway of one's own.
 
 def ask(server, image, **kwargs):
@@ -280,6 +332,12 @@ def test_an_error_of_a_runner_names_it(digits):
 def test_a_worker_that_dies_is_asked_again(digits):
     digits.worker("model_a").kill()
     assert ask(digits, "digit_7.png") == "7 at look 1"
+
+
+def test_it_makes_services_too(built, folder):
+    said = made_service.make(folder / "x", "mood", program=built["digits"] / "digits")
+    assert f"Next:\n  cd {folder}/x\n  tiffin serve service.yaml\n" in said
+    assert "class Model" in (folder / "x/runner.py").read_text()
 
 
 def test_its_own_check_shows_it(built):
