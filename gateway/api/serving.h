@@ -12,13 +12,13 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/security/tokens.h"
 #include "common/signature.h"
 #include "common/trace_context.h"
 #include "gateway/api/statistics.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/value.h"
-#include "gateway/security/tokens.h"
 
 // What the protocols in api/ see of everything behind them. All of it happens on the loop's thread.
 namespace tiffin::gateway {

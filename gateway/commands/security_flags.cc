@@ -1,9 +1,9 @@
 #include "gateway/commands/security_flags.h"
 
 #include "CLI/CLI.hpp"
+#include "common/security/loopback.h"
 #include "common/strings.h"
 #include "gateway/commands/help.h"
-#include "gateway/security/loopback.h"
 #include "gateway/server/server.h"
 
 namespace tiffin::gateway {

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "common/config/service.h"
+#include "common/security/server_tls.h"
+#include "common/security/tokens.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
 #include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/graph/extensions.h"
-#include "gateway/security/server_tls.h"
-#include "gateway/security/tokens.h"
 
 namespace tiffin::gateway {
 

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/security/grpc_credentials.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/security/grpc_credentials.h"
 
 namespace tiffin::gateway {
 namespace {

@@ -1,8 +1,8 @@
-#include "gateway/security/loopback.h"
+#include "common/security/loopback.h"
 
 #include "gtest/gtest.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 TEST(LoopbackTest, OnlyWhatStaysOnTheMachineIs) {
@@ -18,4 +18,4 @@ TEST(LoopbackTest, OnlyWhatStaysOnTheMachineIs) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

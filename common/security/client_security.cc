@@ -1,8 +1,8 @@
-#include "gateway/security/client_security.h"
+#include "common/security/client_security.h"
 
 #include "common/strings.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 std::shared_ptr<grpc::ChannelCredentials> GrpcChannelCredentials(const ClientSecurity& security) {
   if (!security.tls) return grpc::InsecureChannelCredentials();
@@ -21,4 +21,4 @@ grpc::ChannelArguments GrpcChannelArguments(const ClientSecurity& security) {
 
 std::string Authorization(const std::string& token) { return StrCat("Bearer ", token); }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,11 +1,11 @@
-#include "gateway/security/reloader.h"
+#include "common/security/reloader.h"
 
 #include <atomic>
 
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 TEST(ReloaderTest, LooksAgainAndAgainUntilItEnds) {
@@ -27,4 +27,4 @@ TEST(ReloaderTest, EndsAtOnceHoweverSeldomItLooks) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,4 +1,4 @@
-#include "gateway/security/tokens.h"
+#include "common/security/tokens.h"
 
 #include <filesystem>
 
@@ -6,10 +6,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/log/log_capture.h"
+#include "tests/unit/common/security/made_certificates.h"
 #include "tests/unit/common/temporary_folder.h"
-#include "tests/unit/gateway/security/made_certificates.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using ::testing::HasSubstr;
@@ -116,4 +116,4 @@ TEST_F(TokensTest, AMissingFileIsAnError) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,8 +1,8 @@
-#include "gateway/security/reloader.h"
+#include "common/security/reloader.h"
 
 #include <utility>
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 Reloader::Reloader(std::vector<Look> looks, absl::Duration interval) : looks_(std::move(looks)) {
   if (looks_.empty()) return;
@@ -25,4 +25,4 @@ Reloader::~Reloader() {
   if (thread_.joinable()) thread_.join();
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

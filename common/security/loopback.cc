@@ -1,10 +1,10 @@
-#include "gateway/security/loopback.h"
+#include "common/security/loopback.h"
 
 #include <string>
 
 #include "boost/asio/ip/address.hpp"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 bool IsLoopback(std::string_view address) {
   if (address.starts_with("unix:") || address.starts_with("unix-abstract:")) return true;
@@ -16,4 +16,4 @@ bool IsLoopback(std::string_view address) {
   return !error && parsed.is_loopback();
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

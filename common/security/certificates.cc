@@ -1,4 +1,4 @@
-#include "gateway/security/certificates.h"
+#include "common/security/certificates.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -10,11 +10,11 @@
 #include <ctime>
 #include <memory>
 
+#include "common/security/watched_files.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/security/watched_files.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
@@ -150,4 +150,4 @@ absl::Status CheckKeyMode(const std::filesystem::path& key) {
              "'chmod o= ", key.native(), "' ends that"));
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

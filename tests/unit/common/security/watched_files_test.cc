@@ -1,12 +1,12 @@
-#include "gateway/security/watched_files.h"
+#include "common/security/watched_files.h"
 
 #include <filesystem>
 
 #include "gtest/gtest.h"
+#include "tests/unit/common/security/made_certificates.h"
 #include "tests/unit/common/temporary_folder.h"
-#include "tests/unit/gateway/security/made_certificates.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 TEST(WatchedFilesTest, AChangeIsOneWhenItHasStayed) {
@@ -53,4 +53,4 @@ TEST(WatchedFilesTest, LinksAreFollowed) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

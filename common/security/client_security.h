@@ -4,11 +4,11 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "gateway/security/certificates.h"
+#include "common/security/certificates.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // How a client speaks with a server.
 struct ClientSecurity {
@@ -25,4 +25,4 @@ grpc::ChannelArguments GrpcChannelArguments(const ClientSecurity& security);
 // "Bearer TOKEN": the value of `authorization`.
 std::string Authorization(const std::string& token);
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,10 +1,10 @@
-#include "gateway/security/token_file.h"
+#include "common/security/token_file.h"
 
 #include "common/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using ::testing::AllOf;
@@ -92,4 +92,4 @@ TEST(TokenFileTest, TokensAreLongAndDiffer) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

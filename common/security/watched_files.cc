@@ -1,4 +1,4 @@
-#include "gateway/security/watched_files.h"
+#include "common/security/watched_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include "common/strings.h"
 #include "common/unique_fd.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 constexpr size_t kMaxFileSize = 1 << 20;
@@ -69,4 +69,4 @@ absl::StatusOr<std::string> ReadNamedFile(std::string_view flag,
   }
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 
 // Certificates for tests, which sign themselves.
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 struct Made {
   std::string certificate;  // PEM
@@ -64,4 +64,4 @@ inline void WriteFile(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

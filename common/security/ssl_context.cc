@@ -1,4 +1,4 @@
-#include "gateway/security/ssl_context.h"
+#include "common/security/ssl_context.h"
 
 #include <openssl/ssl.h>
 
@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 namespace asio = boost::asio;
@@ -76,4 +76,4 @@ std::shared_ptr<SslContext> ServerContexts::Next() {
   return context_;
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

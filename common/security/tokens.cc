@@ -1,4 +1,4 @@
-#include "gateway/security/tokens.h"
+#include "common/security/tokens.h"
 
 #include <openssl/crypto.h>
 
@@ -10,7 +10,7 @@
 #include "common/status_macros.h"
 #include "common/strings.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 constexpr std::string_view kFlag = "--tokens";
@@ -108,4 +108,4 @@ void Tokens::WarnOfOthers(std::span<const std::string> services) {
   }
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

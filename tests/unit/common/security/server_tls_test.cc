@@ -1,15 +1,15 @@
-#include "gateway/security/server_tls.h"
+#include "common/security/server_tls.h"
 
 #include <filesystem>
 
-#include "gateway/security/ssl_context.h"
+#include "common/security/ssl_context.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/common/log/log_capture.h"
+#include "tests/unit/common/security/made_certificates.h"
 #include "tests/unit/common/temporary_folder.h"
-#include "tests/unit/gateway/security/made_certificates.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using ::testing::HasSubstr;
@@ -118,4 +118,4 @@ TEST_F(ServerTlsTest, TheLogHasNothingOfTheKey) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

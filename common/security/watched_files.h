@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // Files that others may replace while they are used. Not thread-safe.
 class WatchedFiles {
@@ -45,4 +45,4 @@ class WatchedFiles {
 // secrets so). `flag` and the fix stand in the message where it can't be read.
 absl::StatusOr<std::string> ReadNamedFile(std::string_view flag, const std::filesystem::path& path);
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

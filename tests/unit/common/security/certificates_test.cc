@@ -1,14 +1,14 @@
-#include "gateway/security/certificates.h"
+#include "common/security/certificates.h"
 
 #include <sys/stat.h>
 
 #include "common/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/unit/common/security/made_certificates.h"
 #include "tests/unit/common/temporary_folder.h"
-#include "tests/unit/gateway/security/made_certificates.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using ::testing::AllOf;
@@ -106,4 +106,4 @@ TEST_F(CertificatesTest, NoErrorTellsWhatIsInTheKey) {
 }
 
 }  // namespace
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -8,7 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // Looks after files on a thread of its own, for a disk may be slow and no loop should wait for it.
 // (Asking for their stamps works on every file system; inotify says nothing of changes that another
@@ -31,4 +31,4 @@ class Reloader {
   std::thread thread_;  // Last: it uses all of the above.
 };
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

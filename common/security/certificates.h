@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // Where a certificate and its key lie, in PEM form; none where empty.
 struct TlsFiles {
@@ -42,4 +42,4 @@ absl::StatusOr<Certificates> LoadCertificates(const TlsFiles& files, const TlsFl
 // in a pod read a mounted secret unless told not to.
 absl::Status CheckKeyMode(const std::filesystem::path& key);
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

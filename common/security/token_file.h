@@ -12,7 +12,7 @@
 // The file of tokens that a server takes, as people write it: a list, in YAML, of
 //   - {name: checkout, services: [digits], sha256: 2c26b46b68ffc68ff99b453c1d30413413422d70...}
 // It has only digests of the tokens, which say nothing of tokens as random as those made here.
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 using Digest = std::array<uint8_t, 32>;
 
@@ -39,4 +39,4 @@ Digest DigestOf(std::string_view token);
 // A fresh one, of 256 random bits.
 std::string MakeToken();
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,14 +1,14 @@
-#include "gateway/security/server_tls.h"
+#include "common/security/server_tls.h"
 
 #include <utility>
 #include <vector>
 
 #include "common/log/log.h"
+#include "common/security/ssl_context.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/security/ssl_context.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 std::vector<std::filesystem::path> PathsOf(const TlsFiles& files) {
@@ -78,4 +78,4 @@ void ServerTls::Look() {
   Tell("tls_reloaded", "reloaded the certificate", files_, *certificates);
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -1,4 +1,4 @@
-#include "gateway/security/grpc_credentials.h"
+#include "common/security/grpc_credentials.h"
 
 #include <cstdint>
 #include <optional>
@@ -7,7 +7,7 @@
 #include "grpc/grpc.h"
 #include "grpc/grpc_security.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 // grpc++ has no way to the one kind of credentials of gRPC's core that asks for certificates at
@@ -60,4 +60,4 @@ std::shared_ptr<grpc::ServerCredentials> GrpcServerCredentials(const ServerTls& 
   return std::make_shared<ReloadingCredentials>(tls);
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

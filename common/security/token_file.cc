@@ -1,4 +1,4 @@
-#include "gateway/security/token_file.h"
+#include "common/security/token_file.h"
 
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -19,7 +19,7 @@
 #include "common/config/yaml_source.h"
 #include "common/strings.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 namespace {
 
 using config::Describe;
@@ -222,4 +222,4 @@ std::string MakeToken() {
   return StrCat(kPrefix, absl::WebSafeBase64Escape(raw));
 }
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -8,10 +8,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "gateway/security/certificates.h"
-#include "gateway/security/watched_files.h"
+#include "common/security/certificates.h"
+#include "common/security/watched_files.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // With what a server shows who it is, and checks who its clients are: one for all of its ports.
 // Files that are replaced are read again (Look), and hold for connections that are made from then
@@ -47,4 +47,4 @@ class ServerTls {
   Current current_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

@@ -10,10 +10,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/async/caller.h"
-#include "gateway/security/token_file.h"
-#include "gateway/security/watched_files.h"
+#include "common/security/token_file.h"
+#include "common/security/watched_files.h"
 
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 // The tokens that a server takes. A file that is replaced is read again (Look); one that is wrong
 // is told of in the log, and the tokens before it stay. Thread-safe but for Look, which one thread
@@ -51,4 +51,4 @@ class Tokens {
   std::shared_ptr<const List> list_ ABSL_GUARDED_BY(mutex_);  // Shared with who looks one up.
 };
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security

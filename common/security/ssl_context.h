@@ -4,11 +4,11 @@
 
 #include "absl/status/statusor.h"
 #include "boost/asio/ssl/context.hpp"
-#include "gateway/security/certificates.h"
-#include "gateway/security/server_tls.h"
+#include "common/security/certificates.h"
+#include "common/security/server_tls.h"
 
 // TLS for Boost.Asio: 1.2 or newer.
-namespace tiffin::gateway::security {
+namespace tiffin::security {
 
 using SslContext = boost::asio::ssl::context;
 
@@ -31,4 +31,4 @@ class ServerContexts {
   std::shared_ptr<SslContext> context_;
 };
 
-}  // namespace tiffin::gateway::security
+}  // namespace tiffin::security
