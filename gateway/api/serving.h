@@ -33,6 +33,12 @@ struct RunnerEntry {
   std::string backend;  // "xgboost"
 };
 
+// A service that can't be served yet: what its runners elsewhere do is not known.
+struct AbsentService {
+  std::string name;
+  std::vector<std::string> targets;  // Its APIs and its runners.
+};
+
 // Whether each request has a line in the log.
 enum class AccessLog { kOff, kOn };
 
@@ -76,6 +82,10 @@ class Serving {
   // Fixed for the life of this object, addresses too.
   virtual std::span<const PlannedService> services() const = 0;
   virtual std::span<const RunnerEntry> runners() const = 0;
+
+  // Those that are not among them; and, from any thread, why. UNAVAILABLE or FAILED_PRECONDITION.
+  virtual std::span<const AbsentService> absent() const { return {}; }
+  virtual absl::Status WhyAbsent(std::string_view /*service*/) const { return absl::OkStatus(); }
 
   // Each required runner of the service has a live, ready replica. False while the server drains.
   virtual bool ServiceReady(std::string_view service) const = 0;

@@ -181,12 +181,17 @@ struct Secrets {
       secrets.tokens->WarnOfOthers(services);
       looks.push_back([tokens = secrets.tokens.get()] { tokens->Look(); });
     }
+    if (!options.workers.tls.ca.empty() || !options.workers.token.empty()) {
+      ASSIGN_OR_RETURN(secrets.workers, WorkerCredentials::Create(options.workers));
+      looks.push_back([workers = secrets.workers.get()] { workers->Look(); });
+    }
     secrets.reloader = std::make_unique<security::Reloader>(std::move(looks));
     return secrets;
   }
 
   std::unique_ptr<security::ServerTls> tls;
   std::unique_ptr<security::Tokens> tokens;
+  std::unique_ptr<WorkerCredentials> workers;
   std::unique_ptr<security::Reloader> reloader;  // Last: it uses the others.
 };
 
@@ -206,6 +211,7 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
   ASSIGN_OR_RETURN(const Secrets secrets, Secrets::Load(options));
   options.serving.tls = secrets.tls.get();
   options.serving.tokens = secrets.tokens.get();
+  options.serving.worker_credentials = secrets.workers.get();
 
   metrics::Metrics metrics;  // First: everything counts by it.
   const auto loop_count = static_cast<size_t>(options.loops);
