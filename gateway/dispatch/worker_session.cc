@@ -222,7 +222,7 @@ void WorkerSession::OnStreamEnded(absl::Status status) {
 }
 
 void WorkerSession::ReceiveAll() {
-  if (express_ && state_ == State::kReady) descriptors_->ReceiveAll();
+  if (descriptors_ != nullptr && state_ == State::kReady) descriptors_->ReceiveAll();
 }
 
 void WorkerSession::OnHello(const worker::v1::Hello& hello) {

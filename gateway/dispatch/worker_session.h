@@ -122,7 +122,7 @@ class WorkerSession {
   void OnCallFrame(const worker::v1::Frame& frame);
   void OnStreamEnded(absl::Status status);
   // What the worker sent on the socket before it ended the stream, or died, may not have been read
-  // yet: its results count.
+  // yet: its results count, and so does its page.
   void ReceiveAll();
   void OpenSocket(const std::string& path);
   // Null where nothing is shared.

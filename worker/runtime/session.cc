@@ -146,6 +146,12 @@ void Session::OnAttach(const v1::Attach& attach) {
         return session::FrameWriter::Progress::kStarted;
       },
       inline_ ? Peer::Tensors::kInline : Peer::Tensors::kShared);
+  if (inline_) SendHello();
+  on_attached_(id_);
+}
+
+void Session::SendHello() {
+  said_hello_ = true;
   peer_->stream().Add([&](v1::Frame& frame) {
     v1::Hello& hello = *frame.mutable_hello();
     hello.set_protocol_version(session::kProtocolVersion);
@@ -154,7 +160,6 @@ void Session::OnAttach(const v1::Attach& attach) {
     hello.set_express(express_);
   });
   peer_->stream().Flush();
-  on_attached_(id_);
 }
 
 void Session::OnExecute(const v1::Execute& execute) {
@@ -382,6 +387,8 @@ void Session::SetDescriptors(shm::DescriptorSocket socket) {
       {.session = id_, .segment = session::kExecutingPage, .size = parts_.page.size()},
       parts_.page.fd());
   peer_->SetDescriptors(std::move(channel), express_ ? Peer::Express::kYes : Peer::Express::kNo);
+  // Behind the page: what it lists of a call must be known however soon the call ends this process.
+  SendHello();
 }
 
 void Session::OnSegment(shm::DescriptorSocket::Received received) {
@@ -405,7 +412,7 @@ void Session::OnSegment(shm::DescriptorSocket::Received received) {
 }
 
 void Session::Beat(const WorkerLoad& load) {
-  if (rpc_ == nullptr || peer_ == nullptr) return;
+  if (rpc_ == nullptr || !said_hello_) return;
   peer_->DropIdleSegments();
   peer_->stream().Add([&](v1::Frame& frame) {
     v1::State& state = *frame.mutable_state();

@@ -82,6 +82,8 @@ class Session {
   // Those that name calls or segments, on the carrier that they travel on.
   void OnCallFrame(const v1::Frame& frame);
   void OnAttach(const v1::Attach& attach);
+  // The first frame, when the session has all that it needs.
+  void SendHello();
   void OnExecute(const v1::Execute& execute);
   void OnCancel(uint64_t call);
   // Queues the call, or parks it while a segment that it names is still on its way.
@@ -105,6 +107,7 @@ class Session {
   absl::AnyInvocable<void()> on_ended_;
   uint64_t id_ = 0;
   bool has_socket_ = false;
+  bool said_hello_ = false;
   bool express_ = false;        // Call frames travel on the socket.
   bool inline_ = false;         // Tensors travel in frames.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.

@@ -28,12 +28,11 @@ RawGateway::RawGateway(const std::string& path, uint64_t session, Carrier carrie
   attach.mutable_attach()->set_session(session);
   attach.mutable_attach()->set_express(carrier == Carrier::kExpress);
   SendOnStream(attach);
+  ConnectSocket();
   const v1::Frame hello = NextOnStream();
   EXPECT_TRUE(hello.has_hello());
   EXPECT_EQ(hello.hello().express(), carrier == Carrier::kExpress);
-  if (carrier != Carrier::kExpress) return;
-  ConnectSocket();
-  carrier_ = Carrier::kExpress;
+  carrier_ = carrier;
 }
 
 void RawGateway::Send(const v1::Frame& frame) {

@@ -42,7 +42,7 @@ class RawGateway {
   // The next segment that the worker announces, waiting for it.
   shm::DescriptorSocket::Received NextAnnouncement();
 
-  // With the express lane it is connected by Begin.
+  // By kAttach it is connected.
   void ConnectSocket();
   void Announce(uint64_t id, const shm::OwnedSegment& segment);
   shm::DescriptorSocket& socket() { return *socket_; }

@@ -21,6 +21,7 @@ TEST_P(SessionTest, SaysWhatItIsInTheFirstFrame) {
   attach.mutable_attach()->set_protocol_version(session::kProtocolVersion);
   attach.mutable_attach()->set_session(1);
   gateway.SendOnStream(attach);
+  gateway.ConnectSocket();
 
   const v1::Frame frame = gateway.NextOnStream();
 
@@ -29,6 +30,24 @@ TEST_P(SessionTest, SaysWhatItIsInTheFirstFrame) {
   const auto description = WorkerDescriptionFromJson(frame.hello().description());
   ASSERT_TRUE(description.ok()) << description.status();
   EXPECT_EQ(description->methods, BytesSignature());
+}
+
+// A call that ended the process before the gateway has the page would be nobody's.
+TEST_P(SessionTest, SaysNothingBeforeItHasAnnouncedThePageOfExecutingCalls) {
+  RawGateway gateway(path_, 1, GetParam(), RawGateway::Begin::kSilent);
+  v1::Frame attach;
+  attach.mutable_attach()->set_protocol_version(session::kProtocolVersion);
+  attach.mutable_attach()->set_session(1);
+  gateway.SendOnStream(attach);
+  v1::Frame refused = ExecuteInline(1, "x");
+  refused.mutable_execute()->set_method("no_such_method");
+  gateway.SendOnStream(refused);
+  EXPECT_TRUE(gateway.NextOnStream().has_result());
+
+  gateway.ConnectSocket();
+
+  EXPECT_TRUE(gateway.NextOnStream().has_hello());
+  EXPECT_EQ(gateway.NextAnnouncement().announcement.segment, session::kExecutingPage);
 }
 
 TEST_P(SessionTest, AnotherVersionOfTheProtocolIsRefused) {
