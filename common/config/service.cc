@@ -116,6 +116,7 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
     const Mapping queue(*node, "'queue'", node->location, kQueueSection, diagnostics_);
     runner.queue_max = static_cast<int>(queue.Integer("max").value_or(runner.queue_max));
   }
+  runner.start_timeout = mapping.Duration("start_timeout").value_or(runner.start_timeout);
   if (const YamlNode* node = mapping.Find("resources")) {
     runner.resources = ReadResources(*node, diagnostics_);
   }

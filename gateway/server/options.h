@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/config/service.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
@@ -23,6 +24,7 @@ struct RunnerSetup {
   std::string runner;
   int replicas = 1;
   int queue_max = config::kDefaultQueueMax;
+  absl::Duration start_timeout = config::kDefaultStartTimeout;
   std::string program;
   std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
 };
