@@ -26,8 +26,8 @@ namespace {
 
 constexpr size_t kMaxFileSize = 1 << 20;
 // What says how workers are started.
-constexpr std::array<std::string_view, 6> kOfOwnWorkers = {"environment", "options", "replicas",
-                                                           "resources",   "device",  "batching"};
+constexpr std::array<std::string_view, 7> kOfOwnWorkers = {
+    "environment", "options", "replicas", "start_timeout", "resources", "device", "batching"};
 
 class ServiceReader {
  public:
@@ -123,6 +123,7 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
     const Mapping queue(*node, "'queue'", node->location, kQueueSection, diagnostics_);
     runner.queue_max = static_cast<int>(queue.Integer("max").value_or(runner.queue_max));
   }
+  runner.start_timeout = mapping.Duration("start_timeout").value_or(runner.start_timeout);
   if (const YamlNode* node = mapping.Find("resources")) {
     runner.resources = ReadResources(*node, diagnostics_);
   }

@@ -74,6 +74,7 @@ struct ApiConfig {
 };
 
 inline constexpr int kDefaultQueueMax = 1024;
+inline constexpr absl::Duration kDefaultStartTimeout = absl::Minutes(10);
 
 // A runner that is a user's own code. Paths are as they are written: relative to the service file.
 struct PythonConfig {
@@ -95,6 +96,7 @@ struct RunnerConfig {
   nlohmann::json options = nlohmann::json::object();
   std::optional<int> replicas;
   int queue_max = kDefaultQueueMax;
+  absl::Duration start_timeout = kDefaultStartTimeout;
   ResourcesConfig resources;
   std::optional<std::string> device;       // "cpu" or "cuda:0".
   std::optional<BatchingConfig> batching;  // None: nothing is written.

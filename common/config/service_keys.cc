@@ -129,7 +129,7 @@ constexpr Either kModelOrBackend = {
     .if_none = "add one of them",
     .if_both = "write one of them only (a model knows its backend)"};
 
-constexpr std::array<Key, 11> kRunnerKeys = {{
+constexpr std::array<Key, 12> kRunnerKeys = {{
     {.name = "model", .form = kModelText, .meaning = "A model of the store"},
     {.name = "backend", .form = keys::kName, .meaning = "The engine of a runner without a model"},
     {.name = "python",
@@ -159,6 +159,10 @@ constexpr std::array<Key, 11> kRunnerKeys = {{
     {.name = "queue",
      .form = keys::Nested{.section = &kQueueSection},
      .meaning = "The bounds of its queue"},
+    {.name = "start_timeout",
+     .form = keys::Duration{.fallback = kDefaultStartTimeout},
+     .meaning =
+         "The most time that a worker of it takes to load; one that takes longer is replaced"},
     {.name = "resources",
      .form = keys::Nested{.section = &kResourcesSection},
      .meaning = "What each replica may use"},

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -49,39 +48,49 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   void ReceiveSome() {
     expected = false;  // Before it looks, so that no arrival is missed.
     socket.OnArrival();
-    Receive(kPacketsPerTurn, Later::kTold);
-    if (has_more && !expected.exchange(true)) {
+    bool has_more = true;
+    for (int i = 0; has_more && i < kPacketsPerTurn; ++i) {
+      has_more = ReceivePacket() > 0 && !socket.drained();
+    }
+    if (alive && has_more && !expected.exchange(true)) {
       loop.Post([self = shared_from_this()] { self->ReceiveSome(); });
     }
   }
 
-  // Whether another arrival would be heard of.
-  enum class Later { kTold, kNotTold };
-
-  // In a turn.
-  void Receive(int packets, Later later) {
-    has_more = true;
-    for (; alive && has_more && packets > 0; --packets) {
-      auto received = socket.Receive();
-      if (!received.ok()) {
-        Close(received.status());
-      } else if (!received->has_value()) {
-        has_more = false;
-      } else if ((*received)->total == 0) {
-        events.announced(**std::move(received));
-      } else if (events.frames == nullptr) {
-        Close(absl::InvalidArgumentError("frames on the socket of a session without express lane"));
-      } else {
-        const auto frames = assembler.Add((*received)->total, (*received)->piece);
-        if (!frames.ok()) {
-          Close(frames.status());
-        } else if (*frames != nullptr) {
-          events.frames(**frames);
-        }
-      }
-      if (later == Later::kTold && socket.drained()) has_more = false;
+  // In a turn. What comes meanwhile stays where it is, or a peer that never stops would keep the
+  // loop; one that has stopped for good may have sent its last just now.
+  void ReceiveAll() {
+    size_t left = socket.bytes_there();
+    while (alive && (left > 0 || socket.hung_up())) {
+      const size_t size = ReceivePacket();
+      if (size == 0) return;
+      left -= std::min(left, size);
     }
-    has_more = has_more && alive;
+  }
+
+  // In a turn. Returns the size of the packet; 0: there was none, or the channel has closed.
+  size_t ReceivePacket() {
+    if (!alive) return 0;
+    auto received = socket.Receive();
+    if (!received.ok()) {
+      Close(received.status());
+      return 0;
+    }
+    if (!received->has_value()) return 0;
+    const size_t size = (*received)->size;
+    if ((*received)->total == 0) {
+      events.announced(**std::move(received));
+    } else if (events.frames == nullptr) {
+      Close(absl::InvalidArgumentError("frames on the socket of a session without express lane"));
+    } else {
+      const auto frames = assembler.Add((*received)->total, (*received)->piece);
+      if (!frames.ok()) {
+        Close(frames.status());
+      } else if (*frames != nullptr) {
+        events.frames(**frames);
+      }
+    }
+    return alive ? size : 0;
   }
 
   void Close(const absl::Status& status) {
@@ -191,7 +200,6 @@ struct DescriptorChannel::Shared : std::enable_shared_from_this<Shared> {
   Events events;
   FrameAssembler assembler;
   bool alive = true;
-  bool has_more = false;  // As of the last Receive.
   std::unique_ptr<Watcher::Watch> arrivals;
   std::atomic<bool> expected = false;  // A ReceiveSome is.
 
@@ -242,8 +250,6 @@ void DescriptorChannel::Announce(const shm::Announcement& announcement,
 
 FrameWriter& DescriptorChannel::frames() { return shared_->writer; }
 
-void DescriptorChannel::ReceiveAll() {
-  shared_->Receive(std::numeric_limits<int>::max(), Shared::Later::kNotTold);
-}
+void DescriptorChannel::ReceiveAll() { shared_->ReceiveAll(); }
 
 }  // namespace tiffin::session

@@ -41,8 +41,8 @@ class DescriptorChannel {
   void Announce(const shm::Announcement& announcement, std::optional<int> descriptor);
   // The express lane's. Thread-safe.
   FrameWriter& frames();
-  // On the loop's thread, not from a callback of this: hands over all that has arrived, for a
-  // session that ends otherwise.
+  // On the loop's thread, not from a callback of this: hands over all that has arrived by now, for
+  // a session that ends otherwise.
   void ReceiveAll();
 
  private:

@@ -1,6 +1,8 @@
 #include "common/shm/descriptor_socket.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -80,12 +82,6 @@ std::vector<UniqueFd> TakeDescriptors(msghdr& message) {
 // Received by one system call, at most.
 constexpr size_t kPacketsAtOnce = 8;
 
-// True once the peer has closed its end.
-bool HungUp(int fd) {
-  pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
-}
-
 }  // namespace
 
 class DescriptorSocket::Batch {
@@ -102,6 +98,11 @@ class DescriptorSocket::Batch {
   bool empty() const { return taken_ == received_; }
   bool drained() const { return empty() && drained_; }
   void OnArrival() { drained_ = false; }
+  size_t bytes() const {
+    size_t bytes = 0;
+    for (size_t i = taken_; i < received_; ++i) bytes += headers_[i].msg_len;
+    return bytes;
+  }
   // The next of those that came. Valid until the next Fill.
   Packet Next() {
     mmsghdr& header = headers_[taken_];
@@ -163,6 +164,17 @@ bool DescriptorSocket::drained() const { return batch_ != nullptr && batch_->dra
 
 void DescriptorSocket::OnArrival() {
   if (batch_ != nullptr) batch_->OnArrival();
+}
+
+size_t DescriptorSocket::bytes_there() const {
+  int in_kernel = 0;
+  if (::ioctl(fd_.get(), SIOCINQ, &in_kernel) != 0) in_kernel = 0;
+  return static_cast<size_t>(in_kernel) + (batch_ == nullptr ? 0 : batch_->bytes());
+}
+
+bool DescriptorSocket::hung_up() const {
+  pollfd poll_fd{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
 }
 
 absl::StatusOr<DescriptorSocket> DescriptorSocket::Connect(const std::string& path) {
@@ -245,7 +257,7 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
   const std::span<const std::byte> bytes = packet.bytes;
   std::vector<UniqueFd> descriptors = TakeDescriptors(message);
   // An empty packet looks like the end of file, which must prove the peer dead: ask twice.
-  if (bytes.empty() && descriptors.empty() && HungUp(fd_.get())) {
+  if (bytes.empty() && descriptors.empty() && hung_up()) {
     return absl::UnavailableError("the peer has closed its descriptor socket");
   }
   const size_t size = bytes.size();
@@ -264,7 +276,8 @@ absl::StatusOr<std::optional<DescriptorSocket::Received>> DescriptorSocket::Rece
     return Received{.announcement = {},
                     .descriptor = UniqueFd(),
                     .total = header.total,
-                    .piece = bytes.subspan(sizeof(header))};
+                    .piece = bytes.subspan(sizeof(header)),
+                    .size = size};
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0 && descriptors.empty()) {
     return absl::ResourceExhaustedError(

@@ -55,6 +55,7 @@ class DescriptorSocket {
     UniqueFd descriptor;  // Invalid in the greeting.
     uint64_t total = 0;
     std::span<const std::byte> piece = {};  // Never empty. Valid until the next Receive.
+    size_t size = sizeof(Announcement);     // Of the packet.
   };
   // nullopt: nothing there yet. UNAVAILABLE: end of file, after all that the peer sent before it.
   // INVALID_ARGUMENT: a packet of the wrong form; all its descriptors are closed.
@@ -67,6 +68,10 @@ class DescriptorSocket {
   // Something may have arrived: packets that were taken in before do not tell that there are no
   // more.
   void OnArrival();
+  // Of packets that have arrived and were not returned yet; at least one for each.
+  size_t bytes_there() const;
+  // The peer has closed its end, or is dead: what it sent before is all that there will be.
+  bool hung_up() const;
 
  private:
   class Batch;  // Packets that came by one system call.

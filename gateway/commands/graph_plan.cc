@@ -25,7 +25,7 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
     std::vector<std::string> arguments = worker.arguments;
     arguments.emplace_back("--describe");
     awaited = &worker;
-    auto description = DescribeWorker(worker.program, arguments);
+    auto description = DescribeWorker(worker.program, arguments, {.time = worker.start_timeout});
     if (description.ok()) {
       signatures[worker.runner] = std::move(description->methods);
     } else if (absl::IsInvalidArgument(description.status())) {

@@ -111,6 +111,7 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
                                       .runner = worker.runner,
                                       .replicas = worker.replicas,
                                       .queue_max = worker.queue_max,
+                                      .start_timeout = worker.start_timeout,
                                       .program = std::move(worker.program),
                                       .arguments = std::move(worker.arguments),
                                       .endpoints = {}});

@@ -87,7 +87,8 @@ PlannedWorker WorkerOf(const Subject& subject, const RunnerShare& share, const f
                                      "--runner", runner.name, "--store", store.native(),
                                      "--threads", std::to_string(share.workers.threads)},
                        .replicas = share.workers.replicas,
-                       .queue_max = runner.queue_max};
+                       .queue_max = runner.queue_max,
+                       .start_timeout = runner.start_timeout};
   if (subject.model_version > 0) {
     worker.arguments.insert(worker.arguments.end(),
                             {"--model-version", std::to_string(subject.model_version)});

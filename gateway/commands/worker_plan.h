@@ -35,6 +35,7 @@ struct PlannedWorker {
   std::vector<std::string> arguments;
   int replicas = 1;
   int queue_max = 0;
+  absl::Duration start_timeout = config::kDefaultStartTimeout;
 };
 
 struct PlannedFile {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/config/service.h"
 #include "common/security/server_tls.h"
 #include "common/security/tokens.h"
@@ -25,6 +26,7 @@ struct RunnerSetup {
   // Of endpoints: the most addresses at a time.
   int replicas = 1;
   int queue_max = config::kDefaultQueueMax;
+  absl::Duration start_timeout = config::kDefaultStartTimeout;
   std::string program;
   std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
   // Where workers listen that somebody else starts: then there is no program.

@@ -149,9 +149,11 @@ absl::Status ServerCore::StartWorkers() {
       std::string name = StrCat(setup.service, ".", setup.runner);
       if (setup.replicas > 1) name += StrCat("#", replica);
       news_.push_back(std::make_unique<WorkerNews>(*this, runner, replica));
-      supervisor_->Start(
-          {.name = std::move(name), .program = setup.program, .arguments = setup.arguments},
-          *news_.back());
+      supervisor_->Start({.name = std::move(name),
+                          .program = setup.program,
+                          .arguments = setup.arguments,
+                          .start_timeout = setup.start_timeout},
+                         *news_.back());
     }
   }
   return absl::OkStatus();

@@ -20,6 +20,8 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
+// A timer that itself ran this late judges nobody.
+constexpr absl::Duration kLate = absl::Milliseconds(500);
 constexpr std::string_view kDescriptorSuffix = ".fd";
 
 }  // namespace
@@ -120,6 +122,24 @@ void Supervisor::Spawn(Worker& worker) {
         loop_.Post(WhileAlive([this, &worker] { OnEnded(worker); }));
         return false;
       });
+  LimitStart(worker);
+}
+
+void Supervisor::LimitStart(Worker& worker) {
+  const absl::Time due = loop_.now() + worker.command.start_timeout;
+  worker.start_limit = loop_.At(due, [this, &worker, due] {
+    if (loop_.now() - due > kLate) {
+      LimitStart(worker);  // We were asleep ourselves, and perhaps it was too.
+      return;
+    }
+    if (!Replace(worker.path)) return;
+    const pid_t pid = worker.process->pid();
+    const std::string limit = absl::FormatDuration(worker.command.start_timeout);
+    log::Write(log::Level::kError, "worker_replaced",
+               StrCat("worker ", worker.command.name, " (pid ", pid, ") is not ready after ", limit,
+                      ", its start_timeout: replacing it"),
+               {{"worker", worker.command.name}, {"pid", pid}, {"start_timeout", limit}});
+  });
 }
 
 void Supervisor::OnSocketAppeared(const std::string& name) {
@@ -127,6 +147,7 @@ void Supervisor::OnSocketAppeared(const std::string& name) {
   for (const auto& worker : workers_) {
     if (StrCat(worker->path, kDescriptorSuffix) != (directory_ / name).native()) continue;
     if (!worker->process.has_value() || std::exchange(worker->listening, true)) return;
+    worker->start_limit.Cancel();
     worker->observer->OnListening(worker->path);
     return;
   }
@@ -138,6 +159,7 @@ void Supervisor::OnEnded(Worker& worker) {
   if (!ending.has_value()) return;
   worker.watch.reset();
   worker.process.reset();
+  worker.start_limit.Cancel();
   // The next life has another path; nobody else removes what a killed one leaves.
   std::error_code ignored;
   std::filesystem::remove(worker.path, ignored);

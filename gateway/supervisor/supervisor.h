@@ -23,6 +23,8 @@ struct WorkerCommand {
   std::string name;  // "digits.model_a" or "digits.model_a#1", for logs.
   std::string program;
   std::vector<std::string> arguments;
+  // From a process's start until it listens; one that takes longer is killed.
+  absl::Duration start_timeout = absl::InfiniteDuration();
 };
 
 // How much workers log.
@@ -73,7 +75,7 @@ class Supervisor {
  private:
   //   starting -> listening -> served   its socket appeared; MarkServed
   //   served -> starting                it died: at once
-  //   starting, listening -> waiting    it died: with a backoff
+  //   starting, listening -> waiting    it died, or took too long: with a backoff
   //   waiting -> starting
   struct Worker {
     WorkerCommand command;
@@ -85,12 +87,15 @@ class Supervisor {
     bool served = false;
     bool replaced = false;  // Killed by Replace.
     int deaths_before_serving = 0;
+    Loop::Timer start_limit;
     Loop::Timer restart;
   };
 
   Supervisor(Loop& loop, Watcher& watcher, std::filesystem::path directory);
   absl::Status Open();
   void Spawn(Worker& worker);
+  // Kills the process when it takes too long to listen.
+  void LimitStart(Worker& worker);
   // Null: no process of this path runs.
   Worker* FindLife(const std::string& path);
   void OnEnded(Worker& worker);

@@ -26,6 +26,9 @@ OK = "OK"
 # From the deadline of a request until its client has to know, on a machine with other things to do.
 SLACK_S = 3 * harness.SLOWNESS
 
+# As a descriptor: where a worker lists the calls that it executes.
+PAGE = "/memfd:executing-calls (deleted)"
+
 # Levels that are zero when nothing is under way.
 LEVELS = ["tiffin_requests_in_flight", "tiffin_runner_calls_waiting",
           "tiffin_replica_calls_in_flight", "tiffin_replica_calls_queued", "tiffin_worker_leases",
@@ -211,6 +214,10 @@ class Footprint:
     MEMORY_MARGIN = 24 << 20
 
     def __init__(self, server):
+        loops = int(harness.Process(server.pid).option("--loops") or 1)
+        # It may come after the port is open.
+        eventually(lambda: _descriptors(server.pid)[PAGE] >= loops * len(server.workers()),
+                   what="each session's page")
         self.workers = len(server.workers())
         self.descriptors = _descriptors(server.pid)
         self.sockets = len([path for path in server.runtime_dir.rglob("*") if path.is_socket()])

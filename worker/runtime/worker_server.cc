@@ -34,22 +34,14 @@ absl::Status WorkerServer::Listen(std::string descriptor_path) {
   }
   ASSIGN_OR_RETURN(shm::DescriptorListener listener,
                    shm::DescriptorListener::Create(std::move(descriptor_path)));
-  listener_ = std::make_unique<shm::DescriptorListener>(std::move(listener));
-  listener_watch_ = parts_.watcher.Add(
-      listener_->fd(), Watcher::Interest::kReadable, [this, listener = listener_.get()] {
-        while (true) {
-          auto socket = listener->Accept();
-          if (!socket.ok() || !socket->has_value()) return true;
-          parts_.loop.Post(
-              [this, accepted = *std::move(*socket)]() mutable { OnSocket(std::move(accepted)); });
-        }
-      });
+  acceptor_ = std::make_unique<DescriptorAcceptor>(
+      std::move(listener), parts_.loop, parts_.watcher,
+      [this](shm::DescriptorSocket socket) { OnSocket(std::move(socket)); });
   Beat();
   return absl::OkStatus();
 }
 
 void WorkerServer::OnSocket(shm::DescriptorSocket socket) {
-  if (listener_ == nullptr) return;  // Closed meanwhile.
   if (greeting_.size() >= kMaxUnclaimed) greeting_.erase(greeting_.begin());
   const uint64_t key = next_socket_++;
   Greeting& entry = greeting_[key];
@@ -156,8 +148,7 @@ void WorkerServer::Beat() {
 
 void WorkerServer::Close() {
   beat_.Cancel();
-  listener_watch_.reset();
-  listener_.reset();
+  acceptor_.reset();
   greeting_.clear();
   unclaimed_.clear();
   sessions_.clear();

@@ -11,6 +11,7 @@
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
 #include "common/shm/descriptor_socket.h"
+#include "worker/runtime/descriptor_acceptor.h"
 #include "worker/runtime/session.h"
 
 namespace tiffin::worker {
@@ -48,8 +49,7 @@ class WorkerServer : public RpcService {
 
   WorkerParts& parts_;
   std::list<std::unique_ptr<Session>> sessions_;
-  std::unique_ptr<shm::DescriptorListener> listener_;
-  std::unique_ptr<Watcher::Watch> listener_watch_;
+  std::unique_ptr<DescriptorAcceptor> acceptor_;
   // Sockets that have not greeted yet, and those whose session is not known yet.
   std::map<uint64_t, Greeting> greeting_;
   std::map<uint64_t, shm::DescriptorSocket> unclaimed_;

@@ -95,6 +95,14 @@ std::vector<std::string> ElementTexts(const TensorView& tensor, size_t most) {
   return {};
 }
 
+absl::Status AwaitFile(const std::filesystem::path& file, std::chrono::milliseconds bound) {
+  return WaitInFolder(std::filesystem::absolute(file).parent_path(), bound,
+                      StrCat("the file '", file.string(), "'"), [&file] {
+                        std::error_code ignored;
+                        return std::filesystem::exists(file, ignored);
+                      });
+}
+
 absl::Status CopyInput(const Invocation& invocation, Outputs& outputs) {
   const TensorView& input = invocation.inputs[0];
   ASSIGN_OR_RETURN(const std::span<std::byte> memory,
@@ -210,11 +218,7 @@ class TestingBackend final : public Backend {
       std::this_thread::sleep_for(options_.ms);
       return absl::OkStatus();
     }
-    return WaitInFolder(std::filesystem::absolute(options_.until).parent_path(), options_.ms,
-                        StrCat("the file '", options_.until.string(), "'"), [this] {
-                          std::error_code ignored;
-                          return std::filesystem::exists(options_.until, ignored);
-                        });
+    return AwaitFile(options_.until, options_.ms);
   }
 
   // True if an element is the option `content`, and without that option.
@@ -261,6 +265,9 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateTestingBackend(const BackendConfi
         "the testing backend takes no model; write `backend: testing` with its options");
   }
   ASSIGN_OR_RETURN(TestingOptions options, ParseTestingOptions(config.options));
+  if (!options.load_until.empty()) {
+    RETURN_IF_ERROR(AwaitFile(options.load_until, std::chrono::hours(1)));
+  }
   return std::make_unique<TestingBackend>(std::move(options));
 }
 

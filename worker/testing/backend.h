@@ -36,6 +36,7 @@ namespace tiffin::worker {
 //   times, content, bytes (default 256, a multiple of 4), path, parties (default 2): as above.
 //   journal    Of any behavior: a file that gets one line an execution, before it does anything:
 //              `<pid> <rows> <the first element of INPUT0>`.
+//   load_until Of any behavior: loading takes as long as that file does not exist, at most an hour.
 //   retry_safe Of any behavior: what the signature says; default true.
 //   methods    Of any behavior: names of methods, all alike; default [run].
 // An option that the behavior does not know is an error.

@@ -45,13 +45,13 @@ constexpr auto kBehaviorWords = [] {
   for (size_t i = 0; i < words.size(); ++i) words[i] = kBehaviors[i].name;
   return words;
 }();
-constexpr std::array<std::string_view, 4> kCommonOptions = {"behavior", "journal", "retry_safe",
-                                                            "methods"};
+constexpr std::array<std::string_view, 5> kCommonOptions = {"behavior", "journal", "load_until",
+                                                            "retry_safe", "methods"};
 
 constexpr keys::Integer kCount = {.min = 0, .max = std::numeric_limits<int32_t>::max()};
 constexpr keys::Text kFile = {.wanted = "the name of a file"};
 
-constexpr std::array<keys::Key, 15> kKeys = {{
+constexpr std::array<keys::Key, 16> kKeys = {{
     {.name = "behavior",
      .form = keys::Choice{.words = kBehaviorWords},
      .meaning = "What a step does (this backend is for tests and benchmarks; it is not installed)",
@@ -95,6 +95,7 @@ constexpr std::array<keys::Key, 15> kKeys = {{
      .form = keys::Boolean{.fallback = false},
      .meaning = "Whether it takes several rows"},
     {.name = "journal", .form = kFile, .meaning = "Gets a line for each execution"},
+    {.name = "load_until", .form = kFile, .meaning = "Loads until there is this file"},
     {.name = "retry_safe",
      .form = keys::Boolean{.fallback = true},
      .meaning = "What the signature says"},
@@ -172,6 +173,7 @@ absl::StatusOr<TestingOptions> ParseTestingOptions(const json& options) {
   parsed.until = TextOr(read, "until");
   parsed.path = TextOr(read, "path");
   parsed.journal = TextOr(read, "journal");
+  parsed.load_until = TextOr(read, "load_until");
   parsed.bytes = read.Integer("bytes");
   parsed.parties = read.Integer("parties");
   parsed.batchable = read.Boolean("batchable");

@@ -28,6 +28,7 @@ struct TestingOptions {
   Shape shape = {-1};
   std::chrono::milliseconds ms{0};
   std::filesystem::path until;
+  std::filesystem::path load_until;
   absl::StatusCode code = absl::StatusCode::kInternal;
   int64_t times = kAlways;
   bool batchable = false;

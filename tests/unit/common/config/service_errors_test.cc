@@ -67,7 +67,7 @@ TEST(ServiceErrorsTest, OfTheWholeFile) {
 TEST(ServiceErrorsTest, OfARunner) {
   const std::string known =
       "known here: model, backend, python, endpoints, environment, options, replicas, queue, "
-      "resources, device, batching";
+      "start_timeout, resources, device, batching";
   const std::string device =
       "'device' must be cpu, or a GPU by its number such as \"cuda:0\", not ";
   const Cases cases = {
@@ -80,7 +80,8 @@ TEST(ServiceErrorsTest, OfARunner) {
        "backend)"},
       {"image",
        "f:3:6: runner 'r' must be a mapping with the keys model, backend, python, endpoints, "
-       "environment, options, replicas, queue, resources, device, batching, not 'image'"},
+       "environment, options, replicas, queue, start_timeout, resources, device, batching, not "
+       "'image'"},
       {"{model: digits}",
        "f:3:14: model 'digits' names no version; write \"digits:latest\", or a "
        "number such as \"digits:1\""},
@@ -120,6 +121,9 @@ TEST(ServiceErrorsTest, OfARunner) {
        "f:3:36: 'max' must be a whole number from 0 to 1000000, not '1000001'"},
       {"{backend: image, queue: 3}",
        "f:3:30: 'queue' must be a mapping with the keys max, not '3'"},
+      {"{backend: image, start_timeout: 10}",
+       "f:3:38: 'start_timeout' must be a number with its unit (us, ms, s, m, h), such as 10s or "
+       "50ms, not '10'"},
       {"{backend: image, resources: {cpu: 0}}",
        "f:3:40: 'cpu' must be a number above 0, at most 1024, not '0'"},
       {"{backend: image, resources: {threads: 0}}",
@@ -170,6 +174,9 @@ TEST(ServiceErrorsTest, OfARunner) {
        "f:3:3: runner 'r' has both 'backend' and 'endpoints'; write one of them only (a model "
        "knows "
        "its backend)"},
+      {"{endpoints: [\"unix:/a\"], start_timeout: 1s}",
+       "f:3:41: 'start_timeout' is for workers that the gateway starts; remove it: who starts the "
+       "workers at 'endpoints' says it there"},
       {"{endpoints: [\"unix:/a\"], replicas: 2, resources: {cpu: 1}, queue: {max: 1}}",
        "f:3:41: 'replicas' is for workers that the gateway starts; remove it: who starts the "
        "workers at 'endpoints' says it there\n"

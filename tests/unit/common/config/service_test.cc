@@ -63,6 +63,7 @@ TEST(ServiceTest, ReadsTheRunnersOfTheExample) {
   EXPECT_TRUE(preprocess->options["size"][0].is_number_integer());
   EXPECT_EQ(preprocess->replicas, std::nullopt);
   EXPECT_EQ(preprocess->queue_max, kDefaultQueueMax);
+  EXPECT_EQ(preprocess->start_timeout, kDefaultStartTimeout);
   EXPECT_EQ(preprocess->resources.cpu, std::nullopt);
   EXPECT_EQ(preprocess->resources.threads, std::nullopt);
   EXPECT_EQ(preprocess->device, std::nullopt);
@@ -79,6 +80,13 @@ TEST(ServiceTest, ReadsTheRunnersOfTheExample) {
   EXPECT_EQ(model_b->batching->max_batch_size, 32);
   EXPECT_EQ(model_b->batching->max_delay, absl::Milliseconds(2));
   EXPECT_EQ(service->FindRunner("model_c"), nullptr);
+}
+
+TEST(ServiceTest, ReadsHowLongARunnersStartMayTake) {
+  const ServiceConfig service =
+      Parse("service: s\nrunners:\n  r: {backend: image, start_timeout: 90s}\n");
+
+  EXPECT_EQ(service.FindRunner("r")->start_timeout, absl::Seconds(90));
 }
 
 TEST(ServiceTest, BatchingIsOffOrHasLimits) {

@@ -399,6 +399,50 @@ TEST_F(DescriptorChannelTest, AllIsTakenAtOnceAlsoOfAPeerThatDiesMeanwhile) {
   }
 }
 
+// A peer that sends on and on must not keep who takes what there is.
+TEST_F(DescriptorChannelTest, WhatComesWhileAllIsTakenIsLeft) {
+  constexpr uint64_t kBefore = 20;
+  const std::array<int, 2> ends = SocketPair();
+  DescriptorSocket peer{UniqueFd(ends[0])};
+  uint64_t sent = 0;
+  const auto send_another = [&] { EXPECT_TRUE(peer.Send({.segment = ++sent}, std::nullopt).ok()); };
+  while (sent < kBefore) send_another();
+  loop_.Do([&] {
+    uint64_t announced = 0;
+    DescriptorChannel channel(DescriptorSocket(UniqueFd(ends[1])), watcher_, loop_.loop(),
+                              {.announced =
+                                   [&](const DescriptorSocket::Received& received) {
+                                     EXPECT_EQ(received.announcement.segment, ++announced);
+                                     if (announced < 1000) send_another();
+                                   },
+                               .frames = nullptr,
+                               .closed = nullptr});
+
+    channel.ReceiveAll();
+
+    EXPECT_EQ(announced, kBefore);
+    EXPECT_EQ(sent, 2 * kBefore);
+
+    channel.ReceiveAll();  // Some of them the socket has taken in already.
+
+    EXPECT_EQ(announced, 2 * kBefore);
+  });
+}
+
+// Its end is told, and proves that it reads nothing any more.
+TEST_F(DescriptorChannelTest, TheEndOfAPeerThatIsGoneIsTakenToo) {
+  loop_.Do([&] {
+    ASSERT_TRUE(peer_->Send({.segment = 1}, std::nullopt).ok());
+    peer_.reset();
+
+    channel_->ReceiveAll();
+
+    EXPECT_EQ(received_.size(), 1U);
+    ASSERT_EQ(closed_.size(), 1U);
+    EXPECT_TRUE(absl::IsUnavailable(closed_.front())) << closed_.front();
+  });
+}
+
 TEST_F(DescriptorChannelFramesTest, WhatHasArrivedCanBeTakenAtOnce) {
   loop_.Do([&] {
     for (int i = 0; i < 200; ++i) {

@@ -133,6 +133,34 @@ TEST(DescriptorSocketTest, RefusesMalformedPiecesAndClosesTheirDescriptors) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
+TEST(DescriptorSocketTest, TellsHowManyBytesHaveArrived) {
+  auto [left, right] = MakePair();
+  EXPECT_EQ(right.bytes_there(), 0U);
+  ASSERT_TRUE(left.Send({.session = 1}, std::nullopt).ok());
+  ASSERT_TRUE(left.SendPiece(100, AsBytes("piece")).ok());
+  ASSERT_TRUE(left.Send({.session = 2}, STDIN_FILENO).ok());
+
+  size_t there = right.bytes_there();
+
+  for (int packet = 0; packet < 3; ++packet) {
+    EXPECT_GT(there, 0U);
+    there -= MustReceive(right).size;
+    EXPECT_EQ(right.bytes_there(), there) << "in the kernel, or taken in with those before";
+  }
+  EXPECT_EQ(there, 0U);
+}
+
+TEST(DescriptorSocketTest, TellsWhetherThePeerHasHungUp) {
+  auto [left, right] = MakePair();
+  EXPECT_FALSE(right.hung_up());
+  ASSERT_TRUE(left.Send({.session = 1}, std::nullopt).ok());
+
+  { const DescriptorSocket closed = std::move(left); }
+
+  EXPECT_TRUE(right.hung_up());
+  EXPECT_EQ(MustReceive(right).announcement.session, 1U);
+}
+
 TEST(DescriptorSocketTest, IsDrainedWhenAllThatCameHasBeenReceived) {
   auto [sender, receiver] = MakePair();
   EXPECT_FALSE(receiver.drained()) << "it has not looked";

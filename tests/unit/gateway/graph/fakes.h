@@ -60,7 +60,9 @@ class FakeRunner : public Runner {
     done(std::move(result));
   }
   void End(size_t call, std::vector<Value> outputs) {
-    End(*calls_.at(call), CallResult{.outputs = std::move(outputs), .timings = {}});
+    CallResult result;
+    result.outputs = std::move(outputs);
+    End(*calls_.at(call), std::move(result));
   }
   void End(size_t call, absl::Status error) { End(*calls_.at(call), std::move(error)); }
 

@@ -78,12 +78,18 @@ class SupervisorTest : public ::testing::Test {
     loop_.Do([&] { supervisor_.reset(); });
   }
 
-  void StartScript(const std::string& script) { StartProgram("/bin/sh", {"-c", script, "worker"}); }
-  void StartProgram(const std::string& program, std::vector<std::string> arguments) {
+  void StartScript(const std::string& script,
+                   absl::Duration start_timeout = absl::InfiniteDuration()) {
+    StartProgram("/bin/sh", {"-c", script, "worker"}, start_timeout);
+  }
+  void StartProgram(const std::string& program, std::vector<std::string> arguments,
+                    absl::Duration start_timeout = absl::InfiniteDuration()) {
     loop_.Do([&] {
-      supervisor_->Start(
-          {.name = "test.worker", .program = program, .arguments = std::move(arguments)},
-          observer_);
+      supervisor_->Start({.name = "test.worker",
+                          .program = program,
+                          .arguments = std::move(arguments),
+                          .start_timeout = start_timeout},
+                         observer_);
     });
   }
   void Tick(absl::Duration by) {
@@ -232,6 +238,48 @@ TEST_F(SupervisorTest, AProgramThatIsNotThereIsTriedAgain) {
   Tick(absl::Milliseconds(100));
 
   EXPECT_TRUE(AwaitExits(2));
+}
+
+// As one does that was stopped.
+TEST_F(SupervisorTest, AWorkerThatDoesNotListenInTimeIsReplacedWithABackoff) {
+  constexpr absl::Duration kLimit = absl::Seconds(30);
+  StartScript("kill -STOP $$", kLimit);
+  for (size_t life = 1; life <= 3; ++life) {
+    Tick(kLimit - absl::Milliseconds(1));
+    EXPECT_THAT(Exits(), SizeIs(life - 1)) << "killed too early";
+
+    Tick(absl::Milliseconds(1));
+
+    ASSERT_TRUE(AwaitExits(life));
+    EXPECT_EQ(Exits().back().text, "signal 9 (Killed)");
+    EXPECT_FALSE(Exits().back().had_served);
+    const size_t started = life + 1;
+    Tick(RestartBackoff(static_cast<int>(life)));
+    ASSERT_TRUE(loop_.Await([&] { return observer_.pids.size() == started; }));
+  }
+}
+
+TEST_F(SupervisorTest, OneThatListensHasStartedInTime) {
+  StartScript(std::string(kMakeSockets) + kServe, absl::Seconds(30));
+  ASSERT_TRUE(AwaitListening(1));
+
+  Tick(absl::Seconds(30));
+
+  EXPECT_TRUE(loop_.Do([&] { return supervisor_->Replace(observer_.paths.front()); }))
+      << "it was killed already";
+}
+
+// What the clock says of a start through which the supervisor slept, the worker may have slept too.
+TEST_F(SupervisorTest, ASupervisorThatSleptGivesTheWholeTimeAgain) {
+  constexpr absl::Duration kLimit = absl::Seconds(30);
+  StartScript("kill -STOP $$", kLimit);
+  Tick(kLimit + absl::Seconds(1));
+  Tick(kLimit - absl::Milliseconds(1));
+  EXPECT_TRUE(Exits().empty());
+
+  Tick(absl::Milliseconds(1));
+
+  EXPECT_TRUE(AwaitExits(1));
 }
 
 TEST_F(SupervisorTest, WorkersStartAtTheSameTime) {

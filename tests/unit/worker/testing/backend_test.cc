@@ -292,7 +292,7 @@ TEST(TestingBackendTest, WrongOptionsAreNamedWithTheFix) {
   EXPECT_THAT(ErrorOf({{"behavior", "nap"}}), HasSubstr("\"nap\"; it must be one of add_sub"));
   EXPECT_THAT(ErrorOf({{"behavior", "identity"}, {"ms", 3}}),
               HasSubstr("unknown option 'ms' of the behavior identity; the options are behavior, "
-                        "dtype, journal, methods, retry_safe, shape"));
+                        "dtype, journal, load_until, methods, retry_safe, shape"));
   EXPECT_THAT(ErrorOf({{"behavior", "delay"}, {"ms", -3}}), HasSubstr("'ms' is -3"));
   EXPECT_THAT(ErrorOf({{"behavior", "identity"}, {"dtype", "fp33"}}), HasSubstr("\"fp33\""));
   EXPECT_THAT(ErrorOf({{"behavior", "identity"}, {"shape", "x"}}), HasSubstr("'shape' is \"x\""));
