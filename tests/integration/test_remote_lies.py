@@ -52,7 +52,8 @@ WORKER_LIES = {
                          Code.DEADLINE_EXCEEDED),
     "a piece before the result": (lambda call: [piece(call, b"x"), *whole(call)],
                                   Code.UNAVAILABLE),
-    "a piece too many": (lambda call: [*whole(call), piece(call, b"x")], Code.UNAVAILABLE),
+    # The session ends, but the answer had come.
+    "a piece too many": (lambda call: [*whole(call), piece(call, b"x")], None),
     "a byte too many": (lambda call: [result(call), piece(call, bytes(SIZE + 1))],
                         Code.UNAVAILABLE),
     "an empty piece": (lambda call: [result(call), piece(call, b"")], Code.UNAVAILABLE),
@@ -64,7 +65,7 @@ WORKER_LIES = {
     "of another call": (lambda call: [result(call), piece(call + 9, b"x")], Code.UNAVAILABLE),
     "two results": (lambda call: [result(call), result(call)], Code.UNAVAILABLE),
     "a result and one in pieces": (
-        lambda call: [{"result": {"call": call, "code": 13}}, *whole(call)], Code.UNAVAILABLE),
+        lambda call: [{"result": {"call": call, "code": 13}}, *whole(call)], Code.INTERNAL),
     "one in pieces and a result": (
         lambda call: [result(call), {"result": {"call": call, "code": 13}},
                       piece(call, ROW.tobytes())], Code.UNAVAILABLE),
