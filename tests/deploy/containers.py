@@ -68,6 +68,11 @@ class Podman:
                                  f"{ended.returncode}: {ended.stdout}{ended.stderr}")
         return ended
 
+    def start(self, *arguments):
+        """Begins what run() does; the end of the `with` waits for it."""
+        return subprocess.Popen(["podman", *map(str, arguments)], env=self.environment,
+                                stdout=subprocess.DEVNULL)
+
     def inspect(self, name, what="container"):
         return json.loads(self.run("inspect", "--type", what, name).stdout)[0]
 

@@ -10,7 +10,8 @@ import pathlib
 
 import yaml
 
-_KNOWN = {"apiVersion", "kind", "resources", "configMapGenerator", "patches", "nameSuffix", "labels"}
+_KNOWN = {"apiVersion", "kind", "resources", "configMapGenerator", "patches", "nameSuffix",
+          "labels"}
 # Lists that a strategic merge takes for mappings, by what their items are told apart by.
 _MERGE_KEYS = {"containers": "name", "initContainers": "name", "volumes": "name",
                "volumeMounts": "mountPath", "env": "name"}

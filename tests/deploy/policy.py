@@ -1,4 +1,4 @@
-"""What must hold of everything in deploy/ that becomes a pod: violations() says where it doesn't."""
+"""What must hold of everything in deploy/ that becomes a pod, and where it doesn't."""
 
 DRAIN_S = 30  # test_manifests.py compares it with the gateway's.
 

@@ -281,6 +281,17 @@ def test_kserves_objects_refer_to_each_other():
         form["name"] for form in runtime["spec"]["supportedModelFormats"]]
 
 
+def test_what_the_readme_applies_is_there():
+    text = (harness.ROOT / "README.md").read_text() + (DEPLOY / "README.md").read_text()
+    applied = set(re.findall(r"kubectl apply -k (\S+?)[\s`]", text))
+    assert applied == {"deploy/kserve", *(str(path.relative_to(harness.ROOT))
+                                          for path in OVERLAYS.values())}
+    for folder in applied:
+        assert (harness.ROOT / folder / "kustomization.yaml").is_file()
+    for file in re.findall(r"docker compose -f (\S+)", text):
+        assert (harness.ROOT / file).is_file()
+
+
 def test_compose_runs_what_the_pod_does():
     compose = load(DEPLOY / "docker/compose.yaml")["services"]
     pod = gateway_of(rendered("pod"))
