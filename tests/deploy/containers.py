@@ -104,9 +104,12 @@ class Podman:
         assert ended.returncode == 0, ended.stdout[-4000:]
         return ended.stdout
 
-    def clean_up(self):
-        """Ends what runs in containers of this folder's, and removes it."""
+    def clean_up(self, images):
+        """Ends what runs in containers of this folder's. `images`: and removes it with them."""
         self.run("pod", "rm", "--all", "--force", "--time", "0", check=False)
         self.run("rm", "--all", "--force", "--time", "0", check=False)
-        self.run("system", "reset", "--force", check=False)
+        self.run("volume", "rm", "--all", "--force", check=False)
+        if not images:
+            return
+        self.run("rmi", "--all", "--force", check=False)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,46 +3,21 @@
 Needs root, Podman and Debian's archive: the base image and then all others are made here.
 """
 
-import os
 import pathlib
 import shutil
-import tempfile
 
 import pytest
 
 import harness
 import kustomize
-from containers import NEEDED, Podman
 from harness import eventually
 from pods import GatewayPod
-from traffic import Traffic
+from traffic import CLASSIFY, PREDICT, Traffic
 
 OVERLAY = harness.ROOT / "deploy/kubernetes/overlays/pod"
 WORKERS = ["inference-graph-demo-preprocess", "inference-graph-demo-model-a",
            "inference-graph-demo-model-b", "sentiment-analysis-ocr",
            "sentiment-analysis-sentiment"]
-DIGIT = (harness.IMAGES / "digit_7.png").read_bytes()
-NOTE = (harness.TEXT_IMAGES / "serif.png").read_bytes()
-# Of the two services, what is asked and what must be answered.
-PREDICT = ("inference_graph_demo.predict", {"input_image": DIGIT},
-           {"verdict": [b"7 (agree: model_a 7 1.00, model_b 7 1.00)"]})
-CLASSIFY = ("sentiment_analysis.classify", {"image": NOTE},
-            {"text": [b'NEGATIVE 0.98: "The soup was cold and the waiter was rude."']})
-
-
-@pytest.fixture(scope="session")
-def podman():
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    assert not missing and os.geteuid() == 0, f"needs root; missing: {missing}"
-    # Short: sockets of Podman's lie below it.
-    folder = tempfile.mkdtemp(prefix="deploy-", dir=harness.ROOT / "build")
-    engine = Podman(pathlib.Path(folder))
-    try:
-        engine.make_base()
-        print(engine.build("--built"))
-        yield engine
-    finally:
-        engine.clean_up()
 
 
 @pytest.fixture(scope="session")

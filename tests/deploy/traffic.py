@@ -8,6 +8,14 @@ from tritonclient.grpc import service_pb2_grpc
 
 import harness
 
+DIGIT = (harness.IMAGES / "digit_7.png").read_bytes()
+NOTE = (harness.TEXT_IMAGES / "serif.png").read_bytes()
+# Of the two services, what is asked and what must be answered.
+PREDICT = ("inference_graph_demo.predict", {"input_image": DIGIT},
+           {"verdict": [b"7 (agree: model_a 7 1.00, model_b 7 1.00)"]})
+CLASSIFY = ("sentiment_analysis.classify", {"image": NOTE},
+            {"text": [b'NEGATIVE 0.98: "The soup was cold and the waiter was rude."']})
+
 
 class Traffic:
     """Threads that call the gateways in turns, one request after the other, and look at every
