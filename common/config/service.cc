@@ -1,5 +1,7 @@
 #include "common/config/service.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -23,6 +25,9 @@ namespace tiffin::config {
 namespace {
 
 constexpr size_t kMaxFileSize = 1 << 20;
+// What says how workers are started.
+constexpr std::array<std::string_view, 6> kOfOwnWorkers = {"environment", "options", "replicas",
+                                                           "resources",   "device",  "batching"};
 
 class ServiceReader {
  public:
@@ -34,6 +39,7 @@ class ServiceReader {
   RunnerConfig Runner(const YamlEntry& entry);
   std::string Model(const YamlNode& node);
   void ReadPython(const Mapping& mapping, RunnerConfig& runner);
+  void ReadEndpoints(const Mapping& mapping, RunnerConfig& runner);
   BatchingConfig Batching(const YamlNode& node);
   ApiConfig Api(const YamlEntry& entry);
   InputConfig Input(const YamlEntry& entry);
@@ -102,6 +108,7 @@ RunnerConfig ServiceReader::Runner(const YamlEntry& entry) {
     }
   }
   ReadPython(mapping, runner);
+  ReadEndpoints(mapping, runner);
   if (const YamlNode* options = mapping.Find("options")) {
     if (options->is(YamlNode::Kind::kMap)) {
       runner.options = ReadJson(*options, diagnostics_);
@@ -130,7 +137,7 @@ void ServiceReader::ReadPython(const Mapping& mapping, RunnerConfig& runner) {
   const YamlNode* node = mapping.Find("python");
   const YamlNode* environment = mapping.Find("environment");
   if (node == nullptr) {
-    if (environment != nullptr) {
+    if (environment != nullptr && mapping.Find("endpoints") == nullptr) {
       diagnostics_.Add(environment->location,
                        "'environment' is for code of yours only; remove it, or write python");
     }
@@ -150,6 +157,42 @@ void ServiceReader::ReadPython(const Mapping& mapping, RunnerConfig& runner) {
   // A runner that has another one too was reported, and is that one.
   if (runner.model_location.line == 0) runner.model_location = node->location;
   if (runner.model.empty() && runner.backend.empty()) runner.backend = kPythonBackend;
+}
+
+void ServiceReader::ReadEndpoints(const Mapping& mapping, RunnerConfig& runner) {
+  const YamlNode* node = mapping.Find("endpoints");
+  if (node == nullptr) return;
+  if (runner.model_location.line == 0) runner.model_location = node->location;
+  for (const std::string_view key : kOfOwnWorkers) {
+    const YamlNode* other = mapping.Find(key);
+    if (other == nullptr) continue;
+    diagnostics_.Add(other->location,
+                     StrCat("'", key,
+                            "' is for workers that the gateway starts; remove it: who "
+                            "starts the workers at 'endpoints' says it there"));
+  }
+  if (!node->is(YamlNode::Kind::kSequence) || node->items.empty()) {
+    if (node->is(YamlNode::Kind::kBroken)) return;
+    diagnostics_.Add(node->location, StrCat("'endpoints' must be a list of addresses such as "
+                                            "[\"dns:///model-a:9000\"], not ",
+                                            node->is(YamlNode::Kind::kSequence) ? "an empty one"
+                                                                                : Describe(*node)));
+    return;
+  }
+  for (const YamlNode& item : node->items) {
+    const std::optional<std::string> text = ReadText(item, "an endpoint", diagnostics_);
+    if (!text.has_value()) continue;
+    absl::StatusOr<Endpoint> endpoint = ParseEndpoint(*text);
+    if (!endpoint.ok()) {
+      diagnostics_.Add(item.location, std::string(Message(endpoint.status())));
+    } else if (std::find(runner.endpoints.begin(), runner.endpoints.end(), *endpoint) !=
+               runner.endpoints.end()) {
+      diagnostics_.Add(item.location,
+                       StrCat("the endpoint ", Quoted(*text), " is there already; remove one"));
+    } else {
+      runner.endpoints.push_back(*std::move(endpoint));
+    }
+  }
 }
 
 // "name:3" or "name:latest"; empty, and reported, if it is neither.

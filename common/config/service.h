@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/config/batching.h"
 #include "common/config/diagnostics.h"
+#include "common/config/endpoint.h"
 #include "common/config/literal.h"
 #include "common/config/monitor.h"
 #include "common/config/reference.h"
@@ -84,12 +85,13 @@ struct PythonConfig {
 // What runs the runners that are `python`.
 inline constexpr std::string_view kPythonBackend = "python";
 
-// Just one of `model` and `backend` is set, unless something was reported.
+// Just one of `model`, `backend` and `endpoints` is set, unless something was reported.
 struct RunnerConfig {
   std::string name;
   std::string model;                   // "name:3" or "name:latest".
   std::string backend;                 // "image"; kPythonBackend where `python` is set.
   std::optional<PythonConfig> python;  // Where it is written.
+  std::vector<Endpoint> endpoints;     // Where workers listen that somebody else starts.
   nlohmann::json options = nlohmann::json::object();
   std::optional<int> replicas;
   int queue_max = kDefaultQueueMax;
@@ -97,7 +99,7 @@ struct RunnerConfig {
   std::optional<std::string> device;       // "cpu" or "cuda:0".
   std::optional<BatchingConfig> batching;  // None: nothing is written.
   Location location;
-  Location model_location;  // Of the model, the backend or the code.
+  Location model_location;  // Of the model, the backend, the code or the endpoints.
 };
 
 struct ServiceConfig {

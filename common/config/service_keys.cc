@@ -125,15 +125,24 @@ constexpr Either kModelOrBackend = {
     .first = "model",
     .second = "backend",
     .third = "python",
+    .fourth = "endpoints",
     .if_none = "add one of them",
     .if_both = "write one of them only (a model knows its backend)"};
 
-constexpr std::array<Key, 10> kRunnerKeys = {{
+constexpr std::array<Key, 11> kRunnerKeys = {{
     {.name = "model", .form = kModelText, .meaning = "A model of the store"},
     {.name = "backend", .form = keys::kName, .meaning = "The engine of a runner without a model"},
     {.name = "python",
      .form = kPythonText,
      .meaning = "Code of yours: a file, relative to this one, and the class in it"},
+    {.name = "endpoints",
+     .form = keys::List{.noun = "addresses such as [\"dns:///model-a:9000\"]",
+                        .item = kEndpointText,
+                        .min = 1,
+                        .is_unique = true},
+     .meaning = "Where workers of it listen that the gateway does not start: `unix:PATH`, "
+                "`HOST:PORT`, `ipv4:`, `ipv6:`, or `dns:///HOST:PORT` for all addresses of a name; "
+                "beside it only `queue` may be written"},
     {.name = "environment",
      .form = kEnvironmentText,
      .meaning = "The virtual environment that `python` runs in: its folder, relative to this file",

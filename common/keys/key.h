@@ -93,16 +93,20 @@ struct Key {
   std::string_view required = {};
 };
 
-// Of these keys, two or three, one has to be written.
+// Of these keys, two to four, one has to be written.
 struct Either {
   std::string_view first;
   std::string_view second;
-  std::string_view third = {};  // Empty: there is none.
-  std::string_view if_none;     // The fixes.
-  std::string_view if_both;     // Empty: several may be written.
+  std::string_view third = {};   // Empty: there is none.
+  std::string_view fourth = {};  // Likewise.
+  std::string_view if_none;      // The fixes.
+  std::string_view if_both;      // Empty: several may be written.
 
   std::vector<std::string_view> keys() const {
-    return third.empty() ? std::vector{first, second} : std::vector{first, second, third};
+    std::vector<std::string_view> all = {first, second};
+    if (!third.empty()) all.push_back(third);
+    if (!fourth.empty()) all.push_back(fourth);
+    return all;
   }
 };
 

@@ -25,9 +25,12 @@ void AddNested(const Key& key, const std::string& path, std::vector<Table>& tabl
 
 std::string EitherText(const Either* either) {
   if (either == nullptr) return "";
-  const std::string third = either->third.empty() ? "" : StrCat("`, `", either->second);
-  return StrCat("One of `", either->first, third, "` and `",
-                either->third.empty() ? either->second : either->third, "` must be there",
+  std::string before;
+  std::vector<std::string_view> keys = either->keys();
+  const std::string_view last = keys.back();
+  keys.pop_back();
+  for (const std::string_view key : keys) before += StrCat(before.empty() ? "" : "`, `", key);
+  return StrCat("One of `", before, "` and `", last, "` must be there",
                 either->if_both.empty() ? "."
                 : either->third.empty() ? ", and not both."
                                         : ", and no two of them.");

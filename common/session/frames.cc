@@ -30,6 +30,13 @@ void SetInline(const TensorView& view, worker::v1::Tensor& tensor) {
   tensor.set_inline_bytes(view.bytes.data(), view.bytes.size());
 }
 
+void SetInPieces(const TensorView& view, worker::v1::Tensor& tensor) {
+  tensor.set_dtype(static_cast<uint32_t>(view.dtype));
+  SetShape(view.shape, tensor);
+  tensor.set_size(view.bytes.size());
+  tensor.set_in_pieces(true);
+}
+
 shm::Reference ToReference(const worker::v1::Tensor& tensor) {
   return {.segment = tensor.segment(),
           .offset = tensor.offset(),
@@ -46,6 +53,28 @@ absl::StatusOr<TensorView> InlineView(const worker::v1::Tensor& tensor) {
     return absl::InvalidArgumentError(StrCat("unknown data type number ", tensor.dtype()));
   }
   RETURN_IF_ERROR(ValidateTensor(view));
+  return view;
+}
+
+absl::StatusOr<TensorView> PromisedView(const worker::v1::Tensor& tensor) {
+  TensorView view{.dtype = ToDataType(tensor.dtype()),
+                  .shape = Shape(tensor.shape().begin(), tensor.shape().end()),
+                  .bytes = {}};
+  if (view.dtype == DataType::kInvalid) {
+    return absl::InvalidArgumentError(StrCat("unknown data type number ", tensor.dtype()));
+  }
+  if (tensor.segment() != 0 || !tensor.inline_bytes().empty() || tensor.size() == 0 ||
+      tensor.size() > kMaxTensorBytes) {
+    return absl::InvalidArgumentError(
+        StrCat("a tensor of ", tensor.size(), " bytes in pieces, of 1 to ", kMaxTensorBytes));
+  }
+  if (view.dtype == DataType::kBytes) return view;
+  ASSIGN_OR_RETURN(const uint64_t size, ByteSize(view.dtype, view.shape));
+  if (size != tensor.size()) {
+    return absl::InvalidArgumentError(StrCat("a tensor of ", tensor.size(),
+                                             " bytes in pieces, whose shape ",
+                                             ShapeToString(view.shape), " has ", size));
+  }
   return view;
 }
 

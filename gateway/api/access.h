@@ -8,8 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/async/caller.h"
+#include "common/security/tokens.h"
 #include "gateway/api/rpc.h"
-#include "gateway/security/tokens.h"
 
 // Who may call what. A server without tokens asks nobody: there is no Caller, and all is allowed.
 namespace tiffin::gateway {

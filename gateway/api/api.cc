@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "common/status_macros.h"
+#include "common/strings.h"
 #include "gateway/api/access.h"
 #include "gateway/api/health/service.h"
 #include "gateway/api/infer_call.h"
 #include "gateway/api/kserve/service.h"
 #include "gateway/api/reflection/service.h"
+#include "gateway/api/typed/proto_files.h"
 #include "gateway/api/typed/service.h"
 
 namespace tiffin::gateway {
@@ -27,6 +29,7 @@ class AllProtocols : public Api {
   AllProtocols(Serving& serving, const Clock& clock, const typed::Descriptors& described,
                std::unique_ptr<kserve::KserveService> kserve)
       : tokens_(serving.tokens()),
+        serving_(serving),
         refusals_(serving, clock),
         typed_(serving, described, clock),
         kserve_(std::move(kserve)),
@@ -45,11 +48,27 @@ class AllProtocols : public Api {
       refusals_.Refuse(rpc, "", std::move(admitted), std::nullopt);
       return true;
     }
-    return typed_.Start(rpc) || kserve_->Start(rpc) || health_.Start(rpc) || reflection_.Start(rpc);
+    return typed_.Start(rpc) || kserve_->Start(rpc) || health_.Start(rpc) ||
+           reflection_.Start(rpc) || RefuseAbsent(rpc);
   }
 
  private:
+  // False: it is for no service that isn't there yet.
+  bool RefuseAbsent(Rpc& rpc) {
+    for (const AbsentService& service : serving_.absent()) {
+      if (!rpc.method().starts_with(StrCat("/", typed::ServiceFullName(service.name), "/"))) {
+        continue;
+      }
+      absl::Status why = CheckAccess(rpc.caller(), service.name);
+      if (why.ok()) why = serving_.WhyAbsent(service.name);
+      refusals_.Refuse(rpc, "", std::move(why), std::nullopt);
+      return true;
+    }
+    return false;
+  }
+
   const security::Tokens* const tokens_;
+  Serving& serving_;
   InferCalls refusals_;  // It only refuses.
   typed::TypedService typed_;
   const std::unique_ptr<kserve::KserveService> kserve_;

@@ -12,13 +12,13 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/security/tokens.h"
 #include "common/signature.h"
 #include "common/trace_context.h"
 #include "gateway/api/statistics.h"
 #include "gateway/graph/execution.h"
 #include "gateway/graph/plan.h"
 #include "gateway/graph/value.h"
-#include "gateway/security/tokens.h"
 
 // What the protocols in api/ see of everything behind them. All of it happens on the loop's thread.
 namespace tiffin::gateway {
@@ -31,6 +31,12 @@ struct RunnerEntry {
   MethodSignature signature;
   int64_t version = 1;  // Of the store's model; 1 without one.
   std::string backend;  // "xgboost"
+};
+
+// A service that can't be served yet: what its runners elsewhere do is not known.
+struct AbsentService {
+  std::string name;
+  std::vector<std::string> targets;  // Its APIs and its runners.
 };
 
 // Whether each request has a line in the log.
@@ -76,6 +82,10 @@ class Serving {
   // Fixed for the life of this object, addresses too.
   virtual std::span<const PlannedService> services() const = 0;
   virtual std::span<const RunnerEntry> runners() const = 0;
+
+  // Those that are not among them; and, from any thread, why. UNAVAILABLE or FAILED_PRECONDITION.
+  virtual std::span<const AbsentService> absent() const { return {}; }
+  virtual absl::Status WhyAbsent(std::string_view /*service*/) const { return absl::OkStatus(); }
 
   // Each required runner of the service has a live, ready replica. False while the server drains.
   virtual bool ServiceReady(std::string_view service) const = 0;

@@ -1,7 +1,9 @@
 #include "gateway/api/statistics.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "common/strings.h"
 #include "gateway/api/serving.h"
 
 namespace tiffin::gateway {
@@ -50,14 +52,15 @@ void Sum(TargetStatistics& sum, absl::Time end, const Part& part) {
 }  // namespace
 
 Statistics::Statistics(std::span<const PlannedService> services,
-                       std::span<const RunnerEntry> runners) {
+                       std::span<const RunnerEntry> runners, const Statistics* before)
+    : totals_(before == nullptr ? std::make_shared<Totals>() : before->totals_) {
   for (const RunnerEntry& entry : runners) {
-    Counter& counter = Add(&entry);
+    Counter& counter = Add(&entry, StrCat(entry.service, ".", entry.runner, ".", entry.method));
     counter.steps_ = {counter.own_};  // Called by itself, it is a graph of one step.
   }
   for (const PlannedService& service : services) {
     for (const PlannedApi& api : service.apis) {
-      Counter& counter = Add(&api);
+      Counter& counter = Add(&api, StrCat(service.name, ".", api.name));
       for (const PlannedStep& step : api.steps) {
         const auto entry = std::find_if(runners.begin(), runners.end(), [&](const auto& one) {
           return step.call() != nullptr && one.service == api.service &&
@@ -70,11 +73,12 @@ Statistics::Statistics(std::span<const PlannedService> services,
   }
 }
 
-Statistics::Counter& Statistics::Add(const void* target) {
-  const absl::MutexLock lock(&mutex_);
+Statistics::Counter& Statistics::Add(const void* target, std::string name) {
+  const absl::MutexLock lock(&totals_->mutex);
   Counter& counter = counters_[target];
-  counter.own_ = totals_.size();
-  totals_.emplace_back();
+  const auto [known, is_new] = totals_->by_name.emplace(std::move(name), totals_->all.size());
+  if (is_new) totals_->all.emplace_back();
+  counter.own_ = known->second;
   return counter;
 }
 
@@ -84,12 +88,12 @@ const Statistics::Counter& Statistics::at(InferTarget target) const {
 
 TargetStatistics Statistics::of(InferTarget target) const {
   const Counter& counter = counters_.at(KeyOf(target));
-  const absl::MutexLock lock(&mutex_);
-  return totals_[counter.own_];
+  const absl::MutexLock lock(&totals_->mutex);
+  return totals_->all[counter.own_];
 }
 
 void Statistics::Count(const Counter& counter, const EndedRequest& request) {
-  const absl::MutexLock lock(&mutex_);
+  const absl::MutexLock lock(&totals_->mutex);
   Part whole{.ok = request.ok,
              .rows = request.rows,
              .total = request.total,
@@ -106,7 +110,7 @@ void Statistics::Count(const Counter& counter, const EndedRequest& request) {
     if (by_itself) {
       whole.executions = step.executions;
     } else if (const auto runner = counter.steps_[step.step]; runner.has_value()) {
-      Sum(totals_[*runner], request.end,
+      Sum(totals_->all[*runner], request.end,
           {.ok = step.done,
            .rows = request.rows,
            .total = step.end - step.start,
@@ -119,7 +123,7 @@ void Statistics::Count(const Counter& counter, const EndedRequest& request) {
   }
   const Executions once{.rows = request.rows, .count = 1, .compute = whole.compute};
   if (!by_itself && request.ok) whole.executions = {&once, 1};
-  Sum(totals_[counter.own_], request.end, whole);
+  Sum(totals_->all[counter.own_], request.end, whole);
 }
 
 }  // namespace tiffin::gateway

@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -78,8 +80,10 @@ class Statistics {
     std::vector<std::optional<size_t>> steps_;
   };
 
-  // All of it outlives this.
-  Statistics(std::span<const PlannedService> services, std::span<const RunnerEntry> runners);
+  // All of it outlives this. What `before` has counted of targets with the same names goes on, for
+  // both of them; it may be null.
+  Statistics(std::span<const PlannedService> services, std::span<const RunnerEntry> runners,
+             const Statistics* before = nullptr);
 
   const Counter& at(InferTarget target) const;
   TargetStatistics of(InferTarget target) const;
@@ -87,11 +91,16 @@ class Statistics {
   void Count(const Counter& counter, const EndedRequest& request);
 
  private:
-  Counter& Add(const void* target);
+  struct Totals {
+    absl::Mutex mutex;
+    std::vector<TargetStatistics> all ABSL_GUARDED_BY(mutex);
+    std::map<std::string, size_t> by_name ABSL_GUARDED_BY(mutex);
+  };
+
+  Counter& Add(const void* target, std::string name);
 
   std::unordered_map<const void*, Counter> counters_;  // By the target's address; fixed.
-  mutable absl::Mutex mutex_;
-  std::vector<TargetStatistics> totals_ ABSL_GUARDED_BY(mutex_);
+  const std::shared_ptr<Totals> totals_;               // Shared with those before and after.
 };
 
 }  // namespace tiffin::gateway

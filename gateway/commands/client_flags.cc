@@ -6,11 +6,11 @@
 #include "CLI/CLI.hpp"
 #include "absl/time/clock.h"
 #include "common/environment.h"
+#include "common/security/loopback.h"
+#include "common/security/watched_files.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/help.h"
-#include "gateway/security/loopback.h"
-#include "gateway/security/watched_files.h"
 
 namespace tiffin::gateway {
 namespace {

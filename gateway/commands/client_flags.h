@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "gateway/security/client_security.h"
+#include "common/security/client_security.h"
 
 namespace CLI {
 class App;

@@ -7,6 +7,7 @@
 
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "gateway/commands/ask_endpoint.h"
 #include "gateway/commands/describe_worker.h"
 #include "gateway/commands/progress.h"
 
@@ -33,6 +34,11 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
     } else {
       return description.status();
     }
+  }
+  for (const config::RunnerConfig& runner : file.service.runners) {
+    if (runner.endpoints.empty()) continue;
+    ASSIGN_OR_RETURN(WorkerDescription description, AskEndpoints(runner));
+    signatures[runner.name] = std::move(description.methods);
   }
   return signatures;
 }

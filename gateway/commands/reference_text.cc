@@ -9,8 +9,8 @@
 #include "common/environment.h"
 #include "common/keys/schema.h"
 #include "common/model/model_keys.h"
+#include "common/security/token_file.h"
 #include "common/strings.h"
-#include "gateway/security/token_file.h"
 
 namespace tiffin::gateway {
 namespace {

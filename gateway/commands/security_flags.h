@@ -20,6 +20,11 @@ struct SecurityFlags {
   std::string client_ca;
   std::string tokens;
   bool tokens_in_plaintext = false;
+  // Shown to workers at endpoints on TCP.
+  std::string worker_certificate;
+  std::string worker_key;
+  std::string worker_ca;
+  std::string worker_token;
 };
 // They are put into `flags` when the command line is parsed, which it outlives.
 void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags);

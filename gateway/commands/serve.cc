@@ -17,6 +17,7 @@
 #include "gateway/commands/security_flags.h"
 #include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/endpoints/fleet.h"
 #include "gateway/monitor/data_log.h"
 #include "gateway/resources/allocation_text.h"
 #include "gateway/server/server.h"
@@ -92,7 +93,6 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
   server.serving.segment_limit = options.segment_limit;
   server.serving.worker_transport =
       options.worker_transport == kGrpc ? WorkerTransport::kGrpc : WorkerTransport::kExpress;
-  RETURN_IF_ERROR(ApplySecurity(options.security, server));
   for (PlannedFile& file : plan.files) {
     server.serving.services.push_back(std::move(file.service));
   }
@@ -112,8 +112,23 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
                                       .replicas = worker.replicas,
                                       .queue_max = worker.queue_max,
                                       .program = std::move(worker.program),
-                                      .arguments = std::move(worker.arguments)});
+                                      .arguments = std::move(worker.arguments),
+                                      .endpoints = {}});
   }
+  for (const config::ServiceConfig& service : server.serving.services) {
+    for (const config::RunnerConfig& runner : service.runners) {
+      if (runner.endpoints.empty()) continue;
+      server.serving.runners.push_back(
+          {.service = service.name,
+           .runner = runner.name,
+           .replicas = static_cast<int>(Fleet::SlotsFor(runner.endpoints)),
+           .queue_max = runner.queue_max,
+           .program = "",
+           .arguments = {},
+           .endpoints = runner.endpoints});
+    }
+  }
+  RETURN_IF_ERROR(ApplySecurity(options.security, server));
   return RunServer(std::move(server), log);
 }
 

@@ -11,14 +11,14 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/security/token_file.h"
+#include "common/security/watched_files.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/commands/command.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/print.h"
-#include "gateway/security/token_file.h"
-#include "gateway/security/watched_files.h"
 
 namespace tiffin::gateway {
 namespace {

@@ -137,10 +137,24 @@ class Tuner {
   std::map<const PlannedWorker*, std::vector<std::string>> examples_;
 };
 
+absl::Status CheckNoEndpoints(const WorkerPlan& plan) {
+  for (const PlannedFile& file : plan.files) {
+    for (const config::RunnerConfig& runner : file.service.runners) {
+      if (runner.endpoints.empty()) continue;
+      return absl::InvalidArgumentError(
+          StrCat("runner '", file.service.name, ".", runner.name,
+                 "' has workers elsewhere, which can't be measured here; tune the service without "
+                 "endpoints, where its workers are"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Tune(TuneOptions options) {
   const absl::Time start = Clock::Monotonic().Now();
   options.plan.tunings = PlanOptions::Tunings::kIgnored;
   ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
+  RETURN_IF_ERROR(CheckNoEndpoints(plan));
   ASSIGN_OR_RETURN(const std::vector<PlannedService> services, PlanGraphs(plan));
   RETURN_IF_ERROR(DiagnosticsOf(plan));
   Tuner tuner(plan, services);

@@ -53,6 +53,7 @@ std::vector<Subject> FindSubjects(std::vector<PlannedFile>& files, const PlanOpt
   std::vector<Subject> subjects;
   for (PlannedFile& file : files) {
     for (const config::RunnerConfig& runner : file.service.runners) {
+      if (!runner.endpoints.empty()) continue;                       // Somebody else starts them.
       if (runner.model.empty() && runner.backend.empty()) continue;  // Reported.
       auto subject = FindSubject(file.service, runner, store, worker_folders);
       if (subject.ok()) {

@@ -12,7 +12,14 @@
 namespace tiffin::gateway {
 namespace {
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+// Null: what workers on this machine's sockets are shown.
+using Security = std::shared_ptr<const security::ClientSecurity>;
+
+Security SecurityFor(const WorkerAddress& address, const WorkerCredentials* credentials) {
+  return credentials == nullptr || address.shares_memory() ? nullptr : credentials->current();
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const WorkerAddress& address, const Security& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kDefaultMaxMessageBytes);
   // A channel of its own for each life of a worker: never a connection to the one before.
@@ -22,18 +29,25 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
                    static_cast<int>(absl::ToInt64Milliseconds(session::kSilenceLimit)));
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // Whatever the environment says of the web.
+  if (security == nullptr || !security->tls) {
+    return grpc::CreateCustomChannel(address.target, grpc::InsecureChannelCredentials(), arguments);
+  }
+  if (!address.server_name.empty()) arguments.SetSslTargetNameOverride(address.server_name);
+  return grpc::CreateCustomChannel(address.target, security::GrpcChannelCredentials(*security),
+                                   arguments);
 }
 
 }  // namespace
 
 class AttachStream::Call {
  public:
-  Call(const std::string& address, Loop& loop, OnFrames on_frames, OnEnded on_ended)
+  Call(const WorkerAddress& address, const Security& security, Loop& loop, OnFrames on_frames,
+       OnEnded on_ended)
       : on_frames_(std::move(on_frames)),
         on_ended_(std::move(on_ended)),
         queue_(loop.queue()),
-        channel_(MakeChannel(address)),
+        channel_(MakeChannel(address, security)),
         stub_(channel_),
         writer_(session::FrameWriter::Initially::kStarting,
                 [this](const worker::v1::Frames& message) {
@@ -41,6 +55,9 @@ class AttachStream::Call {
                   stream_->Write(ToByteBuffer(message), &on_written_);
                   return session::FrameWriter::Progress::kStarted;
                 }) {
+    if (security != nullptr && !security->token.empty()) {
+      context_.AddMetadata("authorization", security::Authorization(security->token));
+    }
     stream_ = stub_.PrepareCall(&context_, session::kAttachMethod, &queue_);
     pending_ = 1;
     stream_->StartCall(&on_started_);
@@ -150,9 +167,10 @@ class AttachStream::Call {
   Op on_connected_{*this, &Call::Connected};
 };
 
-AttachStream::AttachStream(const std::string& address, Loop& loop, OnFrames on_frames,
-                           OnEnded on_ended)
-    : call_(new Call(address, loop, std::move(on_frames), std::move(on_ended))) {}
+AttachStream::AttachStream(const WorkerAddress& address, const WorkerCredentials* credentials,
+                           Loop& loop, OnFrames on_frames, OnEnded on_ended)
+    : call_(new Call(address, SecurityFor(address, credentials), loop, std::move(on_frames),
+                     std::move(on_ended))) {}
 
 AttachStream::~AttachStream() {
   call_->Detach();

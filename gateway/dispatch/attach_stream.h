@@ -1,12 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/session/frame_writer.h"
+#include "gateway/dispatch/worker_address.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "tiffin/worker/v1/worker.pb.h"
 
 namespace tiffin::gateway {
@@ -19,7 +20,9 @@ class AttachStream {
   // Once: the stream is over, with the status that the worker or gRPC gave.
   using OnEnded = absl::AnyInvocable<void(absl::Status)>;
 
-  AttachStream(const std::string& address, Loop& loop, OnFrames on_frames, OnEnded on_ended);
+  // `credentials` are for addresses on TCP; may be null.
+  AttachStream(const WorkerAddress& address, const WorkerCredentials* credentials, Loop& loop,
+               OnFrames on_frames, OnEnded on_ended);
   ~AttachStream();
 
   // Ends the stream; the worker sees it cancelled. on_ended may still come.

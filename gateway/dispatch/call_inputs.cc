@@ -30,7 +30,9 @@ absl::StatusOr<CallInputs::Held> CallInputs::Hold(const Call& call) {
   return all;
 }
 
-absl::Status CallInputs::Fill(const Call& call, const Held& held, worker::v1::Execute& execute) {
+absl::StatusOr<std::vector<session::OutgoingTensor>> CallInputs::Fill(
+    const Call& call, const Held& held, worker::v1::Execute& execute) {
+  std::vector<session::OutgoingTensor> in_pieces;
   execute.set_method(*call.method);
   execute.set_rows(call.rows);
   execute.set_request_id(call.request_id);
@@ -42,12 +44,23 @@ absl::Status CallInputs::Fill(const Call& call, const Held& held, worker::v1::Ex
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const Shape shape =
         FrameShape(call.inputs[i], call.signature->inputs[i], call.signature->batchable);
-    RETURN_IF_ERROR(FillInput(call.inputs[i].dtype, shape, *held[i], *execute.add_inputs()));
+    worker::v1::Tensor& tensor = *execute.add_inputs();
+    if (announce_ == nullptr && held[i]->size() > session::kInlineLimit) {
+      ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, held[i]->Bytes());
+      session::SetInPieces({.dtype = call.inputs[i].dtype, .shape = shape, .bytes = bytes}, tensor);
+      in_pieces.push_back({.call = execute.call(),
+                           .tensor = static_cast<uint32_t>(i),
+                           .bytes = bytes,
+                           .keeper = held[i]});
+      continue;
+    }
+    RETURN_IF_ERROR(FillInput(call.inputs[i].dtype, shape, *held[i], tensor));
   }
-  return absl::OkStatus();
+  return in_pieces;
 }
 
 absl::StatusOr<std::shared_ptr<const Buffer>> CallInputs::HoldInput(const Value& value) {
+  if (announce_ == nullptr) return value.buffer;
   const bool in_segment = dynamic_cast<const SegmentBuffer*>(value.buffer.get()) != nullptr;
   if (in_segment || value.buffer->size() <= session::kInlineLimit) return value.buffer;
   ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, value.buffer->Bytes());
@@ -57,7 +70,7 @@ absl::StatusOr<std::shared_ptr<const Buffer>> CallInputs::HoldInput(const Value&
 absl::Status CallInputs::FillInput(DataType dtype, const Shape& shape, const Buffer& buffer,
                                    worker::v1::Tensor& tensor) {
   const auto* in_segment = dynamic_cast<const SegmentBuffer*>(&buffer);
-  if (in_segment == nullptr) {
+  if (in_segment == nullptr || announce_ == nullptr) {
     ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, buffer.Bytes());
     session::SetInline({.dtype = dtype, .shape = shape, .bytes = bytes}, tensor);
     return absl::OkStatus();

@@ -10,6 +10,7 @@ namespace tiffin::gateway {
 class GatewayMemory;
 class OomKills;
 class SegmentNames;
+class WorkerCredentials;
 
 // What frames that name calls and segments travel on: the session's Unix socket (the express lane),
 // or its gRPC stream, which carries the others in any case.
@@ -23,6 +24,10 @@ struct DispatchParts {
   GatewayMemory& memory;
   OomKills& oom_kills;
   WorkerTransport transport = WorkerTransport::kExpress;
+  // For workers on TCP. Null: nothing is shown to them.
+  const WorkerCredentials* credentials = nullptr;
+  // The one loop that says what becomes of endpoints.
+  bool tells_of_endpoints = true;
 };
 
 }  // namespace tiffin::gateway

@@ -28,7 +28,7 @@ struct CallContent {
 
 // The end of a worker by its own doing.
 struct WorkerDeath {
-  std::string_view life;   // The path that it listened at: for all loops the same, and no other's.
+  std::string_view life;   // Names that process: for all loops the same, and no other's.
   std::string_view cause;  // "signal 11"
 };
 

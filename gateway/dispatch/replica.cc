@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/strings.h"
+
 namespace tiffin::gateway {
 namespace {
 
@@ -11,6 +13,14 @@ constexpr absl::Duration kFirstReconnectDelay = absl::Milliseconds(1);
 constexpr absl::Duration kLastReconnectDelay = absl::Milliseconds(50);
 // A worker that lets nobody attach for about a second is replaced.
 constexpr int kMaxFailedConnections = 24;
+
+// At an address: from the half to the whole, so that gateways don't come all at once.
+constexpr absl::Duration kAddressDelay = absl::Milliseconds(100);
+// Where nobody has answered for some seconds, or one doesn't want us: doubling from there.
+constexpr int kPatientConnections = 30;
+constexpr absl::Duration kLongestAddressDelay = absl::Seconds(1);
+// How long calls wait for a worker that had served, and that nobody here starts again.
+constexpr absl::Duration kHope = absl::Seconds(5);
 
 absl::Duration ReconnectDelay(int failed_connections) {
   absl::Duration delay = kFirstReconnectDelay;
@@ -21,22 +31,66 @@ absl::Duration ReconnectDelay(int failed_connections) {
 }  // namespace
 
 Replica::Replica(DispatchParts& parts, metrics::ReplicaMetrics& metrics, Events events)
-    : parts_(parts), metrics_(metrics), events_(std::move(events)) {}
+    : parts_(parts),
+      metrics_(metrics),
+      events_(std::move(events)),
+      jitter_(std::random_device()()) {}
 
-void Replica::OnListening(std::string path) {
-  path_ = std::move(path);
+bool Replica::coming_back() const {
+  if (ready()) return false;
+  if (!is_own_) return listens() && parts_.loop.now() < hoped_until_;
+  return coming_back_ || (listens() && !refused_);
+}
+
+void Replica::OnListening(const std::string& path) {
+  path_ = path;
+  address_ = {.target = StrCat("unix:", path), .server_name = ""};
   refused_ = false;
   failed_connections_ = 0;
   // A session of the life before whose calls are still to be failed ends first: OnLost connects.
   if (session_ == nullptr) Connect();
 }
 
+void Replica::OnAddress(WorkerAddress address) {
+  is_own_ = false;
+  OnWithdrawn();  // From where it was before.
+  address_ = std::move(address);
+  failed_connections_ = 0;
+  Connect();
+}
+
+void Replica::OnWithdrawn() {
+  address_ = {};
+  reconnect_.Cancel();
+  hope_ends_.Cancel();
+  hoped_until_ = absl::InfinitePast();
+  last_incarnation_ = 0;
+  usable_ = false;
+  if (session_ != nullptr) {
+    WorkerSession& session = *session_;
+    draining_.push_back({.life = life_, .session = std::move(session_)});
+    if (session.ready()) {
+      session.Drain();
+    } else {
+      session.Close(absl::UnavailableError("its address is withdrawn"));
+    }
+  }
+  Changed();
+}
+
+void Replica::Refuse(const absl::Status& status) {
+  usable_ = false;
+  if (session_ != nullptr) session_->Close(status);
+  Changed();
+}
+
 void Replica::Connect() {
+  const uint64_t life = ++life_;
   session_ = std::make_unique<WorkerSession>(
-      parts_, path_, metrics_,
+      parts_, address_, metrics_,
       WorkerSession::Events{
           .ready = [this](const WorkerDescription& description) { OnReady(description); },
-          .lost = [this](const absl::Status& status) { OnLost(status); },
+          .lost = [this, life](const absl::Status& status) { OnLost(life, status); },
           .buried =
               [this] { std::erase_if(lost_, [](const auto& lost) { return !lost->holds(); }); },
           .suspect = [this](const CallContent& content,
@@ -48,39 +102,98 @@ void Replica::OnReady(const WorkerDescription& description) {
   usable_ = events_.ready(description);
   refused_ = !usable_;
   coming_back_ = false;
-  failed_connections_ = 0;
+  if (is_own_ || usable_) failed_connections_ = 0;
+  if (!is_own_) {
+    if (!usable_) {
+      session_->Close(absl::FailedPreconditionError(
+          "the worker has another signature than the graph was checked with"));
+    } else if (session_->incarnation() !=
+                   std::exchange(last_incarnation_, session_->incarnation()) &&
+               parts_.tells_of_endpoints) {
+      metrics_.starts.Add();
+    }
+  }
   Changed();
 }
 
-void Replica::OnLost(const absl::Status& status) {
-  usable_ = false;
-  const bool was_of_this_life = session_->path() == path_;
-  if (was_of_this_life && session_->holds()) {
-    lost_.push_back(std::move(session_));  // The process may still read what its calls were given.
+void Replica::Bury(std::unique_ptr<WorkerSession> session) {
+  if (session->holds()) {
+    lost_.push_back(std::move(session));  // The process may still read what its calls were given.
   } else {
     // Later: it is the session that tells.
+    parts_.loop.Defer([lost = std::move(session)]() mutable { lost.reset(); });
+  }
+}
+
+void Replica::OnLost(uint64_t life, const absl::Status& status) {
+  if (life != life_ || session_ == nullptr) {
+    const auto drained = std::find_if(draining_.begin(), draining_.end(),
+                                      [&](const Draining& other) { return other.life == life; });
+    if (drained == draining_.end()) return;
+    std::unique_ptr<WorkerSession> session = std::move(drained->session);
+    draining_.erase(drained);
+    Bury(std::move(session));
+    return;
+  }
+  if (!is_own_) {
+    OnAddressLost(status);
+    return;
+  }
+  usable_ = false;
+  const bool was_of_this_life = session_->address() == address_;
+  if (was_of_this_life) {
+    Bury(std::move(session_));
+  } else {
     parts_.loop.Defer([lost = std::move(session_)]() mutable { lost.reset(); });
   }
   if (!was_of_this_life) {
-    if (!path_.empty()) Connect();  // The next one listens already.
+    if (listens()) Connect();  // The next one listens already.
   } else if (absl::IsUnavailable(status) && ++failed_connections_ < kMaxFailedConnections) {
-    Reconnect();
+    Reconnect(ReconnectDelay(failed_connections_));
   } else {
     events_.hung(status);
   }
   Changed();
 }
 
-// The process lives as far as we know: a new session with it.
-void Replica::Reconnect() {
-  const absl::Duration delay = ReconnectDelay(failed_connections_);
+void Replica::OnAddressLost(const absl::Status& status) {
+  const bool had_served = std::exchange(usable_, false);
+  if (had_served) {
+    hoped_until_ = parts_.loop.now() + kHope;
+    hope_ends_ = parts_.loop.At(hoped_until_, [this] { Changed(); });
+  }
+  Bury(std::move(session_));
+  ++failed_connections_;
+  Reconnect(AddressDelay(status));
+  events_.unreachable(status, had_served);
+  Changed();
+}
+
+absl::Duration Replica::AddressDelay(const absl::Status& status) {
+  absl::Duration delay = kAddressDelay;
+  const bool is_away = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  if (!is_away) {
+    delay = kLongestAddressDelay;  // It answered, and would answer the same.
+  } else {
+    for (int i = kPatientConnections; i < failed_connections_ && delay < kLongestAddressDelay;
+         ++i) {
+      delay *= 2;
+    }
+  }
+  delay = std::min(delay, kLongestAddressDelay);
+  return delay * std::uniform_real_distribution<double>(0.5, 1.0)(jitter_);
+}
+
+// The worker lives, or will again, as far as we know: a new session with it.
+void Replica::Reconnect(absl::Duration delay) {
   reconnect_ = parts_.loop.At(parts_.loop.now() + delay, [this] {
-    if (!path_.empty() && session_ == nullptr) Connect();
+    if (listens() && session_ == nullptr) Connect();
   });
 }
 
 void Replica::OnExited(bool comes_back) {
   path_.clear();
+  address_ = {};
   reconnect_.Cancel();
   coming_back_ = comes_back;
   usable_ = false;
@@ -102,6 +215,7 @@ int64_t Replica::lost_calls() const {
 
 void Replica::ForgetSegment(uint64_t id) {
   if (session_ != nullptr) session_->ForgetSegment(id);
+  for (const Draining& draining : draining_) draining.session->ForgetSegment(id);
 }
 
 }  // namespace tiffin::gateway

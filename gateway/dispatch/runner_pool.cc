@@ -71,6 +71,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
   void SendTo(size_t replica, WorkerSession& session, WorkerSession::Company company) {
     place_->GoTo(replica);
+    replica_ = replica;
     const absl::StatusOr<uint64_t> id =
         session.Execute(call_, company, *std::exchange(place_, std::nullopt),
                         [this](absl::StatusOr<CallResult> result) {
@@ -107,6 +108,7 @@ class RunnerPool::PooledCall : public PendingCall {
 
  private:
   void OnResult(absl::StatusOr<CallResult> result) {
+    pool_.Judge(replica_, result.status());
     if (WasRun(result.status())) {
       const auto others = static_cast<size_t>(pool_.shared_.load.calls());
       pool_.shared_.queue_wait.Leave(others + 1, started_, pool_.parts_.loop.now());
@@ -174,6 +176,7 @@ class RunnerPool::PooledCall : public PendingCall {
   bool delayed_ = false;       // It waited for a replica, or is run again.
   absl::Duration sent_after_;  // The attempt that counts; where it was delayed.
   Loop::Timer deadline_;
+  size_t replica_ = 0;                // That it was sent to last.
   WorkerSession* session_ = nullptr;  // While a worker has the call.
   uint64_t id_ = 0;
   CallList* list_ = nullptr;     // While it waits in one of the pool's.
@@ -197,7 +200,7 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
                 [this, i](const WorkerDescription& description) {
                   // Before, none may have taken calls: that says nothing about a queue.
                   shared_.queue_wait.BeginAnew(parts_.loop.now());
-                  const bool fits = Accept(description);
+                  const bool fits = Accept(static_cast<size_t>(i), description);
                   events_.attached(i, fits);
                   return fits;
                 },
@@ -205,8 +208,56 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
             .hung = [this, i](const absl::Status& why) { events_.hung(i, why); },
             .suspect = [this](const CallContent& content,
                               const WorkerDeath& death) { OnSuspect(content, death); },
+            .unreachable =
+                [this, i](const absl::Status& status, bool had_served) {
+                  OnUnreachable(static_cast<size_t>(i), status, had_served);
+                },
         }));
   }
+  if (options_.elsewhere) health_.resize(replicas_.size());
+}
+
+void RunnerPool::OnUnreachable(size_t index, const absl::Status& status, bool had_served) {
+  if (had_served) CountFailure(index);
+  Health& health = health_[index];
+  // Once for each thing that there is to say, not for each attempt.
+  std::string said = StrCat(Message(status));
+  if (parts_.tells_of_endpoints && said != health.said) {
+    const std::string& target = replicas_[index]->address().target;
+    log::Write(log::Level::kWarning, had_served ? "worker_lost" : "worker_unreachable",
+               StrCat("runner '", options_.name,
+                      "': ", had_served ? "lost the worker at " : "no session with a worker at ",
+                      target, ": ", said, "; trying again and again"),
+               {{"runner", options_.name}, {"endpoint", target}, {"error", said}});
+  }
+  health.said = std::move(said);
+  if (events_.unreachable != nullptr) events_.unreachable();
+}
+
+void RunnerPool::CountFailure(size_t index) {
+  const absl::Time now = parts_.loop.now();
+  Ejection& ejection = health_[index].ejection;
+  if (!ejection.OnFailure(now) || !parts_.tells_of_endpoints) return;
+  const std::string& target = replicas_[index]->address().target;
+  log::Write(log::Level::kWarning, "worker_left_out",
+             StrCat("runner '", options_.name, "': the worker at ", target,
+                    " fails again and again; where there are others, it gets no calls for ",
+                    absl::FormatDuration(ejection.until() - now)),
+             {{"runner", options_.name}, {"endpoint", target}});
+}
+
+void RunnerPool::Judge(size_t index, const absl::Status& status) {
+  // What a lost session's calls end with counts once, as that.
+  if (!options_.elsewhere || InterruptionOf(status) != Interruption::kNone) return;
+  if (absl::IsUnavailable(status) || absl::IsInternal(status)) {
+    CountFailure(index);
+  } else if (WasRun(status)) {
+    health_[index].ejection.OnSuccess(parts_.loop.now());
+  }
+}
+
+void RunnerPool::RefuseAll(const absl::Status& status) {
+  for (const auto& replica : replicas_) replica->Refuse(status);
 }
 
 RunnerPool::~RunnerPool() { *alive_ = false; }
@@ -307,12 +358,18 @@ void RunnerPool::TryNextSuspect() {
 
 std::optional<size_t> RunnerPool::LeastLoaded() const {
   std::optional<size_t> best;
+  bool best_is_ejected = false;
   int64_t least = 0;
+  const absl::Time now = parts_.loop.now();
   for (size_t i = 0; i < replicas_.size(); ++i) {
     if (!replicas_[i]->ready()) continue;
+    const bool is_ejected = options_.elsewhere && health_[i].ejection.ejected(now);
     const int64_t calls = shared_.load.at(i) + replicas_[i]->lost_calls();
-    if (best.has_value() && calls >= least) continue;
+    // One that is left out is better than none.
+    const bool is_better = is_ejected != best_is_ejected ? best_is_ejected : calls < least;
+    if (best.has_value() && !is_better) continue;
     best = i;
+    best_is_ejected = is_ejected;
     least = calls;
   }
   return best;
@@ -333,21 +390,30 @@ bool RunnerPool::all_ready() const {
                      [](const auto& replica) { return replica->ready(); });
 }
 
-bool RunnerPool::Accept(const WorkerDescription& description) {
-  if (!description_.has_value()) {
-    description_ = description;
-    return true;
+bool RunnerPool::Accept(size_t index, const WorkerDescription& description) {
+  using Version = AcceptedDescription::Version;
+  const bool fits =
+      shared_.accepted.Accept(description, options_.elsewhere ? Version::kAny : Version::kSame);
+  if (options_.elsewhere) {
+    const std::string& target = replicas_[index]->address().target;
+    if (fits) {
+      if (parts_.tells_of_endpoints) {
+        log::Write(log::Level::kInfo, "worker_attached",
+                   StrCat("runner '", options_.name, "': attached to the worker at ", target),
+                   {{"runner", options_.name}, {"endpoint", target}});
+      }
+      health_[index].said.clear();
+    }
+    return fits;  // Who refuses it says so.
   }
-  if (description_->methods == description.methods &&
-      description_->model_version == description.model_version) {
-    return true;
+  if (!fits) {
+    log::Write(log::Level::kError, "worker_refused",
+               StrCat("runner '", options_.name,
+                      "': a worker has another signature or model than the graph was checked with: "
+                      "the service file was changed; restart the server"),
+               {{"runner", options_.name}});
   }
-  log::Write(log::Level::kError, "worker_refused",
-             StrCat("runner '", options_.name,
-                    "': a worker has another signature or model than the graph was checked with: "
-                    "the service file was changed; restart the server"),
-             {{"runner", options_.name}});
-  return false;
+  return fits;
 }
 
 void RunnerPool::OnChange() {

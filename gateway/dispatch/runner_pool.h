@@ -8,6 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/signature.h"
+#include "gateway/dispatch/ejection.h"
 #include "gateway/dispatch/replica.h"
 #include "gateway/dispatch/shared_runner.h"
 #include "gateway/graph/runner.h"
@@ -17,7 +18,9 @@ namespace tiffin::gateway {
 
 struct RunnerPoolOptions {
   std::string name;  // "model_a"
-  int replicas = 1;
+  int replicas = 1;  // Of endpoints: the most addresses at a time.
+  // Its workers are at addresses, and somebody else's.
+  bool elsewhere = false;
   int queue_max = 0;  // For messages; `shared.load` keeps it.
 };
 
@@ -34,6 +37,8 @@ class RunnerPool : public Runner {
     absl::AnyInvocable<void(int index, bool fits)> attached;
     // Replica `index` should be replaced.
     absl::AnyInvocable<void(int index, const absl::Status&)> hung;
+    // No session could be had at an address, or it was lost.
+    absl::AnyInvocable<void()> unreachable = nullptr;
   };
 
   // `parts` and `shared`, which the runner's pools of all loops share, outlive it and all results.
@@ -51,16 +56,23 @@ class RunnerPool : public Runner {
   // At least one replica takes calls.
   bool ready() const;
   bool all_ready() const;
-  // What the workers said they are. Nothing until the first was ready.
-  const std::optional<WorkerDescription>& description() const { return description_; }
+  // What the workers said they are, to whichever loop. Nothing until the first was ready.
+  std::optional<WorkerDescription> description() const { return shared_.accepted.current(); }
+  // Of workers elsewhere: what they say they are does not fit the graph. They are asked again
+  // later.
+  void RefuseAll(const absl::Status& status);
   void ForgetSegment(uint64_t id);
 
  private:
   class PooledCall;
   using CallList = std::list<PooledCall*>;
 
-  bool Accept(const WorkerDescription& description);
+  bool Accept(size_t index, const WorkerDescription& description);
   void OnChange();
+  void OnUnreachable(size_t index, const absl::Status& status, bool had_served);
+  void CountFailure(size_t index);
+  // A call that the replica had has ended so.
+  void Judge(size_t index, const absl::Status& status);
   // By index; nullopt: none takes calls.
   std::optional<size_t> LeastLoaded() const;
   bool coming_back() const;
@@ -78,8 +90,13 @@ class RunnerPool : public Runner {
   SharedRunner& shared_;
   metrics::RunnerMetrics& metrics_;
   Events events_;
-  std::optional<WorkerDescription> description_;
   std::vector<std::unique_ptr<Replica>> replicas_;
+  // Of workers elsewhere, by replica.
+  struct Health {
+    Ejection ejection;
+    std::string said;  // The last thing that was said of it; empty: it serves.
+  };
+  std::vector<Health> health_;
   CallList waiting_;             // For a replica to come back.
   PooledCall* trial_ = nullptr;  // The suspect that is being run.
   std::optional<TrialTurn::Held> trial_turn_;

@@ -77,6 +77,15 @@ absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::CopyToSegmen
   });
 }
 
+absl::StatusOr<GatewayMemory::Room> GatewayMemory::MakeRoom(uint64_t size) {
+  Room room;
+  ASSIGN_OR_RETURN(room.buffer, MakeInSegment(size, [&room](std::span<std::byte> out) {
+                     room.bytes = out;
+                     return absl::OkStatus();
+                   }));
+  return room;
+}
+
 absl::StatusOr<std::shared_ptr<const SegmentBuffer>> GatewayMemory::MakeInSegment(uint64_t size,
                                                                                   FillBytes fill) {
   absl::StatusOr<Place> place = Allocate(size);

@@ -89,6 +89,12 @@ class GatewayMemory : public ValueAllocator, private shm::SegmentBudget::Sharer 
   // In a segment, whatever the size.
   absl::StatusOr<std::shared_ptr<const SegmentBuffer>> CopyToSegment(
       std::span<const std::byte> bytes);
+  // Of a segment, to be filled by and by; nobody is given it before that is done.
+  struct Room {
+    std::shared_ptr<const SegmentBuffer> buffer;
+    std::span<std::byte> bytes;
+  };
+  absl::StatusOr<Room> MakeRoom(uint64_t size);
   // To be called now and then.
   void DropIdle();
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "gateway/dispatch/accepted_description.h"
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/runner_load.h"
@@ -15,6 +16,7 @@ struct SharedRunner {
   SharedRunner(int replicas, int queue_max, const Clock& clock, metrics::RunnerMetrics& counted)
       : load(replicas, queue_max), quarantine(clock), metrics(counted) {}
 
+  AcceptedDescription accepted;
   RunnerLoad load;
   QueueWait queue_wait;
   Quarantine quarantine;

@@ -21,9 +21,15 @@ absl::Duration TakeTime(uint64_t microseconds) {
 
 absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
                                  const CallForm& call, const WorkerSegments& segments,
-                                 std::shared_ptr<const ResultLease> lease) {
+                                 std::shared_ptr<const ResultLease> lease,
+                                 std::shared_ptr<const SegmentBuffer> pieced) {
   Value value;
-  if (tensor.segment() != 0) {
+  if (pieced != nullptr) {
+    ASSIGN_OR_RETURN(TensorView view, session::PromisedView(tensor));
+    value.dtype = view.dtype;
+    value.shape = std::move(view.shape);
+    value.buffer = std::move(pieced);
+  } else if (tensor.segment() != 0) {
     const std::shared_ptr<WorkerSegment>& segment = segments.at(tensor.segment());
     shm::Reference reference = session::ToReference(tensor);
     RETURN_IF_ERROR(shm::CheckReference(reference, segment->name().size));
@@ -52,7 +58,8 @@ absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorS
 
 absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const CallForm& call,
                                       const WorkerSegments& segments,
-                                      const std::shared_ptr<WorkerSession*>& session) {
+                                      const std::shared_ptr<WorkerSession*>& session,
+                                      const PiecedOutputs& in_pieces) {
   if (result.code() != 0) {
     if (result.outputs_size() > 0 || result.code() > 16) {
       return absl::InternalError("the worker sent a malformed error");
@@ -82,10 +89,19 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
          .count = 1,
          .compute = taken.timings.compute});
   }
+  auto next_in_pieces = in_pieces.begin();
   for (int i = 0; i < result.outputs_size(); ++i) {
     const TensorSpec& spec = specs[static_cast<size_t>(i)];
     const worker::v1::Tensor& tensor = result.outputs(i);
-    auto value = TakeOutput(tensor, spec, call, segments, tensor.segment() != 0 ? lease : nullptr);
+    std::shared_ptr<const SegmentBuffer> pieced;
+    if (tensor.in_pieces()) {
+      if (next_in_pieces == in_pieces.end()) {
+        return absl::InternalError("the worker's outputs have not come whole");
+      }
+      pieced = *next_in_pieces++;
+    }
+    auto value = TakeOutput(tensor, spec, call, segments, tensor.segment() != 0 ? lease : nullptr,
+                            std::move(pieced));
     if (!value.ok()) {
       return absl::InternalError(
           StrCat("the worker's output '", spec.name, "': ", value.status().message()));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -22,10 +23,15 @@ struct CallForm {
   int64_t rows = 1;
 };
 
-// A result's outputs, checked against the call's form. All segments that they name must be known.
+// What outputs that came in pieces lie in, in their order.
+using PiecedOutputs = std::vector<std::shared_ptr<const SegmentBuffer>>;
+
+// A result's outputs, checked against the call's form. All segments that they name must be known,
+// and what comes in pieces must have come.
 // The lease of them, at `session`, is made first, so that a refused result is released too.
 absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const CallForm& call,
                                       const WorkerSegments& segments,
-                                      const std::shared_ptr<WorkerSession*>& session);
+                                      const std::shared_ptr<WorkerSession*>& session,
+                                      const PiecedOutputs& in_pieces = {});
 
 }  // namespace tiffin::gateway

@@ -12,6 +12,7 @@
 namespace tiffin::gateway {
 namespace {
 
+constexpr std::string_view kUnix = "unix:";
 // Of one session. An honest worker's are of 4 MiB at least, and most of 64.
 constexpr size_t kMaxSegments = 1024;
 // What gRPC has yet to hand over of a dead worker's stream takes a moment: its end comes after it.
@@ -27,37 +28,43 @@ uint64_t RandomId() {
 
 }  // namespace
 
-WorkerSession::WorkerSession(DispatchParts& parts, const std::string& path,
+WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
                              metrics::ReplicaMetrics& metrics, Events events)
     : parts_(parts),
       metrics_(metrics),
-      path_(path),
+      address_(std::move(address)),
       events_(std::move(events)),
       id_(RandomId()),
       last_moments_(parts.oom_kills),
-      inputs_(parts.memory,
-              [this](const SegmentName& segment) {
-                descriptors_->Announce(
-                    {.session = id_, .segment = segment.id, .size = segment.size}, segment.fd);
-              }),
+      inputs_(parts.memory, Announcer()),
       releases_(parts.loop, [this] { FlushLater(); }),
       last_sign_of_life_(parts.loop.now()),
       self_(std::make_shared<WorkerSession*>(this)),
       stream_(
-          StrCat("unix:", path), parts.loop,
+          address_, parts.credentials, parts.loop,
           [this](worker::v1::Frames frames) { OnStreamFrames(std::move(frames)); },
           [this](absl::Status status) { OnStreamEnded(std::move(status)); }) {
   stream_.writer().Add([&](worker::v1::Frame& frame) {
     frame.mutable_attach()->set_protocol_version(session::kProtocolVersion);
     frame.mutable_attach()->set_session(id_);
-    frame.mutable_attach()->set_express(parts_.transport == WorkerTransport::kExpress);
+    frame.mutable_attach()->set_express(address_.shares_memory() &&
+                                        parts_.transport == WorkerTransport::kExpress);
+    frame.mutable_attach()->set_inline_tensors(!address_.shares_memory());
   });
   stream_.writer().Flush();
-  OpenSocket(path);
+  if (address_.shares_memory()) OpenSocket(address_.target.substr(kUnix.size()));
   CheckSilence(parts_.loop.now());
 }
 
 WorkerSession::~WorkerSession() { *self_ = nullptr; }
+
+absl::AnyInvocable<void(const SegmentName&)> WorkerSession::Announcer() {
+  if (!address_.shares_memory()) return nullptr;
+  return [this](const SegmentName& segment) {
+    descriptors_->Announce({.session = id_, .segment = segment.id, .size = segment.size},
+                           segment.fd);
+  };
+}
 
 void WorkerSession::OpenSocket(const std::string& path) {
   auto socket = shm::DescriptorSocket::Connect(StrCat(path, ".fd"));
@@ -100,7 +107,8 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
                 .company = company,
                 .inputs = {},
                 .place = std::move(place),
-                .done = nullptr};
+                .done = nullptr,
+                .incoming = nullptr};
   ASSIGN_OR_RETURN(record.inputs, inputs_.Hold(call));
   const uint64_t id = next_call_++;
   scratch_.Reset();
@@ -109,13 +117,15 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
   execute.set_alone(company == Company::kTrial);
   execute.set_time_left_us(static_cast<uint64_t>(
       std::max<int64_t>(0, absl::ToInt64Microseconds(call.deadline - parts_.loop.now()))));
-  RETURN_IF_ERROR(inputs_.Fill(call, record.inputs, execute));
+  ASSIGN_OR_RETURN(std::vector<session::OutgoingTensor> in_pieces,
+                   inputs_.Fill(call, record.inputs, execute));
   record.done = std::move(done);
   record.counted = metrics::Held(metrics_.calls_in_flight);
   calls_.emplace(id, std::move(record));
   // Before the call, which may then use the memory that is still in the cache.
   releases_.MoveTo(calls());
-  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = execute; });
+  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = execute; },
+              std::move(in_pieces));
   FlushLater();
   return id;
 }
@@ -129,6 +139,14 @@ void WorkerSession::ForgetSegment(uint64_t id) {
 void WorkerSession::Abandon(uint64_t call) {
   const auto record = calls_.find(call);
   if (record == calls_.end()) return;
+  calls().DropPieces(call);
+  if (record->second.incoming != nullptr) {
+    // It has ended at the worker, whose outputs come all the same: to nowhere.
+    pieces_.Discard(call);
+    calls_.erase(record);
+    CheckDrained();
+    return;
+  }
   record->second.done = nullptr;
   calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
   FlushLater();
@@ -187,6 +205,9 @@ void WorkerSession::OnCallFrame(const worker::v1::Frame& frame) {
     case worker::v1::Frame::kResult:
       OnResult(frame.result());
       break;
+    case worker::v1::Frame::kPiece:
+      OnPiece(frame.piece());
+      break;
     case worker::v1::Frame::kSegmentGone:
       segments_.erase(frame.segment_gone().segment());
       break;
@@ -225,15 +246,34 @@ void WorkerSession::OnHello(const worker::v1::Hello& hello) {
     Lose(absl::InternalError("the worker chose the express lane, which it was not offered"));
     return;
   }
+  incarnation_ = hello.incarnation();
   state_ = State::kReady;
   events_.ready(*std::move(description));
 }
 
 void WorkerSession::OnResult(const worker::v1::Result& result) {
   const auto record = calls_.find(result.call());
-  if (record == calls_.end()) {
+  if (record == calls_.end() || record->second.answered) {
     Lose(absl::InternalError(
         StrCat("the worker answered call ", result.call(), ", which it was not given")));
+    return;
+  }
+  const bool is_shared = address_.shares_memory();
+  bool promises = false;
+  for (const worker::v1::Tensor& tensor : result.outputs()) {
+    promises = promises || tensor.in_pieces();
+    if (is_shared ? !tensor.in_pieces() : tensor.segment() == 0) continue;
+    Lose(absl::InternalError(is_shared ? "the worker sent a tensor in pieces, and shares memory"
+                                       : "the worker named a segment, and shares none"));
+    return;
+  }
+  // It ended before its inputs had come: the rest needn't.
+  if (!is_shared && calls().DropPieces(result.call())) {
+    calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(result.call()); });
+    FlushLater();
+  }
+  if (promises) {
+    AwaitPieces(result, record->second);
     return;
   }
   const bool waits = std::any_of(
@@ -249,13 +289,76 @@ void WorkerSession::OnResult(const worker::v1::Result& result) {
     parked_.push_back(result);
     return;
   }
+  record->second.answered = true;
+  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
+  Deliver(result.call(), TakeResult(result, form, segments_, self_));
+}
+
+void WorkerSession::AwaitPieces(const worker::v1::Result& result, Record& record) {
+  record.answered = true;
+  std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(result.outputs());
+  auto incoming = std::make_unique<Record::Incoming>();
+  absl::Status made;
+  if (record.done == nullptr) made = absl::CancelledError("nobody waits for it");
+  for (size_t i = 0; made.ok() && i < places.size(); ++i) {
+    const auto view = session::PromisedView(result.outputs(static_cast<int>(places[i].tensor)));
+    if (!view.ok()) {
+      Lose(absl::InternalError(StrCat(Message(view.status()))));
+      return;
+    }
+    absl::StatusOr<GatewayMemory::Room> room = parts_.memory.MakeRoom(places[i].size);
+    made = room.status();
+    if (!room.ok()) continue;
+    places[i].to = room->bytes.data();
+    incoming->outputs.push_back(std::move(room->buffer));
+  }
+  if (!made.ok()) {
+    for (auto& place : places) place.to = nullptr;
+  }
+  // Also of a call that was answered already.
+  if (const absl::Status expected = pieces_.Expect(result.call(), std::move(places));
+      !expected.ok()) {
+    Lose(absl::InternalError(StrCat(Message(expected))));
+    return;
+  }
+  if (!made.ok()) {
+    Deliver(result.call(), std::move(made));
+    return;
+  }
+  incoming->result = result;
+  record.incoming = std::move(incoming);
+}
+
+void WorkerSession::OnPiece(const worker::v1::Piece& piece) {
+  const absl::StatusOr<bool> complete = pieces_.Add(piece);
+  if (!complete.ok()) {
+    Lose(absl::InternalError(StrCat(Message(complete.status()))));
+    return;
+  }
+  if (!*complete) return;
+  const auto record = calls_.find(piece.call());
+  if (record == calls_.end() || record->second.incoming == nullptr) return;  // Not wanted any more.
+  const std::unique_ptr<Record::Incoming> incoming = std::move(record->second.incoming);
+  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
+  Deliver(piece.call(), TakeResult(incoming->result, form, segments_, self_, incoming->outputs));
+}
+
+void WorkerSession::Deliver(uint64_t call, absl::StatusOr<CallResult> result) {
   if (deliveries_.empty()) {
     parts_.loop.Defer([self = self_] {
       if (*self != nullptr) (*self)->DeliverResults();
     });
   }
-  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
-  deliveries_.push_back({result.call(), TakeResult(result, form, segments_, self_)});
+  deliveries_.push_back({call, std::move(result)});
+}
+
+void WorkerSession::Drain() {
+  draining_ = true;
+  CheckDrained();
+}
+
+void WorkerSession::CheckDrained() {
+  if (draining_ && calls_.empty()) Lose(absl::UnavailableError("its address is withdrawn"));
 }
 
 void WorkerSession::DeliverResults() {
@@ -271,6 +374,7 @@ void WorkerSession::DeliverResults() {
     calls_.erase(record);
     if (done != nullptr) std::move(done)(std::move(delivery.result));
   }
+  if (*self != nullptr) CheckDrained();
 }
 
 void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
@@ -329,10 +433,13 @@ void WorkerSession::Lose(absl::Status status) {
   releases_.Close();
   stream_.Cancel();
   if (descriptors_ != nullptr) descriptors_->frames().Close();
+  pieces_.Clear();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
-  // never reused, and ours stay as they are until it is proven dead.
+  // never reused, and ours stay as they are until it is proven dead. Where nothing is shared, it
+  // can't.
   for (auto& [id, record] : calls_) {
-    if (buried_) break;
+    record.incoming.reset();
+    if (buried_ || !address_.shares_memory()) continue;
     for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }
   parked_.clear();
@@ -354,7 +461,7 @@ void WorkerSession::FailCalls(const absl::Status& status) {
   for (const auto& [id, record] : calls_) {
     if (interruptions.at(id) != Interruption::kSuspect) continue;
     events_.suspect({.method = *record.method, .rows = record.rows, .inputs = record.inputs},
-                    {.life = path_, .cause = own_doing});
+                    {.life = StrCat(address_.target, " ", incarnation_), .cause = own_doing});
   }
   const std::string message =
       StrCat("its worker is gone: ",

@@ -13,6 +13,7 @@
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
 #include "common/session/frames_arena.h"
+#include "common/session/incoming_pieces.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/call_inputs.h"
@@ -23,6 +24,7 @@
 #include "gateway/dispatch/releases.h"
 #include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
+#include "gateway/dispatch/worker_address.h"
 #include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
 #include "gateway/metrics/metrics.h"
@@ -58,16 +60,18 @@ class WorkerSession {
   // kTrial: the worker executes the call with no other.
   enum class Company { kShared, kTrial };
 
-  // Begins to connect to the worker that listens at `path` and `path`.fd. `metrics` outlives it and
-  // its results.
-  WorkerSession(DispatchParts& parts, const std::string& path, metrics::ReplicaMetrics& metrics,
+  // Begins to connect to the worker that listens at `address`; on a Unix socket, at its path with
+  // ".fd" too. `metrics` outlives it and its results.
+  WorkerSession(DispatchParts& parts, WorkerAddress address, metrics::ReplicaMetrics& metrics,
                 Events events);
   ~WorkerSession();
   WorkerSession(const WorkerSession&) = delete;
   WorkerSession& operator=(const WorkerSession&) = delete;
 
   bool ready() const { return state_ == State::kReady; }
-  const std::string& path() const { return path_; }
+  const WorkerAddress& address() const { return address_; }
+  // Random for each process. Since it was ready.
+  uint64_t incarnation() const { return incarnation_; }
   metrics::ReplicaMetrics& metrics() const { return metrics_; }
   // Sends a call; ready() must hold. `done` comes later, from the loop. Returns the call's id. The
   // inputs and the place are kept until the call has ended at the worker, and the place no longer
@@ -83,6 +87,9 @@ class WorkerSession {
   void ForgetSegment(uint64_t id);
   // The worker's process was reaped.
   void ProcessDied();
+  // Ends it, as if it were lost, now, or when no call of it is under way.
+  void Close(absl::Status status) { Lose(std::move(status)); }
+  void Drain();
   // Something is kept that the worker may still be reading.
   bool holds() const { return !held_until_dead_.empty(); }
 
@@ -98,7 +105,14 @@ class WorkerSession {
     RunnerLoad::Place place;
     CallDone done;  // Null once abandoned.
     metrics::Held counted = {};
-    bool parked = false;  // Its result is among parked_.
+    bool parked = false;    // Its result is among parked_.
+    bool answered = false;  // Its result came, and is to be delivered, or is `incoming`.
+    // Its result, whose outputs are coming.
+    struct Incoming {
+      worker::v1::Result result;
+      PiecedOutputs outputs;
+    };
+    std::unique_ptr<Incoming> incoming;
   };
 
   void Flush();
@@ -111,10 +125,17 @@ class WorkerSession {
   // yet: its results count.
   void ReceiveAll();
   void OpenSocket(const std::string& path);
+  // Null where nothing is shared.
+  absl::AnyInvocable<void(const SegmentName&)> Announcer();
   // For frames that name calls or segments.
   session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
   void OnHello(const worker::v1::Hello& hello);
   void OnResult(const worker::v1::Result& result);
+  // Makes place for outputs that come in pieces.
+  void AwaitPieces(const worker::v1::Result& result, Record& record);
+  void OnPiece(const worker::v1::Piece& piece);
+  void Deliver(uint64_t call, absl::StatusOr<CallResult> result);
+  void CheckDrained();
   // From the ready list: tells the callers.
   void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
@@ -130,7 +151,8 @@ class WorkerSession {
 
   DispatchParts& parts_;
   metrics::ReplicaMetrics& metrics_;
-  const std::string path_;
+  const WorkerAddress address_;
+  uint64_t incarnation_ = 0;
   Events events_;
   State state_ = State::kConnecting;
   const uint64_t id_;
@@ -148,6 +170,8 @@ class WorkerSession {
   WorkerSegments segments_;
   // Results that name a segment whose descriptor is still on its way.
   std::vector<worker::v1::Result> parked_;
+  session::IncomingPieces pieces_;  // Of results' outputs.
+  bool draining_ = false;
   CallInputs inputs_;
   Releases releases_;
   bool flush_scheduled_ = false;

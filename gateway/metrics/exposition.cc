@@ -193,6 +193,7 @@ void Fill(TargetFamilies& to, const Metrics::Name& name, const TargetMetrics& ta
 }
 
 void Fill(ReplicaFamilies& to, Labels labels, size_t index, const ReplicaMetrics& replica) {
+  if (replica.elsewhere && replica.starts.value() == 0) return;
   labels.push_back({"replica", std::to_string(index)});
   to.ready.Add(replica.ready_sessions.value() > 0 ? 1.0 : 0.0, labels);
   to.in_flight.Add(replica.calls_in_flight.value(), labels);
@@ -203,7 +204,8 @@ void Fill(ReplicaFamilies& to, Labels labels, size_t index, const ReplicaMetrics
   std::optional<ProcessUsage> usage = pid == 0 ? std::nullopt : ReadProcessUsage(pid);
   // The number may belong to another process by now.
   if (usage.has_value() && usage->parent != getpid()) usage.reset();
-  to.up.Add(usage.has_value() ? 1.0 : 0.0, labels);
+  const bool is_up = replica.elsewhere ? replica.ready_sessions.value() > 0 : usage.has_value();
+  to.up.Add(is_up ? 1.0 : 0.0, labels);
   if (usage.has_value()) {
     to.cpu.Add(usage->cpu_seconds, labels);
     to.resident.Add(usage->resident_bytes, labels);

@@ -56,6 +56,8 @@ struct ReplicaMetrics {
   Gauge leased_bytes;
   Counter starts;
   std::atomic<pid_t> pid{0};  // Of the last process; 0: there was none.
+  // Somebody else starts its process, of which only sessions are known. Told of once it had one.
+  std::atomic<bool> elsewhere{false};
 };
 
 struct RunnerMetrics {

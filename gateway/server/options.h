@@ -6,25 +6,31 @@
 #include <vector>
 
 #include "common/config/service.h"
+#include "common/security/server_tls.h"
+#include "common/security/tokens.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/api/serving.h"
 #include "gateway/dispatch/dispatch_parts.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/graph/extensions.h"
-#include "gateway/security/server_tls.h"
-#include "gateway/security/tokens.h"
 
 namespace tiffin::gateway {
 
 class DataLog;
 
-// One runner of one service, and how its workers are started.
+// One runner of one service, and how its workers are started, or where they are.
 struct RunnerSetup {
   std::string service;
   std::string runner;
+  // Of endpoints: the most addresses at a time.
   int replicas = 1;
   int queue_max = config::kDefaultQueueMax;
   std::string program;
   std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
+  // Where workers listen that somebody else starts: then there is no program.
+  std::vector<config::Endpoint> endpoints = {};
+
+  bool elsewhere() const { return !endpoints.empty(); }
 };
 
 struct ServingOptions {
@@ -42,6 +48,8 @@ struct ServingOptions {
   // Both outlive the server.
   const security::ServerTls* tls = nullptr;  // Null: the ports are not encrypted.
   const security::Tokens* tokens = nullptr;  // Null: clients need none.
+  // Likewise. For workers on TCP; null: nothing is shown to them.
+  const WorkerCredentials* worker_credentials = nullptr;
 };
 
 }  // namespace tiffin::gateway

@@ -27,6 +27,7 @@ bool Readiness::RunnerReady(std::string_view service, std::string_view runner) c
 bool Readiness::ServiceReady(std::string_view service) const {
   if (state_ != State::kServing) return false;
   const absl::MutexLock lock(&mutex_);
+  if (absent_.contains(service)) return false;
   for (size_t i = 0; i < runners_.size(); ++i) {
     if (runners_[i].service == service && !ReadyOnAll(i)) return false;
   }

@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <set>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -33,6 +36,12 @@ class Readiness {
   // changed what is said below.
   bool Set(size_t loop, size_t runner, bool ready);
 
+  // Services that can't be served yet, whatever runners are ready.
+  void SetAbsent(std::set<std::string, std::less<>> services) {
+    const absl::MutexLock lock(&mutex_);
+    absent_ = std::move(services);
+  }
+
   // Its workers take calls from every loop, and the server serves.
   bool RunnerReady(std::string_view service, std::string_view runner) const;
   // All runners of the service are ready.
@@ -44,6 +53,7 @@ class Readiness {
   const std::vector<RunnerSetup>& runners_;
   std::atomic<State> state_ = State::kStarting;
   mutable absl::Mutex mutex_;
+  std::set<std::string, std::less<>> absent_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<bool>> ready_ ABSL_GUARDED_BY(mutex_);  // By runner, then by loop.
 };
 

@@ -17,15 +17,15 @@
 #include "common/async/watcher.h"
 #include "common/clock.h"
 #include "common/log/log.h"
+#include "common/security/reloader.h"
+#include "common/security/server_tls.h"
+#include "common/security/tokens.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "common/unique_fd.h"
 #include "gateway/api/http/server.h"
 #include "gateway/api/kserve/shared_memory.h"
 #include "gateway/metrics/metrics.h"
-#include "gateway/security/reloader.h"
-#include "gateway/security/server_tls.h"
-#include "gateway/security/tokens.h"
 #include "gateway/server/loop_thread.h"
 #include "gateway/server/server_core.h"
 #include "gateway/supervisor/runtime_dir.h"
@@ -181,12 +181,17 @@ struct Secrets {
       secrets.tokens->WarnOfOthers(services);
       looks.push_back([tokens = secrets.tokens.get()] { tokens->Look(); });
     }
+    if (!options.workers.tls.ca.empty() || !options.workers.token.empty()) {
+      ASSIGN_OR_RETURN(secrets.workers, WorkerCredentials::Create(options.workers));
+      looks.push_back([workers = secrets.workers.get()] { workers->Look(); });
+    }
     secrets.reloader = std::make_unique<security::Reloader>(std::move(looks));
     return secrets;
   }
 
   std::unique_ptr<security::ServerTls> tls;
   std::unique_ptr<security::Tokens> tokens;
+  std::unique_ptr<WorkerCredentials> workers;
   std::unique_ptr<security::Reloader> reloader;  // Last: it uses the others.
 };
 
@@ -206,6 +211,7 @@ absl::Status RunServer(ServerOptions options, log::Log& log) {
   ASSIGN_OR_RETURN(const Secrets secrets, Secrets::Load(options));
   options.serving.tls = secrets.tls.get();
   options.serving.tokens = secrets.tokens.get();
+  options.serving.worker_credentials = secrets.workers.get();
 
   metrics::Metrics metrics;  // First: everything counts by it.
   const auto loop_count = static_cast<size_t>(options.loops);

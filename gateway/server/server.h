@@ -6,12 +6,14 @@
 #include "common/async/rpc_limits.h"
 #include "common/log/log.h"
 #include "gateway/api/http/limits.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/server/options.h"
 
 namespace tiffin::gateway {
 
 struct ServerOptions {
-  ServingOptions serving;  // Its socket_directory, client_memory, tls and tokens are filled in.
+  // Its socket_directory, client_memory, tls, tokens and worker_credentials are filled in.
+  ServingOptions serving;
   std::filesystem::path runtime_base;
   int loops = 1;
   bool client_shared_memory = false;
@@ -19,6 +21,8 @@ struct ServerOptions {
   http::Limits http_limits;
   security::TlsFiles tls;        // Without a certificate, the ports are not encrypted.
   std::filesystem::path tokens;  // Empty: clients need none.
+  // Shown to workers on TCP.
+  WorkerCredentials::Files workers;
 };
 
 // Serves until SIGTERM or SIGINT: then readiness goes false, what is under way completes (for half

@@ -1,12 +1,13 @@
 #include "gateway/server/server_core.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/security/grpc_credentials.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/security/grpc_credentials.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -19,6 +20,8 @@ constexpr size_t kFirst = 0;
 // When a start takes longer, it says whom it waits for, and again each time.
 constexpr absl::Duration kFirstPatience = absl::Seconds(2);
 constexpr absl::Duration kPatience = absl::Seconds(5);
+// How long a start waits for workers elsewhere, which may come at any time.
+constexpr absl::Duration kEndpointPatience = absl::Seconds(2);
 
 std::string NameOf(const RunnerSetup& setup) {
   return StrCat(setup.service, ": runner '", setup.runner, "'");
@@ -89,7 +92,7 @@ ServingLoop::Events ServerCore::EventsOf(size_t loop) {
   return {
       .changed =
           [this, loop](bool readiness) {
-            if (shared_.readiness.state() == State::kStarting) {
+            if (shared_.readiness.state() == State::kStarting || !shared_.absences.empty()) {
               Tell(loop, kFirst, [this, loop, complete = serving_[loop]->complete()] {
                 OnLoopChanged(loop, complete);
               });
@@ -107,12 +110,15 @@ ServingLoop::Events ServerCore::EventsOf(size_t loop) {
           [this, loop](size_t runner, std::string path, const absl::Status& why) {
             Tell(loop, kFirst, [=, this] { OnHung(runner, path, why); });
           },
+      .unreachable =
+          [this, loop](size_t runner) { Tell(loop, kFirst, [=, this] { OnUnreachable(runner); }); },
   };
 }
 
 void ServerCore::Start() {
   TellAll([this](size_t loop) { serving_[loop]->Start(); });
   if (absl::Status started = StartWorkers(); !started.ok()) Fail(std::move(started));
+  StartFleets();
   AwaitWorkers(kFirstPatience);
 }
 
@@ -122,8 +128,8 @@ void ServerCore::AwaitWorkers(absl::Duration patience) {
     if (planned_ || shared_.readiness.state() != State::kStarting) return;
     std::string awaited;
     for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
-      if (Complete(i)) continue;
       const RunnerSetup& setup = shared_.options.runners[i];
+      if (Complete(i) || setup.elsewhere()) continue;
       awaited += StrCat(awaited.empty() ? "" : ", ", setup.service, ".", setup.runner);
     }
     log::Write(log::Level::kInfo, "waiting",
@@ -138,6 +144,7 @@ absl::Status ServerCore::StartWorkers() {
                                                    shared_.options.socket_directory));
   for (size_t runner = 0; runner < shared_.options.runners.size(); ++runner) {
     const RunnerSetup& setup = shared_.options.runners[runner];
+    if (setup.elsewhere()) continue;
     for (int replica = 0; replica < setup.replicas; ++replica) {
       std::string name = StrCat(setup.service, ".", setup.runner);
       if (setup.replicas > 1) name += StrCat("#", replica);
@@ -148,6 +155,42 @@ absl::Status ServerCore::StartWorkers() {
     }
   }
   return absl::OkStatus();
+}
+
+void ServerCore::StartFleets() {
+  Loop& loop = loops_[kFirst].loop;
+  fleets_.resize(shared_.options.runners.size());
+  for (size_t runner = 0; runner < fleets_.size(); ++runner) {
+    const RunnerSetup& setup = shared_.options.runners[runner];
+    if (!setup.elsewhere()) continue;
+    const bool has_names = std::any_of(setup.endpoints.begin(), setup.endpoints.end(),
+                                       [](const config::Endpoint& endpoint) {
+                                         return endpoint.kind == config::Endpoint::Kind::kName;
+                                       });
+    if (has_names && resolver_ == nullptr) resolver_ = MakeNameResolver();
+    fleets_[runner] = std::make_unique<Fleet>(
+        loop, StrCat(setup.service, ".", setup.runner), setup.endpoints, resolver_.get(),
+        Fleet::Events{
+            .appeared =
+                [this, runner](size_t slot, const WorkerAddress& address) {
+                  TellAll([=, this](size_t to) { serving_[to]->OnAddress(runner, slot, address); });
+                },
+            .gone =
+                [this, runner](size_t slot) {
+                  TellAll([=, this](size_t to) { serving_[to]->OnWithdrawn(runner, slot); });
+                },
+        });
+    fleets_[runner]->Start();
+    if (endpoints_waited_) continue;
+    endpoint_patience_ = loop.At(loop.now() + kEndpointPatience, [this] {
+      endpoints_waited_ = true;
+      PlanMore();
+    });
+  }
+}
+
+void ServerCore::OnUnreachable(size_t runner) {
+  if (fleets_[runner] != nullptr) fleets_[runner]->LookSoon();
 }
 
 void ServerCore::OnWorkerExited(size_t runner, const Process::Ending& ending) {
@@ -167,6 +210,7 @@ void ServerCore::OnWorkerExited(size_t runner, const Process::Ending& ending) {
 }
 
 void ServerCore::OnAttached(size_t runner, const std::string& path, bool fits) {
+  if (shared_.options.runners[runner].elsewhere()) return;
   if (fits) {
     supervisor_->MarkServed(path);
   } else {
@@ -188,21 +232,71 @@ void ServerCore::OnHung(size_t runner, const std::string& path, const absl::Stat
 
 void ServerCore::OnLoopChanged(size_t loop, std::vector<bool> complete) {
   complete_[loop] = std::move(complete);
-  if (planned_ || shared_.readiness.state() != State::kStarting) return;
+  PlanMore();
+}
+
+bool ServerCore::MayPlan() const {
   for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
-    if (!Complete(i)) return;
+    if (Complete(i)) continue;
+    if (!shared_.options.runners[i].elsewhere() || !endpoints_waited_) return false;
   }
+  return true;
+}
+
+bool ServerCore::HasMore() const {
+  for (const auto& [service, why] : shared_.absences.all()) {
+    bool has_all = true;
+    for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
+      if (shared_.options.runners[i].service != service) continue;
+      has_all = has_all && Complete(i) && shared_.shared_runners[i]->accepted.current().has_value();
+    }
+    if (has_all) return true;
+  }
+  return false;
+}
+
+void ServerCore::PlanMore() {
+  const State state = shared_.readiness.state();
+  const bool starts = state == State::kStarting;
+  if (binding_ || (!starts && state != State::kServing)) return;
+  if (starts ? planned_ || !MayPlan() : !HasMore()) return;
   planned_ = true;
-  absl::Status planned = shared_.Plan([this](size_t runner) -> const WorkerDescription& {
-    return serving_[kFirst]->description(runner);
-  });
+  const absl::StatusOr<ServingGeneration*> planned = shared_.Plan();
   if (!planned.ok()) {
-    Fail(std::move(planned));
+    if (!starts) {
+      log::Write(log::Level::kError, "not_served",
+                 StrCat("what was to be served besides is not: ", Message(planned.status())));
+    }
+    Fail(planned.status());
     return;
   }
-  TellAll([this](size_t to) {
-    Tell(to, kFirst, [this, bound = serving_[to]->Bind()] { OnBound(bound); });
+  // Before it has others attach, which may be handled here and now.
+  binding_ = *planned != nullptr;
+  bound_loops_ = 0;
+  TellAbsences();
+  if (*planned == nullptr) return;
+  TellAll([this, &generation = **planned](size_t to) {
+    Tell(to, kFirst, [this, bound = serving_[to]->Bind(generation)] { OnBound(bound); });
   });
+}
+
+void ServerCore::TellAbsences() {
+  for (const auto& [service, why] : shared_.absences.all()) {
+    const bool is_new = told_absences_[service] != why;
+    told_absences_[service] = why;
+    if (is_new) {
+      log::Write(absl::IsUnavailable(why) ? log::Level::kWarning : log::Level::kError,
+                 "service_absent", StrCat("not served yet: ", Message(why)),
+                 {{"service", service}, {"error", Message(why)}});
+    }
+    if (absl::IsUnavailable(why)) continue;
+    for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
+      const RunnerSetup& setup = shared_.options.runners[i];
+      if (setup.service != service || !setup.elsewhere()) continue;
+      shared_.shared_runners[i]->accepted.Forget();
+      TellAll([this, i, why = why](size_t to) { serving_[to]->RefuseAll(i, why); });
+    }
+  }
 }
 
 bool ServerCore::Complete(size_t runner) const {
@@ -211,12 +305,38 @@ bool ServerCore::Complete(size_t runner) const {
 }
 
 void ServerCore::OnBound(absl::Status bound) {
-  if (shared_.readiness.state() != State::kStarting) return;
+  const State state = shared_.readiness.state();
+  if (state != State::kStarting && state != State::kServing) return;
   if (!bound.ok()) {
+    // It was tried alone when it was planned, so this is no user's fault.
+    log::Write(log::Level::kError, "not_served", StrCat("a loop: ", Message(bound)));
     Fail(std::move(bound));
     return;
   }
   if (++bound_loops_ < loops_.size()) return;
+  binding_ = false;
+  std::set<std::string, std::less<>> absent;
+  for (const auto& [service, why] : shared_.absences.all()) absent.insert(service);
+  shared_.readiness.SetAbsent(std::move(absent));
+  if (state == State::kServing) {
+    for (auto told = told_absences_.begin(); told != told_absences_.end();) {
+      if (shared_.absences.all().contains(told->first)) {
+        ++told;
+        continue;
+      }
+      log::Write(log::Level::kInfo, "service_served",
+                 StrCat("the workers of service '", told->first, "' have attached: it is served"),
+                 {{"service", told->first}});
+      told = told_absences_.erase(told);
+    }
+    TellAll([this](size_t to) { serving_[to]->TellReadiness(); });
+  } else {
+    OpenServer();
+  }
+  PlanMore();  // Others may have come meanwhile.
+}
+
+void ServerCore::OpenServer() {
   // Before the ports are open: the other loops may have requests at once.
   shared_.readiness.SetState(State::kServing);
   counted_serving_ =
@@ -310,6 +430,9 @@ void ServerCore::SetWorkerDetail(Detail detail) {
 void ServerCore::Close(size_t loop) {
   if (loop == kFirst) {
     patience_.Cancel();
+    endpoint_patience_.Cancel();
+    resolver_.reset();  // First: it tells the others.
+    fleets_.clear();
     supervisor_.reset();
   }
   serving_[loop]->Close();

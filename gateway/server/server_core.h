@@ -12,6 +12,7 @@
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
 #include "gateway/api/http/server.h"
+#include "gateway/endpoints/fleet.h"
 #include "gateway/metrics/metrics.h"
 #include "gateway/server/options.h"
 #include "gateway/server/serving_loop.h"
@@ -61,6 +62,8 @@ class ServerCore {
  private:
   class WorkerNews;
 
+  void StartFleets();
+
   // Runs `task` on the thread of loop `to`, from that of loop `from`: at once if it is the same.
   void Tell(size_t from, size_t to, Loop::Task task);
   // From the first loop to all.
@@ -73,11 +76,23 @@ class ServerCore {
   void OnWorkerExited(size_t runner, const Process::Ending& ending);
   void OnAttached(size_t runner, const std::string& path, bool fits);
   void OnHung(size_t runner, const std::string& path, const absl::Status& why);
+  // Something is wrong with a worker elsewhere.
+  void OnUnreachable(size_t runner);
+  // Plans what can be served by now. The first time, only if there is nothing to wait for.
+  void PlanMore();
+  // The first plan needn't wait.
+  bool MayPlan() const;
+  // A service is complete that is not served.
+  bool HasMore() const;
+  // Says what became of services that aren't served, and has workers that don't fit asked again.
+  void TellAbsences();
   // `complete`: by runner.
   void OnLoopChanged(size_t loop, std::vector<bool> complete);
   // Every loop has a session with each of its workers.
   bool Complete(size_t runner) const;
   void OnBound(absl::Status bound);
+  // All loops are ready for the first generation.
+  void OpenServer();
   // Opens the ports; returns the address of gRPC's.
   absl::StatusOr<std::string> OpenPorts();
   void Fail(absl::Status status);
@@ -92,15 +107,21 @@ class ServerCore {
   // Of the first loop's thread.
   std::vector<std::vector<bool>> complete_;  // By loop, then by runner.
   bool planned_ = false;
+  bool binding_ = false;           // Loops are making a generation ready.
+  bool endpoints_waited_ = false;  // For as long as the first plan waits for workers elsewhere.
   Loop::Timer patience_;
+  Loop::Timer endpoint_patience_;
   size_t bound_loops_ = 0;
+  Absences::Reasons told_absences_;
   size_t draining_loops_ = 0;
   size_t uncut_loops_ = 0;
   size_t counted_loops_ = 0;
   size_t requests_under_way_ = 0;  // Of the loops counted.
   absl::AnyInvocable<void()> drained_;
   absl::AnyInvocable<void()> cut_;
-  metrics::Held counted_serving_;  // While the loops take requests.
+  metrics::Held counted_serving_;               // While the loops take requests.
+  std::unique_ptr<NameResolver> resolver_;      // Null where no endpoint is a name.
+  std::vector<std::unique_ptr<Fleet>> fleets_;  // By runner; null: its workers are the gateway's.
   std::vector<std::unique_ptr<WorkerNews>> news_;
   std::unique_ptr<Supervisor> supervisor_;  // Last: it tells `news_`.
 };

@@ -27,7 +27,9 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
              .names = names_,
              .memory = memory_,
              .oom_kills = shared.oom_kills,
-             .transport = shared.options.worker_transport} {
+             .transport = shared.options.worker_transport,
+             .credentials = shared.options.worker_credentials,
+             .tells_of_endpoints = index == 0} {
   for (size_t i = 0; i < shared.options.runners.size(); ++i) pools_.push_back(MakePool(i));
   names_.Listen([this](uint64_t id) {
     for (const auto& pool : pools_) pool->ForgetSegment(id);
@@ -43,8 +45,10 @@ std::unique_ptr<RunnerPool> ServingLoop::MakePool(size_t runner) {
   };
   return std::make_unique<RunnerPool>(
       parts_,
-      RunnerPoolOptions{
-          .name = setup.runner, .replicas = setup.replicas, .queue_max = setup.queue_max},
+      RunnerPoolOptions{.name = setup.runner,
+                        .replicas = setup.replicas,
+                        .elsewhere = setup.elsewhere(),
+                        .queue_max = setup.queue_max},
       *shared_.shared_runners[runner],
       RunnerPool::Events{
           .changed = [this, runner] { OnPoolChange(runner); },
@@ -53,6 +57,7 @@ std::unique_ptr<RunnerPool> ServingLoop::MakePool(size_t runner) {
           .hung = [this, runner, path_of](
                       int index,
                       const absl::Status& why) { events_.hung(runner, path_of(index), why); },
+          .unreachable = [this, runner] { events_.unreachable(runner); },
       });
 }
 
@@ -66,41 +71,39 @@ void ServingLoop::OnExited(size_t runner, int replica, bool comes_back) {
   pools_[runner]->replica(replica).OnExited(comes_back);
 }
 
+void ServingLoop::OnAddress(size_t runner, size_t slot, const WorkerAddress& address) {
+  pools_[runner]->replica(static_cast<int>(slot)).OnAddress(address);
+}
+
+void ServingLoop::OnWithdrawn(size_t runner, size_t slot) {
+  pools_[runner]->replica(static_cast<int>(slot)).OnWithdrawn();
+}
+
+void ServingLoop::RefuseAll(size_t runner, const absl::Status& why) {
+  pools_[runner]->RefuseAll(why);
+}
+
 void ServingLoop::OnPoolChange(size_t runner) {
   events_.changed(shared_.readiness.Set(index_, runner, pools_[runner]->ready()));
 }
 
 std::vector<bool> ServingLoop::complete() const {
   std::vector<bool> complete;
-  for (const auto& pool : pools_) complete.push_back(pool->all_ready());
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    complete.push_back(shared_.options.runners[i].elsewhere() ? pools_[i]->ready()
+                                                              : pools_[i]->all_ready());
+  }
   return complete;
 }
 
-const WorkerDescription& ServingLoop::description(size_t runner) const {
-  return *pools_[runner]->description();
-}
-
-absl::Status ServingLoop::Bind() {
-  for (const PlannedService& service : services()) {
-    for (const PlannedApi& api : service.apis) {
-      ASSIGN_OR_RETURN(BoundApi bound, BoundApi::Create(api, [&](const std::string& runner) {
-                         return Find(service.name, runner);
-                       }));
-      bound_apis_.emplace(&api, std::move(bound));
-    }
-  }
-  for (const RunnerEntry& entry : runners()) {
-    ASSIGN_OR_RETURN(RunnerTarget target,
-                     RunnerTarget::Create(entry, *Find(entry.service, entry.runner)));
-    targets_.emplace(&entry, std::move(target));
-  }
-  ASSIGN_OR_RETURN(
-      api_, Api::Create(*this, *shared_.descriptors, shared_.options.client_memory, loop_.clock()));
-  ASSIGN_OR_RETURN(http_, http::Service::Create(*this, loop_.clock()));
+absl::Status ServingLoop::Bind(ServingGeneration& generation) {
+  ASSIGN_OR_RETURN(auto made, LoopServing::Create(*this, shared_, generation));
+  current_ = made.get();
+  generations_.push_back(std::move(made));
   return absl::OkStatus();
 }
 
-RunnerPool* ServingLoop::Find(std::string_view service, std::string_view runner) const {
+Runner* ServingLoop::FindRunner(std::string_view service, std::string_view runner) {
   const std::vector<RunnerSetup>& setups = shared_.options.runners;
   for (size_t i = 0; i < setups.size(); ++i) {
     if (setups[i].service == service && setups[i].runner == runner) return pools_[i].get();
@@ -108,49 +111,8 @@ RunnerPool* ServingLoop::Find(std::string_view service, std::string_view runner)
   return nullptr;
 }
 
-bool ServingLoop::ServiceReady(std::string_view service) const {
-  return shared_.readiness.ServiceReady(service);
-}
-
-bool ServingLoop::RunnerReady(std::string_view service, std::string_view runner) const {
-  return shared_.readiness.RunnerReady(service, runner);
-}
-
-void ServingLoop::OnReadinessChange(absl::AnyInvocable<void()> changed) {
-  readiness_listeners_.push_back(std::move(changed));
-}
-
 void ServingLoop::TellReadiness() {
   for (auto& changed : readiness_listeners_) changed();
-}
-
-std::unique_ptr<PendingInfer> ServingLoop::Start(InferTarget target, std::vector<Value> inputs,
-                                                 int64_t rows, InferOptions options,
-                                                 InferDone done) {
-  RequestHost& host = *this;
-  auto request = std::make_unique<ServingRequest>(host);
-  if (shared_.readiness.state() != Readiness::State::kServing) {
-    CountRefused(target, absl::StatusCode::kUnavailable);
-    request->Refuse(absl::UnavailableError("the server is shutting down"), std::move(done));
-    return request;
-  }
-  const auto* const* api = std::get_if<const PlannedApi*>(&target);
-  const BoundApi& bound = api != nullptr ? bound_apis_.at(*api)
-                                         : targets_.at(std::get<const RunnerEntry*>(target)).api();
-  Statistics& statistics = *shared_.statistics;
-  const ServingRequest::Counting counting{.statistics = statistics,
-                                          .counter = statistics.at(target),
-                                          .metrics = shared_.target_counts.at(target)};
-  request->Run(bound, std::move(inputs), rows, counting, std::move(options), std::move(done));
-  return request;
-}
-
-void ServingLoop::CountRefused(std::optional<InferTarget> target, absl::StatusCode code) {
-  if (target.has_value()) {
-    shared_.target_counts.at(*target).requests.Count(code);
-  } else {
-    shared_.metrics.gateway().unmatched.Count(code);
-  }
 }
 
 void ServingLoop::OnRequestEnded(ServingRequest& request) {
@@ -179,8 +141,7 @@ void ServingLoop::Close() {
   housekeeping_.Cancel();
   readiness_listeners_.clear();
   names_.Listen(nullptr);
-  bound_apis_.clear();
-  targets_.clear();
+  for (const auto& generation : generations_) generation->Close();
   pools_.clear();
 }
 

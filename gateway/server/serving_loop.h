@@ -1,10 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,22 +12,21 @@
 #include "absl/status/status.h"
 #include "common/async/loop.h"
 #include "common/async/watcher.h"
-#include "gateway/api/api.h"
-#include "gateway/api/http/service.h"
-#include "gateway/api/serving.h"
+#include "gateway/api/http/handler.h"
+#include "gateway/api/rpc.h"
 #include "gateway/dispatch/runner_pool.h"
-#include "gateway/graph/bound_api.h"
-#include "gateway/server/runner_target.h"
+#include "gateway/server/loop_serving.h"
 #include "gateway/server/serving_request.h"
 #include "gateway/server/shared_serving.h"
 
 namespace tiffin::gateway {
 
-// Everything of a server that lives on one loop: sessions with all workers, memory, bound graphs,
-// requests, and the protocols in front. Runners are named by their number in ServingOptions.
+// Everything of a server that lives on one loop: sessions with all workers, memory, requests, and
+// what is served, one generation after the other. Runners are named by their number in
+// ServingOptions.
 //
 // Made before the loop runs and destroyed after it has ended; all else on the loop's thread.
-class ServingLoop : public Serving, private RequestHost {
+class ServingLoop : private LoopServingHost, private RpcService, private http::Handler {
  public:
   // On the loop's thread. A life of a worker is named by the path that it listens at.
   struct Events {
@@ -39,6 +36,8 @@ class ServingLoop : public Serving, private RequestHost {
     absl::AnyInvocable<void(size_t runner, std::string path, bool fits)> attached;
     // A life of a worker should be ended.
     absl::AnyInvocable<void(size_t runner, std::string path, const absl::Status& why)> hung;
+    // No session could be had with a worker elsewhere, or it was lost.
+    absl::AnyInvocable<void(size_t runner)> unreachable;
   };
 
   // All outlive it. `index` is the loop's number.
@@ -50,16 +49,20 @@ class ServingLoop : public Serving, private RequestHost {
   // The supervisor's news.
   void OnListening(size_t runner, int replica, const std::string& path);
   void OnExited(size_t runner, int replica, bool comes_back);
-  // By runner: it has a session with every worker.
+  // A fleet's.
+  void OnAddress(size_t runner, size_t slot, const WorkerAddress& address);
+  void OnWithdrawn(size_t runner, size_t slot);
+  // What a runner's workers elsewhere say they are does not fit.
+  void RefuseAll(size_t runner, const absl::Status& why);
+  // By runner: it has a session with every worker; of those elsewhere, with one.
   std::vector<bool> complete() const;
-  // What a runner's workers said they are; it must be complete.
-  const WorkerDescription& description(size_t runner) const;
 
-  // Makes the graphs of the shared plan ready to run here, and the protocols.
-  absl::Status Bind();
-  // Since Bind.
-  RpcService& rpc_service() { return *api_; }
-  http::Handler& http_handler() { return *http_; }
+  // Makes the graphs of a generation ready to run here, and the protocols; from then on they are
+  // those that requests find.
+  absl::Status Bind(ServingGeneration& generation);
+  // Since Bind; they stay.
+  RpcService& rpc_service() { return *this; }
+  http::Handler& http_handler() { return *this; }
 
   // Tells the protocols that what the readiness says may have changed.
   void TellReadiness();
@@ -71,33 +74,26 @@ class ServingLoop : public Serving, private RequestHost {
   // Ends all sessions. The last thing before the loop's queue is shut down.
   void Close();
 
-  std::span<const PlannedService> services() const override { return shared_.plan->services; }
-  std::span<const RunnerEntry> runners() const override { return shared_.plan->runners; }
-  bool ServiceReady(std::string_view service) const override;
-  bool RunnerReady(std::string_view service, std::string_view runner) const override;
-  void OnReadinessChange(absl::AnyInvocable<void()> changed) override;
-  TargetStatistics statistics(InferTarget target) const override {
-    return shared_.statistics->of(target);
-  }
-  void CountRefused(std::optional<InferTarget> target, absl::StatusCode code) override;
-  std::string MetricsText() const override { return shared_.metrics.Expose(); }
-  ValueAllocator& allocator() override { return memory_; }
-  AccessLog access_log() const override { return shared_.options.access_log; }
-  const security::Tokens* tokens() const override { return shared_.options.tokens; }
-  [[nodiscard]] std::unique_ptr<PendingInfer> Start(InferTarget target, std::vector<Value> inputs,
-                                                    int64_t rows, InferOptions options,
-                                                    InferDone done) override;
-
  private:
+  // LoopServingHost's.
   Loop& loop() override { return loop_; }
   DataLog* data_log() override { return shared_.options.data_log; }
   void OnRequestBegan(ServingRequest& request) override { requests_.insert(&request); }
   void OnRequestEnded(ServingRequest& request) override;
+  Runner* FindRunner(std::string_view service, std::string_view runner) override;
+  ValueAllocator& allocator() override { return memory_; }
+  void AddReadinessListener(absl::AnyInvocable<void()> changed) override {
+    readiness_listeners_.push_back(std::move(changed));
+  }
+  // RpcService's and http::Handler's: the last generation's.
+  std::vector<std::string> UnaryMethods() const override { return current()->api().UnaryMethods(); }
+  bool Start(Rpc& rpc) override { return current()->api().Start(rpc); }
+  bool WantsBody(const http::Request& head) override { return current()->http().WantsBody(head); }
+  Answer Take(http::Request request) override { return current()->http().Take(std::move(request)); }
+  LoopServing* current() const { return current_; }
 
   std::unique_ptr<RunnerPool> MakePool(size_t runner);
   void OnPoolChange(size_t runner);
-  // Null: the service has no such runner.
-  RunnerPool* Find(std::string_view service, std::string_view runner) const;
   void Housekeep(absl::Time scheduled);
 
   Loop& loop_;
@@ -109,10 +105,8 @@ class ServingLoop : public Serving, private RequestHost {
   GatewayMemory memory_;
   DispatchParts parts_;
   std::vector<std::unique_ptr<RunnerPool>> pools_;  // By runner.
-  std::map<const PlannedApi*, BoundApi> bound_apis_;
-  std::map<const RunnerEntry*, RunnerTarget> targets_;
-  std::unique_ptr<Api> api_;
-  std::unique_ptr<http::Service> http_;
+  std::vector<std::unique_ptr<LoopServing>> generations_;
+  std::atomic<LoopServing*> current_ = nullptr;  // The last of them; read by HTTP's thread, too.
   std::vector<absl::AnyInvocable<void()>> readiness_listeners_;
   absl::flat_hash_set<ServingRequest*> requests_;  // Under way.
   absl::AnyInvocable<void()> drained_;

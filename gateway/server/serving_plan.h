@@ -1,29 +1,43 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/config/service.h"
 #include "common/signature.h"
 #include "gateway/api/serving.h"
 #include "gateway/graph/plan.h"
+#include "gateway/server/absences.h"
 #include "gateway/server/options.h"
 
 namespace tiffin::gateway {
 
-// What a server serves: made once, when its workers have said what they are, and shared by all
-// loops. Immutable; addresses stay, for requests name their target by them.
+// What a server serves: made when its workers have said what they are, and shared by all loops.
+// Where workers are elsewhere, and come later, their services are absent, and another plan is made
+// when they have come. Immutable; addresses stay, for requests name their target by them.
 struct ServingPlan {
   std::vector<PlannedService> services;
   std::vector<RunnerEntry> runners;
+  std::vector<AbsentService> absent;
 
-  // INVALID_ARGUMENT with all that is wrong in the files. `describe` gives what the workers of a
-  // runner, by its number in `options`, said.
-  static absl::StatusOr<std::unique_ptr<const ServingPlan>> Create(
-      const ServingOptions& options,
-      absl::FunctionRef<const WorkerDescription&(size_t runner)> describe);
+  // What the workers of a runner, by its number in `options`, said. nullopt: none has attached yet,
+  // which can be of workers elsewhere only.
+  using Describe = absl::FunctionRef<std::optional<WorkerDescription>(size_t runner)>;
+
+  struct Attempt {
+    std::unique_ptr<const ServingPlan> plan;
+    // By the name of each absent service: UNAVAILABLE, or FAILED_PRECONDITION where what its
+    // workers say they are doesn't fit it.
+    Absences::Reasons why_absent;
+  };
+  // INVALID_ARGUMENT with all that is wrong in the files whose workers are the gateway's own.
+  static absl::StatusOr<Attempt> Create(const ServingOptions& options, Describe describe);
 };
 
 }  // namespace tiffin::gateway

@@ -21,16 +21,39 @@ SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metri
         std::make_unique<SharedRunner>(setup.replicas, setup.queue_max, Clock::Monotonic(),
                                        metrics.Runner({setup.service, setup.runner}, setup.replicas,
                                                       setup.queue_max + setup.replicas)));
+    for (const auto& replica : shared_runners.back()->metrics.replicas) {
+      replica->elsewhere = setup.elsewhere();
+    }
   }
 }
 
-absl::Status SharedServing::Plan(
-    absl::FunctionRef<const WorkerDescription&(size_t runner)> describe) {
-  ASSIGN_OR_RETURN(plan, ServingPlan::Create(options, describe));
-  ASSIGN_OR_RETURN(descriptors, typed::Descriptors::Create(plan->services));
-  statistics.emplace(plan->services, plan->runners);
-  target_counts = TargetCounts(plan->services, plan->runners, metrics);
-  return absl::OkStatus();
+absl::StatusOr<ServingGeneration*> SharedServing::Plan() {
+  ASSIGN_OR_RETURN(
+      ServingPlan::Attempt attempt,
+      ServingPlan::Create(options, [this](size_t runner) -> std::optional<WorkerDescription> {
+        return shared_runners[runner]->accepted.current();
+      }));
+  // Those that didn't fit are asked again, which tells nothing new until they have answered.
+  const Absences::Reasons before = absences.all();
+  for (auto& [service, why] : attempt.why_absent) {
+    const auto known = before.find(service);
+    if (absl::IsUnavailable(why) && known != before.end()) why = known->second;
+  }
+  ServingGeneration* const last = generations.empty() ? nullptr : generations.back().get();
+  if (last != nullptr && attempt.plan->services.size() <= last->plan->services.size()) {
+    absences.Set(std::move(attempt.why_absent));
+    return nullptr;
+  }
+  auto generation = std::make_unique<ServingGeneration>();
+  generation->plan = std::move(attempt.plan);
+  const ServingPlan& plan = *generation->plan;
+  ASSIGN_OR_RETURN(generation->descriptors, typed::Descriptors::Create(plan.services));
+  generation->statistics.emplace(plan.services, plan.runners,
+                                 last == nullptr ? nullptr : &*last->statistics);
+  generation->target_counts = TargetCounts(plan.services, plan.runners, metrics);
+  absences.Set(std::move(attempt.why_absent));
+  generations.push_back(std::move(generation));
+  return generations.back().get();
 }
 
 }  // namespace tiffin::gateway

@@ -11,6 +11,7 @@
 #include "gateway/dispatch/oom_kills.h"
 #include "gateway/dispatch/shared_runner.h"
 #include "gateway/metrics/metrics.h"
+#include "gateway/server/absences.h"
 #include "gateway/server/options.h"
 #include "gateway/server/readiness.h"
 #include "gateway/server/serving_plan.h"
@@ -18,26 +19,34 @@
 
 namespace tiffin::gateway {
 
+// What is served from a moment on, by all loops. Those before it stay, with the requests and the
+// streams that began then.
+struct ServingGeneration {
+  std::unique_ptr<const ServingPlan> plan;
+  std::unique_ptr<const typed::Descriptors> descriptors;
+  std::optional<Statistics> statistics;
+  TargetCounts target_counts;
+};
+
 // What the loops of a server share. Thread-safe, or not changed any more once a loop uses it;
 // owned by ServerCore, outlives them.
 struct SharedServing {
   // `counts` outlives it, and what clients were given.
   SharedServing(ServingOptions served, size_t loops, metrics::Metrics& counts);
-  // Plans what is served: once, when the workers have said what they are. As ServingPlan::Create,
-  // and INVALID_ARGUMENT where names of the services clash, or break with a contract.
-  absl::Status Plan(absl::FunctionRef<const WorkerDescription&(size_t runner)> describe);
+  // Plans what is served, when workers have said what they are. As ServingPlan::Create, and
+  // INVALID_ARGUMENT where names of the services clash, or break with a contract. Null: no service
+  // more than before. On the first loop's thread.
+  absl::StatusOr<ServingGeneration*> Plan();
 
   const ServingOptions options;
   metrics::Metrics& metrics;
   std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.
   Readiness readiness;
+  Absences absences;
   shm::SegmentBudget memory;  // What all loops may have in segments.
   OomKills oom_kills;
-  // Since the graphs are planned.
-  std::unique_ptr<const ServingPlan> plan;
-  std::unique_ptr<const typed::Descriptors> descriptors;
-  std::optional<Statistics> statistics;
-  TargetCounts target_counts;
+  // As many as services have workers elsewhere, and one, at most. Of the first loop's thread.
+  std::vector<std::unique_ptr<ServingGeneration>> generations;
 };
 
 }  // namespace tiffin::gateway

@@ -16,9 +16,9 @@
 #include "boost/beast/http/string_body.hpp"
 #include "boost/beast/http/write.hpp"
 #include "boost/beast/ssl/ssl_stream.hpp"
+#include "common/security/ssl_context.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
-#include "gateway/security/ssl_context.h"
 
 namespace tiffin::gateway::top {
 namespace {

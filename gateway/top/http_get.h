@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "gateway/security/client_security.h"
+#include "common/security/client_security.h"
 
 namespace tiffin::gateway::top {
 

@@ -91,23 +91,28 @@ class Stream : public Rpc {
   size_t answers_ = 0;
 };
 
-std::string AttachMessage() {
+// Whether tensors lie in segments, or come in pieces.
+enum class Tensors { kShared, kInline };
+
+std::string AttachMessage(Tensors tensors) {
   v1::Frames frames;
   v1::Attach& attach = *frames.add_frames()->mutable_attach();
   attach.set_protocol_version(session::kProtocolVersion);
   attach.set_session(7);
+  attach.set_inline_tensors(tensors == Tensors::kInline);
   return frames.SerializeAsString();
 }
 
-// Those that wait for no segment.
+// Those that wait for no segment, and no piece.
 size_t CountExecutes(std::string_view message) {
   v1::Frames frames;
   size_t count = 0;
   if (!frames.ParseFromArray(message.data(), static_cast<int>(message.size()))) return count;
   for (const v1::Frame& frame : frames.frames()) {
     const auto& inputs = frame.execute().inputs();
-    const bool waits = std::any_of(inputs.begin(), inputs.end(),
-                                   [](const v1::Tensor& tensor) { return tensor.segment() != 0; });
+    const bool waits = std::any_of(inputs.begin(), inputs.end(), [](const v1::Tensor& tensor) {
+      return tensor.segment() != 0 || tensor.in_pieces();
+    });
     if (frame.has_execute() && !waits) ++count;
   }
   return count;
@@ -127,7 +132,7 @@ void CheckQueued(const QueuedCall& call) {
   }
 }
 
-void Check(std::string_view input) {
+void Check(std::string_view input, Tensors tensors) {
   static const log::Log log({.level = log::Level::kError});
   static grpc::CompletionQueue events;
   static Loop loop(events, Clock::Monotonic());
@@ -152,7 +157,7 @@ void Check(std::string_view input) {
   {
     Session session(
         stream, parts, [](uint64_t) {}, [] {});
-    Require(stream.Send(AttachMessage()), "a session can be attached");
+    Require(stream.Send(AttachMessage(tensors)), "a session can be attached");
     (void)stream.Send(input);
     Require(session.ended() == stream.ended(), "the session knows of its end");
     Require(!stream.ended() || !stream.status().ok(), "an end has a reason");
@@ -170,6 +175,8 @@ void Check(std::string_view input) {
 }  // namespace tiffin::worker
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  tiffin::worker::Check(tiffin::fuzz::Input(data, size).Rest());
+  const std::string_view input = tiffin::fuzz::Input(data, size).Rest();
+  tiffin::worker::Check(input, tiffin::worker::Tensors::kShared);
+  tiffin::worker::Check(input, tiffin::worker::Tensors::kInline);
   return 0;
 }

@@ -39,7 +39,7 @@ Signature AllKinds() {
 class Gateway {
  public:
   Gateway()
-      : session_(parts_, "/nonexistent/worker", metrics_,
+      : session_(parts_, {.target = "unix:/nonexistent/worker", .server_name = ""}, metrics_,
                  {.ready = [](const WorkerDescription&) {},
                   .lost = [](const absl::Status&) {},
                   .buried = [] {},

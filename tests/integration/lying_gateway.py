@@ -294,6 +294,15 @@ def call_twice(gateway):
 
 
 @of_sessions
+def input_in_pieces(gateway):
+    """Inputs of this session lie in segments."""
+    frame = gateway.execute()
+    frame.execute.inputs[0].segment = 0
+    frame.execute.inputs[0].in_pieces = True
+    gateway.send(frame)
+
+
+@of_sessions
 def frame_for_gateways(gateway):
     gateway.send(worker_pb2.Frame(result={"call": 1}))
 
@@ -323,6 +332,8 @@ def socket_twice(gateway):
 # First frames that are none.
 BEGINNINGS = {
     "another_version": worker_pb2.Frame(attach={"protocol_version": 77, "session": 5}),
+    "inline_with_express": worker_pb2.Frame(attach={
+        "protocol_version": VERSION, "session": 5, "express": True, "inline_tensors": True}),
     "no_attach": worker_pb2.Frame(execute={"call": 1, "method": "run"}),
     "nothing": worker_pb2.Frame(),
 }

@@ -54,6 +54,12 @@ def frame_empty(end):
 
 
 @of_sessions
+def piece_unasked(end):
+    """Tensors of these sessions lie in segments."""
+    end.send(worker_pb2.Frame(piece={"call": 1, "data": b"x" * 1000}))
+
+
+@of_sessions
 def stream_garbage(end):
     end.out.put(b"\xff" * 1000)
 

@@ -75,6 +75,13 @@ def times_absurd(session, call):
 
 
 @lie
+def output_in_pieces(session, call):
+    frame = worker_pb2.Frame(result={"call": call})
+    frame.result.outputs.add(dtype=1, shape=[1, 1024], size=1024, in_pieces=True)
+    session.send(frame)
+
+
+@lie
 def result_unasked(session, call):
     session.send(session.result(call + 1_000_000, b"x"))
 

@@ -115,9 +115,29 @@ absl::Status CallOutputs::Finish() {
   return absl::OkStatus();
 }
 
-absl::Status CallOutputs::MoveTo(size_t call, v1::Result& result) {
+namespace {
+
+// An output that is being sent: its place is free when that is done.
+class SentOutput {
+ public:
+  SentOutput(std::shared_ptr<Peer> peer, const shm::Allocation& allocation)
+      : peer_(std::move(peer)), allocation_(allocation) {}
+  ~SentOutput() { peer_->Free(allocation_); }
+  SentOutput(const SentOutput&) = delete;
+  SentOutput& operator=(const SentOutput&) = delete;
+
+ private:
+  const std::shared_ptr<Peer> peer_;  // Shared with the session and its calls.
+  const shm::Allocation allocation_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<session::OutgoingTensor>> CallOutputs::MoveTo(size_t call,
+                                                                         v1::Result& result) {
   Peer& peer = *calls_[call]->peer;
   std::vector<shm::Allocation> leased;
+  std::vector<session::OutgoingTensor> sent;
   for (Output& output : outputs_) {
     const uint64_t start = call == 0 ? 0 : output.ends[call - 1];
     const std::span<std::byte> bytes = output.bytes.subspan(start, output.ends[call] - start);
@@ -143,6 +163,17 @@ absl::Status CallOutputs::MoveTo(size_t call, v1::Result& result) {
       std::memcpy(copy->bytes.data(), bytes.data(), bytes.size());
       leased.push_back(*copy);
     }
+    if (peer.tensors() == Peer::Tensors::kInline) {
+      const std::span<const std::byte> whole = leased.back().bytes.subspan(offset, bytes.size());
+      session::SetInPieces({.dtype = output.dtype, .shape = std::move(shape), .bytes = whole},
+                           tensor);
+      sent.push_back({.call = calls_[call]->id,
+                      .tensor = static_cast<uint32_t>(result.outputs_size() - 1),
+                      .bytes = whole,
+                      .keeper = std::make_shared<SentOutput>(calls_[call]->peer, leased.back())});
+      leased.pop_back();
+      continue;
+    }
     session::SetReference({.segment = leased.back().segment,
                            .offset = leased.back().offset + offset,
                            .size = bytes.size(),
@@ -151,7 +182,7 @@ absl::Status CallOutputs::MoveTo(size_t call, v1::Result& result) {
                           tensor);
   }
   if (!leased.empty()) peer.Lease(calls_[call]->id, std::move(leased));
-  return absl::OkStatus();
+  return sent;
 }
 
 }  // namespace tiffin::worker

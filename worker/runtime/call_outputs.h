@@ -9,7 +9,9 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/aligned_buffer.h"
+#include "common/session/outgoing_pieces.h"
 #include "worker/runtime/backend.h"
 #include "worker/runtime/queued_call.h"
 
@@ -38,8 +40,9 @@ class CallOutputs : public Outputs {
   // rows can't be told apart.
   absl::Status Finish();
   // Writes the outputs of one of the calls into `result`; those in segments are leased to it from
-  // then on. RESOURCE_EXHAUSTED if its rows had to be copied and there is no room. Once for each.
-  absl::Status MoveTo(size_t call, v1::Result& result);
+  // then on, or, where they are not shared, are what is returned, to be sent after `result`.
+  // RESOURCE_EXHAUSTED if its rows had to be copied and there is no room. Once for each.
+  absl::StatusOr<std::vector<session::OutgoingTensor>> MoveTo(size_t call, v1::Result& result);
 
  private:
   struct Output {

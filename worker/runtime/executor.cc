@@ -244,14 +244,16 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
     result.set_queue_us(Microseconds(queued - waited));
     result.set_batch_us(Microseconds(waited));
     result.set_compute_us(Microseconds(times.ended - times.started));
-    if (const absl::Status moved = outputs.MoveTo(i, result); !moved.ok()) {
-      EndCall(call, moved);
+    auto sent = outputs.MoveTo(i, result);
+    if (!sent.ok()) {
+      EndCall(call, sent.status());
       continue;
     }
     result.set_executed_rows(static_cast<uint64_t>(std::exchange(untold_rows, 0)));
     if (log::Enabled(log::Level::kDebug)) LogAnswer(call, result);
     call.peer->RemoveCall(call.id);
-    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = result; });
+    call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = result; },
+                           *std::move(sent));
   }
   // The answers of a batch go in one message.
   for (size_t i = 0; i < calls.size(); ++i) {

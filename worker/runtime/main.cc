@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/synchronization/mutex.h"
@@ -24,6 +26,7 @@
 #include "common/log/log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
+#include "worker/runtime/access.h"
 #include "worker/runtime/backend.h"
 #include "worker/runtime/confinement.h"
 #include "worker/runtime/example.h"
@@ -121,63 +124,11 @@ class Surroundings {
   std::unique_ptr<Watcher::Watch> lifeline_;
 };
 
-absl::StatusOr<std::string> SocketPath(const WorkerOptions& options) {
-  constexpr std::string_view kUnix = "unix:";
-  if (!options.listen.starts_with(kUnix) || options.listen.size() == kUnix.size()) {
-    return absl::InvalidArgumentError(StrCat("--listen ", options.listen, ": must be unix:PATH"));
-  }
-  return options.listen.substr(kUnix.size());
-}
-
 // The most calls that execute at the same time: each has a row at least.
 size_t CallsAtOnce(const config::BatchingConfig& batching, const Backend& backend) {
   const bool batches = batching.policy != config::BatchingPolicy::kOff;
   return static_cast<size_t>(batches ? batching.max_batch_size : 1) *
          static_cast<size_t>(backend.concurrency());
-}
-
-// Serves until a signal comes.
-absl::Status Serve(const WorkerOptions& options, const std::string& path,
-                   config::BatchingConfig batching, Backend& backend,
-                   const WorkerDescription& description, Surroundings& surroundings,
-                   log::Log& log) {
-  const Clock& clock = Clock::Monotonic();
-  const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
-  shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
-  CallQueue queue(clock, batching);
-  RpcServer rpc_server;
-  Loop loop(rpc_server.queue(), clock);
-  ASSIGN_OR_RETURN(const std::unique_ptr<session::ExecutingPage> page,
-                   session::ExecutingPage::Create(CallsAtOnce(batching, backend)));
-  const FaultRecorder fault_recorder(*page);
-  Executor executor(backend, queue, *page, clock);
-  Watcher watcher;  // After the loop and the executor, which its thread may still be in.
-  std::random_device random;
-  WorkerParts parts{
-      .loop = loop,
-      .watcher = watcher,
-      .executor = executor,
-      .page = *page,
-      .signature = description.methods,
-      .description = description,
-      .incarnation = (uint64_t{random()} << 32) | random(),
-      .limits = {.total = segment_limit, .shared = &segments},
-  };
-  WorkerServer server(parts);
-  RETURN_IF_ERROR(rpc_server.Open(options.listen, loop, {&server}).status());
-  const absl::Status listening = server.Listen(StrCat(path, ".fd"));
-  std::thread loop_thread([&] { loop.Run(); });
-
-  if (listening.ok()) surroundings.WaitForEnd(log);
-
-  loop.Post([&] { server.Close(); });
-  rpc_server.Shutdown(absl::ZeroDuration());
-  loop.Post([&] {
-    loop.Close();
-    rpc_server.queue().Shutdown();
-  });
-  loop_thread.join();
-  return listening;
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> Load(const BackendFactory& factory,
@@ -213,6 +164,63 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
     if (CanBatch(method)) method.max_batch_size = subject.batching.max_batch_size;
   }
   return description;
+}
+
+// Serves until a signal comes.
+absl::Status Serve(const WorkerOptions& options, const Access& access, const WorkerSubject& subject,
+                   Backend& backend, Surroundings& surroundings, log::Log& log) {
+  const config::BatchingConfig batching = subject.batching;
+  const WorkerDescription description = DescriptionOf(subject, backend);
+  ASSIGN_OR_RETURN(const std::optional<std::string> path, SocketPath(options.listen));
+  const Clock& clock = Clock::Monotonic();
+  const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
+  shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
+  CallQueue queue(clock, batching);
+  RpcServer rpc_server;
+  Loop loop(rpc_server.queue(), clock);
+  ASSIGN_OR_RETURN(const std::unique_ptr<session::ExecutingPage> page,
+                   session::ExecutingPage::Create(CallsAtOnce(batching, backend)));
+  const FaultRecorder fault_recorder(*page);
+  Executor executor(backend, queue, *page, clock);
+  Watcher watcher;  // After the loop and the executor, which its thread may still be in.
+  std::random_device random;
+  WorkerParts parts{
+      .loop = loop,
+      .watcher = watcher,
+      .executor = executor,
+      .page = *page,
+      .signature = description.methods,
+      .description = description,
+      .incarnation = (uint64_t{random()} << 32) | random(),
+      .limits = {.total = segment_limit, .shared = &segments},
+      .incoming = ByteBudget(segment_limit),
+      .shares_memory = path.has_value(),
+      .tokens = access.tokens.get(),
+      .service = subject.service,
+  };
+  WorkerServer server(parts);
+  std::vector<RpcServer::QueueUser> users;
+  users.push_back({.loop = loop, .services = {&server}});
+  ASSIGN_OR_RETURN(const std::string address,
+                   rpc_server.Open(options.listen, std::move(users), access.credentials()));
+  const absl::Status listening = server.Listen(path.has_value() ? StrCat(*path, ".fd") : "");
+  std::thread loop_thread([&] { loop.Run(); });
+  // A gateway that started it knows where.
+  if (listening.ok() && options.lifeline_fd < 0) {
+    log::Write(log::Level::kInfo, "listening", StrCat("listening on ", address),
+               {{"address", address}});
+  }
+
+  if (listening.ok()) surroundings.WaitForEnd(log);
+
+  loop.Post([&] { server.Close(); });
+  rpc_server.Shutdown(absl::ZeroDuration());
+  loop.Post([&] {
+    loop.Close();
+    rpc_server.queue().Shutdown();
+  });
+  loop_thread.join();
+  return listening;
 }
 
 // Prints the description, of a model after running its example. Returns the exit code.
@@ -261,14 +269,15 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
   };
   dup2(STDERR_FILENO, STDOUT_FILENO);  // It has nothing to answer: what is printed is told.
   // Loading may take long: what can be wrong without it is looked at first.
-  const absl::StatusOr<std::string> path = SocketPath(options);
+  const auto path = SocketPath(options.listen);
   if (!path.ok()) return fail(path.status(), kExitUsage);
   const auto surroundings = Surroundings::Create(options.lifeline_fd);
   if (!surroundings.ok()) return fail(surroundings.status(), kExitUsage);
+  const absl::StatusOr<Access> access = Access::Load(options.access, options.listen);
+  if (!access.ok()) return fail(access.status(), kExitUsage);
   const auto backend = Load(factory, subject);
   if (!backend.ok()) return fail(backend.status(), kExitUsage);
-  const absl::Status served = Serve(options, *path, subject.batching, **backend,
-                                    DescriptionOf(subject, **backend), **surroundings, log);
+  const absl::Status served = Serve(options, *access, subject, **backend, **surroundings, log);
   return served.ok() ? 0 : fail(served, kExitFailed);
 }
 
@@ -285,7 +294,9 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
                  "Run this version of the runner's model, whichever the service file names")
       ->needs(service)
       ->check(CLI::PositiveNumber);
-  app.add_option("--listen", options.listen, "Where to serve: unix:PATH");
+  app.add_option("--listen", options.listen,
+                 "Where to serve: unix:PATH, or HOST:PORT (port 0: any; the log says which)");
+  AddAccessFlags(app, options.access);
   app.add_option("--threads", options.threads, "Threads for the model's executions")
       ->check(CLI::Range(1, config::kMaxThreads))
       ->capture_default_str();

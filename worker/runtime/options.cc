@@ -49,6 +49,11 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
     return absl::NotFoundError(StrCat(options.service_file, ": no runner '", options.runner, "'"));
   }
   const std::string what = StrCat("runner '", runner->name, "'");
+  if (!runner->endpoints.empty()) {
+    return absl::InvalidArgumentError(
+        StrCat(options.service_file, ": ", what, " says where workers listen, not what they run; ",
+               "give the worker a service file with its model or backend"));
+  }
   WorkerSubject subject;
   std::string needed = runner->backend;
   if (!runner->model.empty()) {
@@ -67,6 +72,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   RETURN_IF_ERROR(CheckBackend(needed, backend, what));
   if (runner->python.has_value()) subject.config.source = SourceOf(service, *runner->python);
   subject.name = StrCat(service.name, ".", runner->name);
+  subject.service = service.name;
   subject.config.options.update(runner->options);
   subject.config.device = runner->device.value_or(config::kCpuDevice);
   subject.batching = runner->batching.value_or(config::BatchingConfig{});

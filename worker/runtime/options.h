@@ -9,6 +9,7 @@
 #include "common/config/batching.h"
 #include "common/log/flags.h"
 #include "common/model/store.h"
+#include "worker/runtime/access.h"
 #include "worker/runtime/backend.h"
 
 namespace tiffin::worker {
@@ -24,7 +25,8 @@ struct WorkerOptions {
   int64_t model_version = 0;
   std::string store;
 
-  std::string listen;  // unix:PATH
+  std::string listen;  // unix:PATH or HOST:PORT
+  AccessFlags access;
   int threads = 1;
   int lifeline_fd = -1;
   uint64_t segment_limit = uint64_t{1} << 30;
@@ -43,7 +45,8 @@ struct WorkerOptions {
 
 // What the options say, looked up in the service file and in the store.
 struct WorkerSubject {
-  std::string name;  // "digits.model_a"; a model's without a service file.
+  std::string name;     // "digits.model_a"; a model's without a service file.
+  std::string service;  // Empty without a service file.
   BackendConfig config;
   std::string backend;  // This program's.
   std::string model;    // Empty without a store model.

@@ -8,8 +8,9 @@
 namespace tiffin::worker {
 
 Peer::Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
-           session::FrameWriter::StartWrite start_write)
+           session::FrameWriter::StartWrite start_write, Tensors tensors)
     : session_(session),
+      tensors_(tensors),
       shared_(limits.shared),
       stream_(session::FrameWriter::Initially::kWritable, std::move(start_write)),
       pool_(limits, clock) {

@@ -27,11 +27,15 @@ struct QueuedCall;
 // its calls. Thread-safe: the loop and the threads that execute use it.
 class Peer : private shm::SegmentBudget::Sharer {
  public:
+  // kInline: nothing is shared with the gateway; outputs lie in segments that nobody else sees,
+  // until they were sent.
+  enum class Tensors { kShared, kInline };
   Peer(uint64_t session, shm::PoolLimits limits, const Clock& clock,
-       session::FrameWriter::StartWrite start_write);
+       session::FrameWriter::StartWrite start_write, Tensors tensors = Tensors::kShared);
   ~Peer() override;
 
   uint64_t session() const { return session_; }
+  Tensors tensors() const { return tensors_; }
   // The stream's.
   session::FrameWriter& stream() { return stream_; }
   // For frames that name calls or segments: the stream's, or the express lane's once it is there.
@@ -70,6 +74,7 @@ class Peer : private shm::SegmentBudget::Sharer {
   void FreeLocked(const shm::Allocation& allocation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t session_;
+  const Tensors tensors_;
   shm::SegmentBudget* const shared_;  // May be null.
   session::FrameWriter stream_;
   std::atomic<session::FrameWriter*> call_frames_ = &stream_;  // Set once.

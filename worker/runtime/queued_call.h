@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -41,6 +42,8 @@ struct QueuedCall {
     std::span<const std::byte> bytes;
   };
   std::vector<SharedInput> shared;
+  // Where inputs that come in pieces go, in their order; of use until they have come.
+  std::vector<std::byte*> promised;
   int64_t rows = 1;
   bool alone = false;  // Shares no execution.
   absl::Time received;

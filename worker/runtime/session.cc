@@ -13,6 +13,12 @@
 namespace tiffin::worker {
 namespace {
 
+// What an input that comes in pieces lies in.
+struct InlineInput {
+  ByteBudget::Share share;
+  AlignedBuffer memory;
+};
+
 // The shape that a call's input must have.
 Shape ExpectedShape(const MethodSignature& method, const TensorSpec& spec, int64_t rows) {
   Shape shape;
@@ -43,6 +49,8 @@ void Session::End(absl::Status status) {
   Rpc* rpc = std::exchange(rpc_, nullptr);
   if (rpc == nullptr) return;
   parked_.clear();
+  pieces_.Clear();
+  incoming_.clear();
   if (peer_ != nullptr) peer_->Close();
   rpc->Finish(std::move(status), std::nullopt);
   on_ended_();
@@ -94,6 +102,9 @@ void Session::OnCallFrame(const v1::Frame& frame) {
     case v1::Frame::kRelease:
       for (const uint64_t call : frame.release().calls()) peer_->Release(call);
       break;
+    case v1::Frame::kPiece:
+      OnPiece(frame.piece());
+      break;
     case v1::Frame::kSegmentGone:
       segments_.erase(frame.segment_gone().segment());
       break;
@@ -114,15 +125,27 @@ void Session::OnAttach(const v1::Attach& attach) {
                attach.protocol_version(), ": run a gateway and workers of one version")));
     return;
   }
+  inline_ = attach.inline_tensors();
+  if (inline_ && attach.express()) {
+    End(absl::InvalidArgumentError("an express lane for tensors that travel in frames"));
+    return;
+  }
+  if (!inline_ && !parts_.shares_memory) {
+    End(absl::FailedPreconditionError(
+        "this worker listens on TCP, where no memory is shared: tensors travel in frames"));
+    return;
+  }
   id_ = attach.session();
   express_ = attach.express();
   // The peer may outlive the RPC, but its writer is closed before the RPC is finished, and calls
   // back only until then.
   peer_ = std::make_shared<Peer>(
-      id_, parts_.limits, parts_.loop.clock(), [this, rpc = rpc_](const v1::Frames& message) {
+      id_, parts_.limits, parts_.loop.clock(),
+      [this, rpc = rpc_](const v1::Frames& message) {
         rpc->Write(ToByteBuffer(message), [this](bool ok) { peer_->stream().OnWritten(ok); });
         return session::FrameWriter::Progress::kStarted;
-      });
+      },
+      inline_ ? Peer::Tensors::kInline : Peer::Tensors::kShared);
   peer_->stream().Add([&](v1::Frame& frame) {
     v1::Hello& hello = *frame.mutable_hello();
     hello.set_protocol_version(session::kProtocolVersion);
@@ -136,9 +159,65 @@ void Session::OnAttach(const v1::Attach& attach) {
 
 void Session::OnExecute(const v1::Execute& execute) {
   const absl::Time now = parts_.loop.now();
-  Admit(execute, now,
-        now + absl::Microseconds(static_cast<int64_t>(
-                  std::min<uint64_t>(execute.time_left_us(), uint64_t{1} << 52))));
+  const absl::Time deadline = now + absl::Microseconds(static_cast<int64_t>(std::min<uint64_t>(
+                                        execute.time_left_us(), uint64_t{1} << 52)));
+  const bool has_segments =
+      std::any_of(execute.inputs().begin(), execute.inputs().end(),
+                  [](const v1::Tensor& tensor) { return tensor.segment() != 0; });
+  const bool has_pieces = std::any_of(execute.inputs().begin(), execute.inputs().end(),
+                                      [](const v1::Tensor& tensor) { return tensor.in_pieces(); });
+  if (inline_ ? has_segments : has_pieces) {
+    End(absl::InvalidArgumentError(inline_ ? "a segment is named where none is shared"
+                                           : "a tensor in pieces where segments are shared"));
+  } else if (has_pieces) {
+    AwaitPieces(execute, deadline);
+  } else {
+    Admit(execute, now, deadline);
+  }
+}
+
+void Session::AwaitPieces(const v1::Execute& execute, absl::Time deadline) {
+  const uint64_t id = execute.call();
+  std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(execute.inputs());
+  auto call = MakeCall(execute);
+  for (size_t i = 0; call.ok() && i < places.size(); ++i) places[i].to = (*call)->promised[i];
+  if (const absl::Status expected = pieces_.Expect(id, std::move(places)); !expected.ok()) {
+    End(expected);
+    return;
+  }
+  if (!call.ok()) {
+    Refuse(execute, call.status());  // Its pieces come all the same, until the gateway hears.
+    return;
+  }
+  (*call)->deadline = deadline;
+  if (!peer_->AddCall(id, *call)) {
+    End(absl::InvalidArgumentError(StrCat("call id ", id, " is in use")));
+    return;
+  }
+  Incoming& incoming = incoming_[id];
+  incoming.call = *std::move(call);
+  incoming.timer = parts_.loop.At(deadline, [this, id] {
+    const std::shared_ptr<QueuedCall> late = std::move(incoming_.at(id).call);
+    pieces_.Discard(id);
+    incoming_.erase(id);
+    if (late->Take(QueuedCall::State::kDropped)) {
+      EndCall(*late, absl::DeadlineExceededError("the deadline passed before its inputs arrived"));
+    }
+  });
+}
+
+void Session::OnPiece(const v1::Piece& piece) {
+  const absl::StatusOr<bool> complete = pieces_.Add(piece);
+  if (!complete.ok()) {
+    End(complete.status());
+    return;
+  }
+  const auto incoming = *complete ? incoming_.find(piece.call()) : incoming_.end();
+  if (incoming == incoming_.end()) return;
+  const std::shared_ptr<QueuedCall> call = std::move(incoming->second.call);
+  incoming_.erase(incoming);
+  call->received = parts_.loop.now();
+  Submit(call);
 }
 
 void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline) {
@@ -166,10 +245,14 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     End(absl::InvalidArgumentError(StrCat("call id ", execute.call(), " is in use")));
     return;
   }
+  Submit(*std::move(call));
+}
+
+void Session::Submit(std::shared_ptr<QueuedCall> call) {
   if (express_) {  // Read by the watcher's thread, which may have left it to the loop's.
-    parts_.executor.SubmitHere(*std::move(call), parts_.loop);
+    parts_.executor.SubmitHere(std::move(call), parts_.loop);
   } else {
-    parts_.executor.Submit(*std::move(call));
+    parts_.executor.Submit(std::move(call));
   }
 }
 
@@ -215,6 +298,19 @@ absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& s
     ASSIGN_OR_RETURN(InputSegment::Mapping mapping, segment->Map());
     ASSIGN_OR_RETURN(view, shm::Resolve(session::ToReference(tensor), BytesOf(*mapping)));
     call.shared.push_back({segment, std::move(mapping), view.bytes});
+  } else if (tensor.in_pieces()) {
+    ASSIGN_OR_RETURN(view, session::PromisedView(tensor));
+    auto room = std::make_shared<InlineInput>();
+    room->share = parts_.incoming.Begin();
+    if (!room->share.Resize(tensor.size())) {
+      return absl::ResourceExhaustedError(StrCat(
+          "no room for ", tensor.size(), " bytes: too many inputs are coming to this worker, ",
+          "or waiting in it, at once (--segment-limit)"));
+    }
+    room->memory = AlignedBuffer(tensor.size());
+    view.bytes = room->memory.bytes();
+    call.promised.push_back(room->memory.bytes().data());
+    call.holds.push_back(std::move(room));
   } else {
     ASSIGN_OR_RETURN(view, session::InlineView(tensor));
     auto copy = std::make_shared<AlignedBuffer>(AlignedBuffer::Copy(view.bytes));
@@ -246,6 +342,8 @@ bool Session::EndParked(uint64_t id, const absl::Status& status) {
 }
 
 void Session::OnCancel(uint64_t id) {
+  pieces_.Forget(id);
+  incoming_.erase(id);  // The peer has the call, too.
   if (EndParked(id, absl::CancelledError("cancelled while queued"))) return;
   const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
   if (call == nullptr) return;
@@ -257,6 +355,10 @@ void Session::OnCancel(uint64_t id) {
 }
 
 void Session::SetDescriptors(shm::DescriptorSocket socket) {
+  if (inline_) {
+    End(absl::FailedPreconditionError("a descriptor socket where nothing is shared"));
+    return;
+  }
   if (std::exchange(has_socket_, true)) {
     // The first one may be sending.
     End(absl::FailedPreconditionError("a second descriptor socket in one session"));

@@ -10,7 +10,10 @@
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
+#include "common/byte_budget.h"
+#include "common/security/tokens.h"
 #include "common/session/executing_page.h"
+#include "common/session/incoming_pieces.h"
 #include "common/shm/segment.h"
 #include "common/signature.h"
 #include "worker/runtime/executor.h"
@@ -28,6 +31,13 @@ struct WorkerParts {
   const WorkerDescription& description;
   uint64_t incarnation = 0;
   shm::PoolLimits limits;
+  // What inputs that come in pieces may have together.
+  ByteBudget incoming{uint64_t{1} << 30};
+  // False: it listens where no memory can be shared.
+  bool shares_memory = true;
+  // One of which gateways must send to attach, and for this service. Null: they need none.
+  const security::Tokens* tokens = nullptr;
+  std::string service = {};
 };
 
 struct WorkerLoad {
@@ -61,6 +71,12 @@ class Session {
     Loop::Timer timer;
   };
 
+  // A call whose inputs are coming.
+  struct Incoming {
+    std::shared_ptr<QueuedCall> call;  // Shared with the peer.
+    Loop::Timer timer;
+  };
+
   void ReadNext();
   void OnMessage(grpc::ByteBuffer message);
   // Those that name calls or segments, on the carrier that they travel on.
@@ -70,6 +86,10 @@ class Session {
   void OnCancel(uint64_t call);
   // Queues the call, or parks it while a segment that it names is still on its way.
   void Admit(const v1::Execute& execute, absl::Time received, absl::Time deadline);
+  // Makes place for inputs that come in pieces.
+  void AwaitPieces(const v1::Execute& execute, absl::Time deadline);
+  void OnPiece(const v1::Piece& piece);
+  void Submit(std::shared_ptr<QueuedCall> call);
   // Ends a call that has not been queued.
   void Refuse(const v1::Execute& execute, const absl::Status& status);
   // False if no such call is parked.
@@ -86,10 +106,13 @@ class Session {
   uint64_t id_ = 0;
   bool has_socket_ = false;
   bool express_ = false;        // Call frames travel on the socket.
+  bool inline_ = false;         // Tensors travel in frames.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
   // By the gateway's id. Shared with the calls that read them.
   absl::flat_hash_map<uint64_t, std::shared_ptr<InputSegment>> segments_;
   std::list<Parked> parked_;
+  absl::flat_hash_map<uint64_t, Incoming> incoming_;
+  session::IncomingPieces pieces_;  // Of incoming_, and of calls that have ended before they came.
 };
 
 }  // namespace tiffin::worker

@@ -1,5 +1,8 @@
 #include "worker/runtime/worker_server.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <optional>
 #include <utility>
 
@@ -19,6 +22,16 @@ constexpr size_t kMaxUnclaimed = 256;
 }  // namespace
 
 absl::Status WorkerServer::Listen(std::string descriptor_path) {
+  if (descriptor_path.empty()) {
+    Beat();
+    return absl::OkStatus();
+  }
+  // What a worker before it left there, that was killed: the lock on gRPC's socket says that none
+  // lives.
+  struct stat left {};
+  if (lstat(descriptor_path.c_str(), &left) == 0 && S_ISSOCK(left.st_mode)) {
+    unlink(descriptor_path.c_str());
+  }
   ASSIGN_OR_RETURN(shm::DescriptorListener listener,
                    shm::DescriptorListener::Create(std::move(descriptor_path)));
   listener_ = std::make_unique<shm::DescriptorListener>(std::move(listener));
@@ -78,7 +91,12 @@ void WorkerServer::Match(uint64_t session_id) {
 
 bool WorkerServer::Start(Rpc& rpc) {
   if (rpc.method() == session::kAttachMethod) {
-    Attach(rpc);
+    // Before any frame is read.
+    if (absl::Status admitted = Admit(rpc); admitted.ok()) {
+      Attach(rpc);
+    } else {
+      rpc.Finish(std::move(admitted), std::nullopt);
+    }
     return true;
   }
   if (rpc.method() == "/grpc.health.v1.Health/Check") {
@@ -86,6 +104,15 @@ bool WorkerServer::Start(Rpc& rpc) {
     return true;
   }
   return false;
+}
+
+absl::Status WorkerServer::Admit(const Rpc& rpc) const {
+  if (parts_.tokens == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto caller,
+                   parts_.tokens->Authenticate(rpc.metadata_values("authorization")));
+  if (caller->May(parts_.service)) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      StrCat("the token '", caller->name, "' is not for the service ", parts_.service));
 }
 
 void WorkerServer::Attach(Rpc& rpc) {

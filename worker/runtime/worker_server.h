@@ -22,14 +22,17 @@ class WorkerServer : public RpcService {
   // `parts` outlives the server.
   explicit WorkerServer(WorkerParts& parts) : parts_(parts) {}
 
-  // Opens the descriptor socket and begins the heartbeat. To be called after the gRPC socket is
-  // open: the path's appearance tells the gateway that both are.
+  // Begins the heartbeat, and opens the descriptor socket, if there is one (the path isn't empty).
+  // To be called after the gRPC socket is open: the path's appearance tells the gateway that both
+  // are.
   absl::Status Listen(std::string descriptor_path);
   bool Start(Rpc& rpc) override;
   // Ends all sessions and closes the descriptor socket.
   void Close();
 
  private:
+  // UNAUTHENTICATED or PERMISSION_DENIED, of who must not attach.
+  absl::Status Admit(const Rpc& rpc) const;
   void Attach(Rpc& rpc);
   void Check(Rpc& rpc);
   void Beat();

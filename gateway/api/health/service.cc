@@ -25,9 +25,18 @@ HealthService::Status HealthService::StatusOf(std::string_view name) const {
     return ready ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   };
   if (name.empty()) {
-    return status(absl::c_all_of(serving_.services(), [&](const PlannedService& service) {
-      return serving_.ServiceReady(service.name);
-    }));
+    return status(absl::c_all_of(serving_.services(),
+                                 [&](const PlannedService& service) {
+                                   return serving_.ServiceReady(service.name);
+                                 }) &&
+                  absl::c_all_of(serving_.absent(), [&](const AbsentService& service) {
+                    return serving_.ServiceReady(service.name);
+                  }));
+  }
+  for (const AbsentService& service : serving_.absent()) {
+    if (name == service.name || name == typed::ServiceFullName(service.name)) {
+      return status(serving_.ServiceReady(service.name));
+    }
   }
   for (const PlannedService& service : serving_.services()) {
     if (name == service.name || name == typed::ServiceFullName(service.name)) {

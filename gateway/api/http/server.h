@@ -14,9 +14,9 @@
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/steady_timer.hpp"
 #include "common/byte_budget.h"
+#include "common/security/ssl_context.h"
 #include "gateway/api/http/handler.h"
 #include "gateway/api/http/limits.h"
-#include "gateway/security/ssl_context.h"
 
 namespace tiffin::gateway::http {
 

@@ -46,7 +46,7 @@ const Service::GetRoute Service::kGetRoutes[] = {
 
 absl::StatusOr<std::unique_ptr<Service>> Service::Create(Serving& serving, const Clock& clock) {
   ASSIGN_OR_RETURN(kserve::ModelTable models,
-                   kserve::ModelTable::Create(serving.services(), serving.runners()));
+                   kserve::ModelTable::Create(serving.services(), serving.runners(), &serving));
   return std::unique_ptr<Service>(new Service(serving, clock, std::move(models)));
 }
 
@@ -110,6 +110,11 @@ Handler::Answer Service::TakeFrom(const Caller* caller, Request request) {
   const auto route = routes_.find(path);
   if (route == routes_.end()) {
     if (std::optional<Answer> answer = kserve_.Take(caller, request)) return *std::move(answer);
+    for (const AbsentService& service : serving_.absent()) {
+      if (!path.starts_with(StrCat("/", service.name, "/"))) continue;
+      absl::Status why = CheckAccess(caller, service.name);
+      return Refusal(calls_, why.ok() ? serving_.WhyAbsent(service.name) : std::move(why));
+    }
     return Refusal(calls_, absl::NotFoundError(StrCat("there is no ", BoundedUtf8(path, kMaxQuoted),
                                                       "; there are ", RouteList())));
   }
@@ -168,6 +173,11 @@ Response Service::Readyz() const {
   std::string waiting;
   bool ready = true;
   for (const PlannedService& service : serving_.services()) {
+    if (serving_.ServiceReady(service.name)) continue;
+    ready = false;
+    AppendName(service.name, waiting);
+  }
+  for (const AbsentService& service : serving_.absent()) {
     if (serving_.ServiceReady(service.name)) continue;
     ready = false;
     AppendName(service.name, waiting);

@@ -10,7 +10,7 @@
 #include "boost/beast/core/tcp_stream.hpp"
 #include "boost/beast/ssl/ssl_stream.hpp"
 #include "boost/system/error_code.hpp"
-#include "gateway/security/ssl_context.h"
+#include "common/security/ssl_context.h"
 
 namespace tiffin::gateway::http {
 

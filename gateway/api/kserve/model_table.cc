@@ -1,5 +1,6 @@
 #include "gateway/api/kserve/model_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/status_macros.h"
@@ -29,8 +30,10 @@ absl::Status ModelTable::Add(Model model) {
 }
 
 absl::StatusOr<ModelTable> ModelTable::Create(std::span<const PlannedService> services,
-                                              std::span<const RunnerEntry> runners) {
+                                              std::span<const RunnerEntry> runners,
+                                              const Serving* serving) {
   ModelTable table;
+  table.serving_ = serving;
   for (const PlannedService& service : services) {
     for (const PlannedApi& api : service.apis) {
       RETURN_IF_ERROR(table.Add({.target = &api,
@@ -52,6 +55,18 @@ absl::StatusOr<ModelTable> ModelTable::Create(std::span<const PlannedService> se
   return table;
 }
 
+absl::Status ModelTable::WhyAbsent(std::string_view name) const {
+  if (serving_ == nullptr) return absl::OkStatus();
+  for (const AbsentService& service : serving_->absent()) {
+    const bool is_short =
+        std::find(service.targets.begin(), service.targets.end(), name) != service.targets.end();
+    if (is_short || name.starts_with(StrCat(service.name, "."))) {
+      return serving_->WhyAbsent(service.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
                                               std::string_view version) const {
   const Model* found = nullptr;
@@ -70,6 +85,7 @@ absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
     found = same->second.front();
   }
   if (found == nullptr) {
+    RETURN_IF_ERROR(WhyAbsent(name));
     std::string list;
     for (const auto& [full, model] : models_) {
       if (!list.empty()) list += ", ";

@@ -26,9 +26,11 @@ struct Model {
 // All models of a server, by name. Immutable.
 class ModelTable {
  public:
-  // An error if two of them have the same name: then an API and a runner of a service do.
+  // An error if two of them have the same name: then an API and a runner of a service do. `serving`
+  // knows what is absent, and outlives the result; null: nothing is.
   static absl::StatusOr<ModelTable> Create(std::span<const PlannedService> services,
-                                           std::span<const RunnerEntry> runners);
+                                           std::span<const RunnerEntry> runners,
+                                           const Serving* serving = nullptr);
   // Pointers between the maps: moving keeps them, copying would not.
   ModelTable(ModelTable&&) = default;
   ModelTable& operator=(ModelTable&&) = default;
@@ -47,7 +49,10 @@ class ModelTable {
  private:
   ModelTable() = default;
   absl::Status Add(Model model);
+  // Why there is no such model yet, where it is of a service that is absent.
+  absl::Status WhyAbsent(std::string_view name) const;
 
+  const Serving* serving_ = nullptr;
   std::map<std::string, Model, std::less<>> models_;
   std::map<std::string, std::vector<const Model*>, std::less<>> by_last_part_;
 };

@@ -12,9 +12,12 @@
 namespace tiffin::gateway::kserve {
 
 bool ServerInfo::ServerReady() const {
-  return absl::c_all_of(serving_.services(), [&](const PlannedService& service) {
-    return serving_.ServiceReady(service.name);
-  });
+  return absl::c_all_of(
+             serving_.services(),
+             [&](const PlannedService& service) { return serving_.ServiceReady(service.name); }) &&
+         absl::c_all_of(serving_.absent(), [&](const AbsentService& service) {
+           return serving_.ServiceReady(service.name);
+         });
 }
 
 bool ServerInfo::Ready(const Model& model) const {

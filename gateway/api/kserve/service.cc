@@ -24,7 +24,8 @@ constexpr std::string_view kPrefix = "/inference.GRPCInferenceService/";
 absl::StatusOr<std::unique_ptr<KserveService>> KserveService::Create(Serving& serving,
                                                                      SharedMemory* memory,
                                                                      const Clock& clock) {
-  ASSIGN_OR_RETURN(ModelTable models, ModelTable::Create(serving.services(), serving.runners()));
+  ASSIGN_OR_RETURN(ModelTable models,
+                   ModelTable::Create(serving.services(), serving.runners(), &serving));
   return std::unique_ptr<KserveService>(
       new KserveService(serving, memory, clock, std::move(models)));
 }

@@ -66,18 +66,20 @@ TEST(ServiceErrorsTest, OfTheWholeFile) {
 
 TEST(ServiceErrorsTest, OfARunner) {
   const std::string known =
-      "known here: model, backend, python, environment, options, replicas, queue, resources, "
-      "device, batching";
+      "known here: model, backend, python, endpoints, environment, options, replicas, queue, "
+      "resources, device, batching";
   const std::string device =
       "'device' must be cpu, or a GPU by its number such as \"cuda:0\", not ";
   const Cases cases = {
-      {"{}", "f:3:3: runner 'r' has neither 'model', 'backend' nor 'python'; add one of them"},
+      {"{}",
+       "f:3:3: runner 'r' has neither 'model', 'backend', 'python' nor 'endpoints'; add one of "
+       "them"},
       {"{model: \"m:1\", backend: image}",
        "f:3:3: runner 'r' has both 'model' and 'backend'; write one of them only (a model knows "
        "its "
        "backend)"},
       {"image",
-       "f:3:6: runner 'r' must be a mapping with the keys model, backend, python, "
+       "f:3:6: runner 'r' must be a mapping with the keys model, backend, python, endpoints, "
        "environment, options, replicas, queue, resources, device, batching, not 'image'"},
       {"{model: digits}",
        "f:3:14: model 'digits' names no version; write \"digits:latest\", or a "
@@ -154,8 +156,25 @@ TEST(ServiceErrorsTest, OfARunner) {
       {"{backend: image, device: \"cuda:01\"}", "f:3:31: " + device + "the text 'cuda:01'"},
       {"{backend: image, device: \"cuda:1000\"}", "f:3:31: " + device + "the text 'cuda:1000'"},
       {"{backend: image, device: [cpu]}", "f:3:31: 'device' must be text, not a list"},
-      {"{backend: image, endpoints: []}",
-       "f:3:23: unknown key 'endpoints' in runner 'r'; " + known},
+      {"{endpoints: []}",
+       "f:3:18: 'endpoints' must be a list of addresses such as [\"dns:///model-a:9000\"], not an "
+       "empty one"},
+      {"{endpoints: \"dns:///a:1\"}",
+       "f:3:18: 'endpoints' must be a list of addresses such as [\"dns:///model-a:9000\"], not the "
+       "text 'dns:///a:1'"},
+      {"{endpoints: [\"model-a\", \"unix:/a\", \"unix:///a\"]}",
+       "f:3:19: the endpoint 'model-a': it has no port; write unix:PATH, HOST:PORT, "
+       "ipv4:HOST:PORT, ipv6:[HOST]:PORT, or dns:///HOST:PORT\n"
+       "f:3:41: the endpoint 'unix:///a' is there already; remove one"},
+      {"{backend: image, endpoints: [\"unix:/a\"]}",
+       "f:3:3: runner 'r' has both 'backend' and 'endpoints'; write one of them only (a model "
+       "knows "
+       "its backend)"},
+      {"{endpoints: [\"unix:/a\"], replicas: 2, resources: {cpu: 1}, queue: {max: 1}}",
+       "f:3:41: 'replicas' is for workers that the gateway starts; remove it: who starts the "
+       "workers at 'endpoints' says it there\n"
+       "f:3:55: 'resources' is for workers that the gateway starts; remove it: who starts the "
+       "workers at 'endpoints' says it there"},
       {"{backend: image, replica: 2}",
        "f:3:23: unknown key 'replica' in runner 'r'; did you mean 'replicas'? " + known},
   };

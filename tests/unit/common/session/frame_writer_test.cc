@@ -1,10 +1,14 @@
 #include "common/session/frame_writer.h"
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "common/session/frames.h"
+#include "common/tensor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -172,6 +176,65 @@ TEST_F(FrameWriterTest, KeepsEachThreadsOrderAndNeverWritesTwiceAtOnce) {
     }
   }
   EXPECT_EQ(count, kThreads * kPerThread);
+}
+
+// Sends its tensors when they are due, and keeps them until then.
+class PiecesTest : public ::testing::Test {
+ protected:
+  FrameWriter writer_{FrameWriter::Initially::kWritable, [this](const worker::v1::Frames& frames) {
+                        writes_.push_back(frames);
+                        return FrameWriter::Progress::kStarted;
+                      }};
+  std::vector<worker::v1::Frames> writes_;
+  std::shared_ptr<std::string> bytes_ =
+      std::make_shared<std::string>(2 * kMaxPiece + 1, 'a');  // Shared with the writer.
+
+  void AddTensor(uint64_t call) {
+    writer_.Add([&](worker::v1::Frame& frame) { frame.mutable_execute()->set_call(call); },
+                {{.call = call, .tensor = 0, .bytes = AsBytes(*bytes_), .keeper = bytes_}});
+  }
+};
+
+TEST_F(PiecesTest, OtherFramesGoBetweenThem) {
+  AddTensor(1);
+  writer_.Flush();
+  writer_.Add([](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(9); });
+  writer_.Flush();
+  writer_.OnWritten(true);
+  writer_.OnWritten(true);
+  writer_.OnWritten(true);
+
+  ASSERT_EQ(writes_.size(), 3U);
+  ASSERT_EQ(writes_[0].frames_size(), 2);
+  EXPECT_TRUE(writes_[0].frames(0).has_execute());
+  EXPECT_EQ(writes_[0].frames(1).piece().data().size(), kMaxPiece);
+  ASSERT_EQ(writes_[1].frames_size(), 2);
+  EXPECT_TRUE(writes_[1].frames(0).has_cancel()) << "it waited for the tensor";
+  EXPECT_EQ(writes_[2].frames(0).piece().data().size(), 1U);
+  EXPECT_EQ(bytes_.use_count(), 1) << "kept, though sent";
+}
+
+TEST_F(PiecesTest, WhatIsDroppedIsNotSent) {
+  AddTensor(1);
+  writer_.Flush();
+
+  EXPECT_TRUE(writer_.DropPieces(1));
+  EXPECT_FALSE(writer_.DropPieces(1));
+  writer_.OnWritten(true);
+
+  EXPECT_EQ(writes_.size(), 1U);
+  EXPECT_EQ(bytes_.use_count(), 1);
+}
+
+TEST_F(PiecesTest, TheEndLetsGoOfThem) {
+  AddTensor(1);
+  writer_.Flush();
+  writer_.Close();
+  AddTensor(2);
+  writer_.OnWritten(true);
+
+  EXPECT_EQ(writes_.size(), 1U);
+  EXPECT_EQ(bytes_.use_count(), 1);
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ class AttachStreamTest : public ::testing::Test {
   void Create() {
     loop_.Do([&] {
       stream_ = std::make_unique<AttachStream>(
-          StrCat("unix:", path_), loop_.loop(), [](const worker::v1::Frames&) {},
+          WorkerAddress{.target = StrCat("unix:", path_), .server_name = ""},
+          /*credentials=*/nullptr, loop_.loop(), [](const worker::v1::Frames&) {},
           [](const absl::Status&) {});
     });
   }

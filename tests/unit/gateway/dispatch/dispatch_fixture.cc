@@ -12,12 +12,17 @@ void DispatchTest::MakePool(int replicas, int queue_max) {
   loop_.Do([&] {
     shared_.emplace(replicas, queue_max, clock_, *runner_metrics_);
     pool_ = std::make_unique<RunnerPool>(
-        parts_, RunnerPoolOptions{.name = "runner", .replicas = replicas, .queue_max = queue_max},
+        parts_,
+        RunnerPoolOptions{.name = "runner",
+                          .replicas = replicas,
+                          .elsewhere = elsewhere_,
+                          .queue_max = queue_max},
         *shared_,
         RunnerPool::Events{
             .changed = [] {},
             .attached = [this](int index, bool fits) { attached_.emplace_back(index, fits); },
             .hung = [this](int index, const absl::Status& why) { hung_.emplace_back(index, why); },
+            .unreachable = [this] { ++unreachable_; },
         });
     names_.Listen([this](uint64_t id) { pool_->ForgetSegment(id); });
   });

@@ -107,6 +107,8 @@ class DispatchTest : public ::testing::TestWithParam<WorkerTransport> {
   std::deque<Outcome> outcomes_;
   std::vector<std::pair<int, absl::Status>> hung_;
   std::vector<std::pair<int, bool>> attached_;
+  int unreachable_ = 0;
+  bool elsewhere_ = false;  // Of the next pool: its workers are at addresses.
 
  private:
   Outcome& StartCall(Outcome& outcome, Value input, CallOptions options);

@@ -191,7 +191,7 @@ class BatchOutputsTest : public CallOutputsTest {
     EXPECT_TRUE(outputs.Finish().ok());
     std::vector<v1::Result> results(2);
     for (size_t i = 0; i < 2; ++i) {
-      const absl::Status moved = outputs.MoveTo(i, results[i]);
+      const absl::Status moved = outputs.MoveTo(i, results[i]).status();
       EXPECT_TRUE(moved.ok()) << moved;
       EXPECT_EQ(results[i].outputs(0).shape(0), kRows[i]);
       EXPECT_EQ(results[i].outputs(0).shape(1), width);
@@ -291,7 +291,7 @@ TEST_F(BatchOutputsTest, ACallWithoutRoomForItsCopyFailsAlone) {
     v1::Result second;
 
     EXPECT_TRUE(outputs.MoveTo(0, first).ok());
-    EXPECT_TRUE(absl::IsResourceExhausted(outputs.MoveTo(1, second)));
+    EXPECT_TRUE(absl::IsResourceExhausted(outputs.MoveTo(1, second).status()));
   }
   peer_.peer()->Release(1);
   EXPECT_TRUE(peer_.peer()->Allocate(8192).ok());

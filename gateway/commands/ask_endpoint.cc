@@ -1,0 +1,77 @@
+#include "gateway/commands/ask_endpoint.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "common/async/message.h"
+#include "common/session/frames.h"
+#include "common/strings.h"
+#include "grpcpp/completion_queue.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "tiffin/worker/v1/worker.pb.h"
+
+namespace tiffin::gateway {
+namespace {
+
+// The first frame of a session that shares nothing, which any worker gives.
+absl::StatusOr<WorkerDescription> Ask(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  grpc::GenericStub stub(
+      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kAskEndpointTime));
+  grpc::CompletionQueue queue;
+  const auto done = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  worker::v1::Frames attach;
+  worker::v1::Attach& frame = *attach.add_frames()->mutable_attach();
+  frame.set_protocol_version(session::kProtocolVersion);
+  frame.set_session(1);
+  frame.set_inline_tensors(true);
+  auto stream = stub.PrepareCall(&context, session::kAttachMethod, &queue);
+  stream->StartCall(nullptr);
+  bool ok = done();
+  if (ok) {
+    stream->Write(ToByteBuffer(attach), nullptr);
+    ok = done();
+  }
+  grpc::ByteBuffer answer;
+  if (ok) {
+    stream->Read(&answer, nullptr);
+    ok = done();
+  }
+  worker::v1::Frames hello;
+  ok =
+      ok && FromByteBuffer(answer, hello) && hello.frames_size() > 0 && hello.frames(0).has_hello();
+  if (ok) context.TryCancel();
+  grpc::Status status;
+  stream->Finish(&status, nullptr);
+  done();
+  queue.Shutdown();
+  if (ok) return WorkerDescriptionFromJson(hello.frames(0).hello().description());
+  if (status.ok()) return absl::InternalError("not a worker of this version");
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner) {
+  std::string said;
+  for (const config::Endpoint& endpoint : runner.endpoints) {
+    const std::string target = ToString(endpoint);
+    absl::StatusOr<WorkerDescription> description = Ask(target);
+    if (description.ok()) return description;
+    said += StrCat(said.empty() ? "" : "; ", target, ": ", Message(description.status()));
+  }
+  return absl::UnavailableError(StrCat(
+      "runner '", runner.name, "': what its workers do can't be told from here, so the file ",
+      "is not checked: ", said, "; start one of them first"));
+}
+
+}  // namespace tiffin::gateway

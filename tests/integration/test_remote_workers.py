@@ -1,0 +1,347 @@
+"""Workers that somebody else starts: on this machine's sockets, and on TCP."""
+
+import contextlib
+import os
+import signal
+import time
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+import harness
+from authority import Authority
+from harness import ANSWER_S, BIN, eventually, refused
+from remote import LARGE, ROW, Load, Names, Worker, answers, service
+
+Code = grpc.StatusCode
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def listen(kind, folder):
+    """Where the next worker listens."""
+    count = iter(range(100))
+    return lambda: f"unix:{folder}/w{next(count)}" if kind == "unix" else "127.0.0.1:0"
+
+
+def health(server, name="away"):
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=ANSWER_S)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+def answers_now(server, array=ROW):
+    with contextlib.suppress(grpc.RpcError):
+        return answers(server, array)
+    return False
+
+
+@pytest.mark.parametrize("args", [[], ["--loops", "2"], ["--worker-transport", "grpc"]], ids=str)
+def test_calls_go_there_and_back(listen, folder, args):
+    with Worker("echo", listen(), folder=folder) as worker:
+        with harness.Server(service(echo=worker.address), args=args) as server:
+            assert answers(server) and answers(server, LARGE)
+            assert health(server) == health(server, "") == "SERVING"
+            assert server.workers() == []
+        assert not harness.Process(worker.pid).gone(), "the gateway ended a worker of somebody's"
+
+
+def test_tensors_pass_between_workers_of_all_kinds(folder):
+    """From one that shares memory to one that doesn't, and back."""
+    text = """
+service: away
+runners:
+  here: {{backend: testing, options: {{behavior: identity, shape: [-1]}}}}
+  there: {{endpoints: ["{tcp}"]}}
+  beside: {{endpoints: ["{unix}"]}}
+apis:
+  around:
+    input: {{x: "fp32[rows,-1]"}}
+    steps:
+      a: here(x)
+      b: there(a)
+      c: beside(b)
+      d: there(c)
+      e: here(d)
+    output: {{y: e, z: c}}
+"""
+    with (Worker("echo", "127.0.0.1:0", folder=folder) as tcp,
+          Worker("echo", f"unix:{folder}/w", folder=folder) as unix,
+          harness.Server(text.format(tcp=tcp.address, unix=unix.address)) as server):
+        for array in (ROW, LARGE, np.vstack([LARGE[:, :1000]] * 40)):
+            got = server.infer("away.around", x=array)
+            assert np.array_equal(got["y"], array) and np.array_equal(got["z"], array)
+
+
+@pytest.mark.parametrize("elements", [0, 1, 128, 129, 65_536, 65_537, 1 << 20, 16 << 20])
+def test_sizes_over_tcp(sized, elements):
+    array = np.arange(elements, dtype=np.float32).reshape(1, -1)
+    assert answers(sized, array)
+
+
+@pytest.fixture(scope="module")
+def sized(module_folder):
+    with (Worker("echo", "127.0.0.1:0", folder=module_folder) as worker,
+          harness.Server(service(echo=worker.address)) as server):
+        yield server
+
+
+def test_the_gateway_starts_without_them(listen, folder):
+    worker = Worker("echo", listen(), folder=folder)
+    with worker:  # To learn its port.
+        address = worker.address
+    with harness.Server(service(echo=address), args=["--http-address", "127.0.0.1:0"]) as server:
+        with refused(Code.UNAVAILABLE, "runner 'echo'", "no worker at", "has attached yet"):
+            server.infer("away.call_echo", x=ROW)
+        with refused(Code.UNAVAILABLE, "has attached yet"):
+            server.infer("call_echo", x=ROW)
+        typed = server.channel.unary_unary("/tiffin.services.away.Away/CallEcho")
+        with refused(Code.UNAVAILABLE, "has attached yet"):
+            typed(b"", timeout=ANSWER_S)
+        with refused(Code.NOT_FOUND):
+            server.infer("elsewhere.call_echo", x=ROW)
+        assert health(server) == health(server, "") == "NOT_SERVING"
+        watch = health_pb2_grpc.HealthStub(server.channel).Watch(
+            health_pb2.HealthCheckRequest(service="away"), timeout=ANSWER_S)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with worker:
+            server.wait_for_line("service 'away' have attached")
+            # What was asked before sees it, too.
+            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+            assert answers(server)
+            assert health(server) == "SERVING"
+            with refused(Code.INVALID_ARGUMENT):  # It is served: this is no message of it.
+                typed(b"\xff", timeout=ANSWER_S)
+
+
+def test_one_that_does_not_fit_is_told_of_and_waited_for(listen, folder):
+    wrong = Worker("other", listen(), folder=folder)
+    with wrong:
+        with harness.Server(service(echo=wrong.address)) as server:
+            with refused(Code.FAILED_PRECONDITION, "service0.yaml", "int32"):
+                server.infer("away.call_echo", x=ROW)
+            server.wait_for_line("not served yet: .*int32")
+            assert health(server) == "NOT_SERVING"
+            wrong.kill()
+            wrong.runner = "echo"  # Somebody mends it.
+            wrong.restart()
+            eventually(lambda: answers_now(server), what="the right worker's answer")
+            # And one that is wrong later is refused, and nothing else.
+            wrong.kill()
+            wrong.runner = "other"
+            wrong.restart()
+            server.wait_for_line("another signature")
+            with refused(Code.UNAVAILABLE, within=20):
+                server.infer("away.call_echo", x=ROW)
+
+
+def test_killed_and_started_again_under_load_nothing_is_lost(listen, folder):
+    with (Worker("echo", listen(), folder=folder) as one,
+          Worker("echo", listen(), folder=folder) as two,
+          harness.Server(service(echo=[one.address, two.address])) as server):
+        with Load(server) as load:
+            for worker in (one, two, one):
+                load.more()
+                seen = len(server.lines)
+                worker.kill()
+                load.more()
+                worker.restart()
+                server.wait_for_line("attached to the worker", since=seen)
+            load.more()
+        assert load.failures == []
+
+
+def test_the_only_one_is_waited_for(listen, folder):
+    with (Worker("echo", listen(), folder=folder) as worker,
+          harness.Server(service(echo=worker.address)) as server):
+        assert answers(server)
+        worker.kill()
+        server.wait_for_line("lost the worker")
+        future = server.infer_later("away.call_echo", x=ROW)
+        worker.restart()
+        assert np.array_equal(harness.outputs_of(future.result(ANSWER_S))["y"], ROW)
+
+
+def test_one_that_is_silent_is_left_and_never_killed(listen, folder):
+    with (Worker("echo", listen(), folder=folder) as one,
+          Worker("echo", listen(), folder=folder) as two,
+          harness.Server(service(echo=[one.address, two.address])) as server):
+        assert answers(server)
+        one.signal(signal.SIGSTOP)
+        try:
+            with Load(server, clients=2) as load:
+                server.wait_for_line("silent for 2 s")
+                load.more()
+            assert load.failures == []
+        finally:
+            seen = len(server.lines)
+            one.signal(signal.SIGCONT)
+        server.wait_for_line("attached to the worker", since=seen)
+        assert answers(server)
+        assert one._popen.poll() is None
+
+
+def test_two_gateways_share_a_worker(listen, folder):
+    with Worker("echo", listen(), folder=folder) as worker:
+        text = service(echo=worker.address)
+        with harness.Server(text) as first, harness.Server(text) as second:
+            with Load(first, clients=2) as load:
+                for _ in range(10):
+                    assert answers(second, LARGE)
+                second.kill()
+                load.more()
+                with harness.Server(text) as third:
+                    assert answers(third, LARGE)
+            assert load.failures == []
+
+
+def test_what_is_cancelled_or_late_leaves_nothing(listen, folder, gate, journal):
+    with (Worker("hold", listen(), folder=folder, gate=gate.path, journal=journal.path) as worker,
+          harness.Server(service(hold=worker.address)) as server):
+        first = server.infer_later("away.call_hold", x=LARGE)
+        assert journal.next() is not None
+        second = server.infer_later("away.call_hold", x=LARGE)
+        with refused(Code.DEADLINE_EXCEEDED):
+            server.infer("away.call_hold", x=LARGE, timeout=0.3)
+        second.cancel()
+        gate.open()
+        assert np.array_equal(harness.outputs_of(first.result(ANSWER_S))["y"], LARGE)
+        assert np.array_equal(server.infer("away.call_hold", x=ROW)["y"], ROW)
+        # The ones in between never ran.
+        assert [entry.rows for entry in journal.all_so_far()] == [1]
+
+
+def test_many_cancelled_on_their_way(folder):
+    """Inputs, or outputs, that come in pieces when nobody wants them any more."""
+    array = np.arange(4 << 20, dtype=np.float32).reshape(1, -1)
+    with (Worker("echo", "127.0.0.1:0", folder=folder) as worker,
+          harness.Server(service(echo=worker.address)) as server):
+        for delay in [0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06] * 2:
+            future = server.infer_later("away.call_echo", x=array)
+            time.sleep(delay)  # Each time somewhere else on its way.
+            future.cancel()
+        assert answers(server, array)
+        assert not [line for line in server.lines if "lost the worker" in line]
+
+
+def test_addresses_of_a_name_come_and_go(folder):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(Worker("echo", "127.0.0.1:0", folder=folder))
+        port = first.address.rpartition(":")[2]
+        second = stack.enter_context(Worker("echo", f"127.0.0.2:{port}", folder=folder))
+        names = stack.enter_context(Names())
+        endpoint = f"dns://{names.address}/model-a.test:{port}"
+        server = stack.enter_context(harness.Server(service(echo=endpoint)))
+        with refused(Code.UNAVAILABLE, endpoint):
+            server.infer("away.call_echo", x=ROW)
+        server.wait_for_line("no addresses of 'model-a.test'")
+        names.addresses["model-a.test"] = ["127.0.0.1"]
+        server.wait_for_line(f"attached to the worker at ipv4:127.0.0.1:{port}")
+        eventually(lambda: answers_now(server), what="an answer of the first")
+        with Load(server, clients=2) as load:
+            names.addresses["model-a.test"] = ["127.0.0.2"]
+            server.wait_for_line(f"attached to the worker at ipv4:127.0.0.2:{port}")
+            load.more()
+            first.kill()  # Nobody is there any more.
+            load.more()
+            names.addresses.clear()  # A name that is lost takes nothing away.
+            names.asked.clear()
+            assert names.asked.wait(ANSWER_S)
+            load.more()
+        assert load.failures == []
+        assert second._popen.poll() is None
+
+
+def test_a_token_is_wanted(folder):
+    tokens = folder / "tokens.yaml"
+    secrets = []
+    for name, services in (("gateway", "away"), ("stranger", "elsewhere")):
+        made = harness.run(harness.TIFFIN, "token", name, "--service", services, "--append", tokens)
+        assert made.returncode == 0, made.stderr
+        secrets.append(made.stdout.strip())
+    token = folder / "token"
+    with Worker("echo", "127.0.0.1:0", folder=folder, args=["--tokens", tokens]) as worker:
+        text = service(echo=worker.address)
+        with harness.Server(text) as server:
+            server.wait_for_line("no session with a worker at .*this needs a token")
+            with refused(Code.UNAVAILABLE, "has attached yet"):
+                server.infer("away.call_echo", x=ROW)
+        token.write_text(secrets[1] + "\n")
+        with harness.Server(text, args=["--worker-token", token]) as server:
+            server.wait_for_line("the token 'stranger' is not for the service away")
+            token.write_text(secrets[0] + "\n")  # It is replaced, and read again.
+            server.wait_for_line("service 'away' have attached")
+            assert answers(server)
+            said = "\n".join(server.lines + worker.lines)
+            assert not any(secret in said for secret in secrets)
+
+
+def test_certificates_are_wanted_on_both_sides(folder):
+    authority, strange = Authority(folder), Authority(folder, "strange")
+    pair = authority.make("worker", "DNS:localhost")
+    own = authority.make("gateway")
+    flags = [*pair.flags, "--tls-client-ca", authority.certificate]
+    with Worker("echo", "127.0.0.1:0", folder=folder, args=flags) as worker:
+        port = worker.address.rpartition(":")[2]
+        text = service(echo=f"dns:///localhost:{port}")
+        shown = ["--worker-certificate", own.certificate, "--worker-key", own.key]
+        with harness.Server(text, args=["--worker-ca", authority.certificate, *shown]) as server:
+            eventually(lambda: answers_now(server, LARGE), what="an answer")
+        for args in ([], ["--worker-ca", authority.certificate],
+                     ["--worker-ca", strange.certificate, *shown]):
+            with harness.Server(text, args=args) as server:
+                server.wait_for_line("no session with a worker at")
+                with refused(Code.UNAVAILABLE, "has attached yet"):
+                    server.infer("away.call_echo", x=ROW)
+        # The name in the certificate is not the address.
+        args = ["--worker-ca", authority.certificate, *shown]
+        with harness.Server(service(echo=worker.address), args=args) as server:
+            server.wait_for_line("no session with a worker at")
+
+
+@pytest.mark.parametrize("args, words", [
+    (["--listen", "0.0.0.0:0"], "is not the loopback"),
+    (["--listen", "unix:/tmp/never", "--insecure"], "remove --tls-"),
+    (["--listen", "nowhere"], "must be unix:PATH or HOST:PORT"),
+    (["--listen", "127.0.0.1:0", "--tokens", "/nowhere"], "--tokens"),
+])
+def test_a_worker_says_what_it_needs_to_listen(folder, args, words):
+    file = folder / "workers.yaml"
+    file.write_text("service: s\nrunners: {r: {backend: testing}}\n")
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "r", *args)
+    assert ended.returncode == 2 and words in ended.stderr, ended.stderr
+
+
+def test_a_worker_takes_no_endpoints(folder):
+    file = folder / "workers.yaml"
+    file.write_text('service: s\nrunners: {r: {endpoints: ["unix:/a"]}}\n')
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "r",
+                        "--listen", f"unix:{folder}/w")
+    assert ended.returncode == 2 and "where workers listen" in ended.stderr, ended.stderr
+
+
+def test_check_asks_the_workers(listen, folder):
+    with Worker("echo", listen(), folder=folder) as worker:
+        file = folder / "gateway.yaml"
+        file.write_text(service(echo=worker.address))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+        file.write_text(service(echo=worker.address).replace('"fp32[', '"int32['))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 2 and "int32" in checked.stderr
+    checked = harness.run(harness.TIFFIN, "check", file)
+    assert checked.returncode == 1 and "not checked" in checked.stderr, checked.stderr
+
+
+def test_flags_for_workers_elsewhere_need_some(folder):
+    file = folder / "s.yaml"
+    file.write_text(service(echo=f"unix:{folder}/w"))
+    ended = harness.run(harness.TIFFIN, "serve", file, "--worker-token", file,
+                        "--runtime-dir", folder / "run", env={**os.environ})
+    assert ended.returncode == 2 and "there are none" in ended.stderr, ended.stderr
