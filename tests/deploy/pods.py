@@ -69,6 +69,15 @@ class Pod:
                 volume.clear()
                 volume.update(name=name, hostPath={"path": str(folder)})
 
+    def add_file(self, path, text):
+        """Puts a file into the containers that stay."""
+        name = path.rpartition("/")[2]
+        file = self._own / name
+        file.write_text(text)
+        self.spec["volumes"].append({"name": name, "hostPath": {"path": str(file)}})
+        for container in policy.serves(self.spec):
+            container["volumeMounts"].append({"name": name, "mountPath": path, "readOnly": True})
+
     def manifest(self):
         """What Podman is given."""
         spec = copy.deepcopy(self.spec)

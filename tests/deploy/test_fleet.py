@@ -58,9 +58,8 @@ def fleet(podman, secrets):
             pod = WorkerPod(podman, objects, runner, f"worker{number}", folders=folders)
             workers.setdefault(runner, []).append(stack.enter_context(pod))
         gateway = GatewayPod(podman, objects, "gateway", folders=folders)
-        gateway.spec["hostAliases"] = [
-            {"ip": pod.ip, "hostnames": [f"worker-{runner}"]}
-            for runner, pods in workers.items() for pod in pods]
+        gateway.add_file("/etc/hosts", "127.0.0.1 localhost\n" + "".join(
+            f"{pod.ip} worker-{runner}\n" for runner, pods in workers.items() for pod in pods))
         stack.enter_context(gateway)
         gateway.wait_until_ready()
         yield gateway, workers
