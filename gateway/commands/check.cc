@@ -12,12 +12,14 @@
 #include "gateway/api/typed/proto_files.h"
 #include "gateway/commands/check_json.h"
 #include "gateway/commands/command.h"
+#include "gateway/commands/container_plan.h"
 #include "gateway/commands/diagnostic_report.h"
 #include "gateway/commands/graph_files.h"
 #include "gateway/commands/graph_plan.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/print.h"
+#include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/commands/write_file.h"
 #include "gateway/graph/describe.h"
@@ -32,6 +34,8 @@ struct CheckOptions {
   std::string proto_dir;
   std::string graph_dir;
   bool json = false;
+  bool kubernetes = false;
+  ContainerLimits containers;  // With `kubernetes`.
 };
 
 absl::Status WriteProtos(const std::vector<PlannedService>& services,
@@ -84,6 +88,10 @@ int Check(const CheckOptions& options) {
   }
   if (options.json) {
     PrintJson(PlanJson(*plan, *services));
+  } else if (options.kubernetes) {
+    const absl::StatusOr<std::string> containers = ContainerPlan(*plan, options.containers);
+    if (!containers.ok()) return Fail(options, containers.status());
+    Print(*containers);
   } else {
     PrintPlan(*plan, *services);
   }
@@ -102,14 +110,27 @@ void AddCheck(CLI::App& app, Command& chosen, AddExtensions own) {
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
   check->add_option("--graph", options->graph_dir,
                     "Draw each API's graph into this folder, as SERVICE.API.svg (needs Graphviz)");
-  check->add_flag("--json", options->json,
-                  "Print the plan, or the errors, as one JSON object: ok, errors, services, "
-                  "resources, note");
+  auto* json = check->add_flag("--json", options->json,
+                               "Print the plan, or the errors, as one JSON object: ok, errors, "
+                               "services, resources, note");
+  auto* kubernetes = check->add_flag("--kubernetes", options->kubernetes,
+                                     "Print what the gateway and each runner need as containers, "
+                                     "as YAML: requests, limits, and the "
+                                     "arguments that go with them");
+  kubernetes->excludes(json);
+  check
+      ->add_option("--max-message", options->containers.max_message,
+                   "With --kubernetes: the most bytes of a message, from which memory follows")
+      ->needs(kubernetes)
+      ->check(CLI::Range(kLeastMessage, kMostMessage))
+      ->capture_default_str();
   Teach(*check,
         {"tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models",
          "tiffin check deploy/examples/*/service.yaml --store build/models --cpus 4 --json",
          "tiffin check deploy/examples/sentiment_analysis/service.yaml --store build/models "
-         "--graph build/graphs"},
+         "--graph build/graphs",
+         "tiffin check deploy/examples/inference_graph_demo/service.yaml --store build/models "
+         "--cpus 2 --kubernetes"},
         "0 all is right, 1 it could not be checked, 2 errors in a file, or wrong usage");
   check->callback([options, &chosen] { chosen = [options] { return Check(*options); }; });
 }

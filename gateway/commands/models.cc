@@ -10,6 +10,7 @@
 #include "gateway/commands/help.h"
 #include "gateway/commands/models_import.h"
 #include "gateway/commands/models_text.h"
+#include "gateway/commands/models_verify.h"
 #include "gateway/commands/print.h"
 #include "gateway/commands/worker_program.h"
 
@@ -113,6 +114,23 @@ void AddShow(CLI::App& models, Command& chosen) {
   show->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });
 }
 
+void AddVerify(CLI::App& models, Command& chosen) {
+  CLI::App* verify = models.add_subcommand(
+      "verify", "Compare the files of models with the digests that model.yaml has of them.");
+  auto references = std::make_shared<std::vector<std::string>>();
+  auto store = std::make_shared<std::string>();
+  verify->add_option("models", *references,
+                     "NAME, NAME:VERSION or NAME:latest; all versions of all models, if none");
+  AddStore(*verify, *store);
+  Teach(*verify,
+        {"tiffin models verify --store build/models",
+         "tiffin models verify digits_torch:latest digits_xgboost:1 --store build/models"},
+        "0 all are as they were imported, 1 one is not, or there is none, 2 wrong usage");
+  verify->callback([references, store, &chosen] {
+    chosen = [references, store] { return VerifyModels(OpenStore(*store), *references); };
+  });
+}
+
 // An option that may be given again and again, with one value each time: it must not swallow the
 // positional arguments behind it.
 CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
@@ -155,11 +173,12 @@ void AddImport(CLI::App& models, Command& chosen) {
 }  // namespace tiffin::gateway
 
 void AddModels(CLI::App& app, Command& chosen) {
-  CLI::App* models = app.add_subcommand("models", "List, show and import models.");
+  CLI::App* models = app.add_subcommand("models", "List, show, verify and import models.");
   models->require_subcommand(1);
   Teach(*models, {"tiffin models list --store build/models"});
   AddList(*models, chosen);
   AddShow(*models, chosen);
+  AddVerify(*models, chosen);
   AddImport(*models, chosen);
 }
 

@@ -13,8 +13,6 @@ namespace tiffin::gateway {
 namespace {
 
 constexpr char kHeading[] = "Limits of clients";
-constexpr int64_t kLeastMessage = 64 << 10;
-constexpr int64_t kMostMessage = int64_t{1} << 30;
 constexpr int64_t kMostInFlight = int64_t{1} << 40;
 // A process has other descriptors: of segments, workers and files.
 constexpr uint64_t kOtherDescriptors = 256;

@@ -13,6 +13,10 @@ class App;
 
 namespace tiffin::gateway {
 
+// The bounds of --max-message.
+inline constexpr int64_t kLeastMessage = 64 << 10;
+inline constexpr int64_t kMostMessage = int64_t{1} << 30;
+
 // What an operator says of what clients may ask of the ports.
 struct WireFlags {
   int64_t max_message = 0;

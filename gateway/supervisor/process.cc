@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,15 +106,19 @@ void Process::Signal(int signal) const {
 
 std::optional<Process::Ending> Process::Reap() {
   int status = 0;
-  if (pid_ < 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  rusage usage{};
+  if (pid_ < 0 || wait4(pid_, &status, WNOHANG, &usage) != pid_) return std::nullopt;
   pid_ = -1;
+  const uint64_t peak_memory = static_cast<uint64_t>(usage.ru_maxrss) << 10;  // It is in KiB.
   if (WIFEXITED(status)) {
     return Ending{.text = StrCat("exit code ", WEXITSTATUS(status)),
-                  .exit_code = WEXITSTATUS(status)};
+                  .exit_code = WEXITSTATUS(status),
+                  .peak_memory = peak_memory};
   }
   const int signal = WTERMSIG(status);
   return Ending{.text = StrCat("signal ", signal, " (", strsignal(signal), ")"),
-                .exit_code = std::nullopt};
+                .exit_code = std::nullopt,
+                .peak_memory = peak_memory};
 }
 
 }  // namespace tiffin::gateway

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ class Process {
   struct Ending {
     std::string text;
     std::optional<int> exit_code;
+    uint64_t peak_memory = 0;  // Bytes: the most that were resident, files that it maps included.
   };
   std::optional<Ending> Reap();
 

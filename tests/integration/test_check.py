@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as xml
 
 import pytest
+import yaml
 
 import harness
 
@@ -47,6 +48,24 @@ apis:
     assert "2997 threads in all, more than the cores: they take turns" in checked.stdout
     assert "crowd.crowd  testing  3         999      999  cpu     resources.cpu; replicas" in (
         checked.stdout)
+
+
+def test_kubernetes_prints_what_each_container_needs():
+    checked = check(harness.DIGITS_SERVICE, harness.SENTIMENT_SERVICE, "--kubernetes", "--cpus", 3)
+    assert checked.returncode == 0, checked.stderr
+    containers = yaml.safe_load(checked.stdout)
+    assert [container["name"] for container in containers] == [
+        "gateway", "inference-graph-demo-preprocess", "inference-graph-demo-model-a",
+        "inference-graph-demo-model-b", "sentiment-analysis-ocr", "sentiment-analysis-sentiment"]
+    by_name = {container["name"]: container for container in containers}
+    assert by_name["inference-graph-demo-model-b"]["resources"]["requests"]["cpu"] == "1"
+    assert by_name["sentiment-analysis-ocr"]["resources"]["requests"]["cpu"] == "500m"
+
+    def memory(name):
+        return int(by_name[name]["resources"]["limits"]["memory"].removesuffix("Mi"))
+
+    # A transformer takes more than a small network on the same engine.
+    assert memory("sentiment-analysis-sentiment") > memory("inference-graph-demo-model-b")
 
 
 def titles(picture, kind):

@@ -98,6 +98,25 @@ TEST_F(ModelsTest, ListShowsTheOthersWhereOneIsBroken) {
   EXPECT_THAT(outcome.err, HasSubstr("letters/1/model.yaml:"));
 }
 
+TEST_F(ModelsTest, VerifyFindsTheFileThatChanged) {
+  EXPECT_THAT(Run({"models", "verify", "--store", store()}).err, HasSubstr("no models in"));
+  Publish("digits");
+  Publish("letters");
+  EXPECT_EQ(Run({"models", "verify", "--store", store()}).out,
+            "digits:1: as it was imported\nletters:1: as it was imported\n");
+  std::ofstream(fs::path(store()) / "digits" / "1" / "model.bin") << "Weights";
+
+  const Outcome all = Run({"models", "verify", "--store", store()});
+  const Outcome one = Run({"models", "verify", "letters:latest", "--store", store()});
+  const Outcome none = Run({"models", "verify", "letters:2", "--store", store()});
+
+  EXPECT_EQ(all.exit_code, kExitFailed);
+  EXPECT_THAT(all.err, HasSubstr("digits/1/model.bin: is not the file that was imported"));
+  EXPECT_EQ(all.out, "letters:1: as it was imported\n");
+  EXPECT_EQ(one.exit_code, kExitDone);
+  EXPECT_EQ(none.exit_code, kExitFailed);
+}
+
 TEST_F(ModelsTest, ShowTellsAllOrWhatThereIs) {
   Publish("digits");
 

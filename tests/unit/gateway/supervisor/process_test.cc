@@ -77,6 +77,17 @@ TEST_F(ProcessTest, TellsTheSignal) {
   EXPECT_EQ(ending.exit_code, std::nullopt);
 }
 
+TEST_F(ProcessTest, TellsHowMuchMemoryItHad) {
+  // The shell's variable has 32 MiB.
+  Process process = Shell("x=$(head -c 33554432 /dev/zero | tr '\\0' x); test ${#x} = 33554432");
+
+  const Process::Ending ending = Await(process);
+
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_GE(ending.peak_memory, uint64_t{32} << 20);
+  EXPECT_LT(ending.peak_memory, uint64_t{512} << 20);
+}
+
 TEST_F(ProcessTest, SignalsReachIt) {
   Process process = Shell("exec cat <&3");
   process.Signal(SIGTERM);

@@ -1,0 +1,115 @@
+"""Podman without a registry and without leaving anything behind: its images, layers and state are
+in one folder, and the base image is made here, from Debian's packages."""
+
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+BASE = "docker.io/library/debian:bookworm-slim"
+NEEDED = ("podman", "runc", "catatonit", "debootstrap")
+
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+_STORAGE_CONF = """\
+[storage]
+driver = "overlay"
+graphroot = "{folder}/graph"
+runroot = "{folder}/run"
+"""
+
+_MOST_PROCESSES = 32768  # What Podman lowers its own limit to.
+
+# What Debian's slim image leaves out too.
+_LEFT_OUT = ("./dev/*", "./etc/resolv.conf", "./var/cache/apt/*", "./var/lib/apt/lists/*",
+             "./var/log/*", "./usr/share/doc/*", "./usr/share/info/*", "./usr/share/locale/*",
+             "./usr/share/man/*", "./usr/share/lintian/*")
+_SOURCES = """\
+deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main
+"""
+
+
+class Podman:
+    """Podman with all of its storage in `folder`."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # No more than this process may have itself.
+        files, processes = (resource.getrlimit(limit)[1] for limit in (
+            resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+        processes = min(processes, _MOST_PROCESSES)
+        configuration = {
+            "containers.conf": _CONTAINERS_CONF.format(files=files, processes=processes),
+            "storage.conf": _STORAGE_CONF.format(folder=self.folder)}
+        for name, text in configuration.items():
+            (self.folder / name).write_text(text)
+        self.environment = {**os.environ,
+                            "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+                            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf")}
+
+    def run(self, *arguments, check=True, timeout=300, **kwargs):
+        ended = subprocess.run(["podman", *map(str, arguments)], env=self.environment, text=True,
+                               capture_output=True, timeout=timeout, check=False, **kwargs)
+        if check and ended.returncode != 0:
+            raise AssertionError(f"podman {' '.join(map(str, arguments))} ended with "
+                                 f"{ended.returncode}: {ended.stdout}{ended.stderr}")
+        return ended
+
+    def start(self, *arguments):
+        """Begins what run() does; the end of the `with` waits for it."""
+        return subprocess.Popen(["podman", *map(str, arguments)], env=self.environment,
+                                stdout=subprocess.DEVNULL)
+
+    def inspect(self, name, what="container"):
+        return json.loads(self.run("inspect", "--type", what, name).stdout)[0]
+
+    def has_image(self, name):
+        return self.run("image", "exists", name, check=False).returncode == 0
+
+    def make_base(self):
+        """Imports a minimal Debian 12 as the image that the Dockerfile begins with."""
+        if self.has_image(BASE):
+            return
+        rootfs, archive = self.folder / "rootfs", self.folder / "rootfs.tar"
+        shutil.rmtree(rootfs, ignore_errors=True)
+        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(rootfs)], check=True,
+                       stdout=subprocess.DEVNULL)
+        (rootfs / "etc/apt/sources.list").write_text(_SOURCES)
+        subprocess.run(["tar", "-C", str(rootfs), *(f"--exclude={path}" for path in _LEFT_OUT),
+                        "-cf", str(archive), "."], check=True)
+        self.run("import", archive, BASE)
+        shutil.rmtree(rootfs)
+        archive.unlink()
+
+    def build(self, *arguments, timeout=1800):
+        """scripts/image with these arguments; what it printed."""
+        ended = subprocess.run(
+            [str(ROOT / "scripts/image"), "--tool", "podman", *map(str, arguments),
+             "--", "--network=host", "--pull=never"],
+            env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=timeout, check=False)
+        assert ended.returncode == 0, ended.stdout[-4000:]
+        return ended.stdout
+
+    def clean_up(self, images):
+        """Ends what runs in containers of this folder's. `images`: and removes it with them."""
+        self.run("pod", "rm", "--all", "--force", "--time", "0", check=False)
+        self.run("rm", "--all", "--force", "--time", "0", check=False)
+        self.run("volume", "rm", "--all", "--force", check=False)
+        if not images:
+            return
+        self.run("rmi", "--all", "--force", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)

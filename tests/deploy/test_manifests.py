@@ -1,0 +1,310 @@
+"""The manifests of deploy/: valid by Kubernetes' schemas and by our policy, and in step with the
+programs."""
+
+import copy
+import pathlib
+import re
+import shutil
+import subprocess
+
+import kubernetes_validate
+import pytest
+import yaml
+
+import harness
+import kustomize
+import policy
+
+DEPLOY = harness.ROOT / "deploy"
+OVERLAYS = {name: DEPLOY / "kubernetes/overlays" / name for name in ("pod", "fleet")}
+VERSION = re.search(r'kVersion\[\] = "([^"]+)"',
+                    (harness.ROOT / "common/version.h").read_text()).group(1)
+SERVICES = {"inference_graph_demo": harness.DIGITS_SERVICE,
+            "sentiment_analysis": harness.SENTIMENT_SERVICE}
+CPUS = 3  # What the manifests' cores are divided from.
+MEMORY_STEP_MI = 64
+
+both_overlays = pytest.mark.parametrize("overlay", sorted(OVERLAYS))
+
+
+def rendered(overlay):
+    return kustomize.render(OVERLAYS[overlay])
+
+
+def load(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def kserve_pod():
+    """What KServe makes a pod of: the runtime, with the InferenceService's part laid over it."""
+    runtime = load(DEPLOY / "kserve/runtime.yaml")["spec"]
+    predictor = load(DEPLOY / "kserve/inference_service.yaml")["spec"]["predictor"]
+    spec = {key: value for key, value in predictor.items()
+            if key not in ("minReplicas", "maxReplicas", "model")}
+    spec["containers"] = runtime["containers"]
+    spec["volumes"] = runtime["volumes"] + spec["volumes"]
+    return spec
+
+
+def gateway_of(objects):
+    return next(spec for name, spec, _ in policy.pod_specs(objects) if name == "tiffin-gateway")
+
+
+def workers_of(objects):
+    """Runner, as "service.runner", -> its container, and the name of what it is deployed by."""
+    found = {}
+    for name, spec, _ in policy.pod_specs(objects):
+        for container in policy.serves(spec):
+            if "tiffin-worker-" in container["image"]:
+                service = pathlib.PurePath(argument(container, "--service")).parent.name
+                found[f"{service}.{argument(container, '--runner')}"] = (container, name)
+    return found
+
+
+def argument(container, name):
+    found = [text.partition("=")[2] for text in container["args"] if text.startswith(f"{name}=")]
+    assert len(found) == 1, f"{container['name']} has {name} {len(found)} times"
+    return found[0]
+
+
+@both_overlays
+def test_every_object_is_valid_for_kubernetes(overlay):
+    objects = rendered(overlay)
+    assert len(objects) > 9
+    for obj in objects:
+        for version in ("1.30", "1.34"):
+            kubernetes_validate.validate(obj, version, strict=True)
+
+
+def test_the_schemas_find_what_is_no_field():
+    objects = rendered("pod")
+    gateway_of(objects)["containers"][0]["livenessProb"] = {}
+    deployment = next(obj for obj in objects if obj["kind"] == "Deployment")
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenessProb"):
+        kubernetes_validate.validate(deployment, "1.34", strict=True)
+
+
+@both_overlays
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="compares with kubectl's rendering")
+def test_the_renderer_does_what_kubectl_does(overlay):
+    printed = subprocess.run(["kubectl", "kustomize", OVERLAYS[overlay]], text=True,
+                             capture_output=True, check=True).stdout
+
+    def named(objects):
+        return {(obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
+
+    assert named(rendered(overlay)) == named(yaml.safe_load_all(printed))
+
+
+@both_overlays
+def test_every_object_keeps_to_the_policy(overlay):
+    assert policy.violations(rendered(overlay), VERSION) == []
+
+
+def set_in(obj, path, value):
+    for key in path[:-1]:
+        obj = obj[key]
+    if value is None:
+        del obj[path[-1]]
+    else:
+        obj[path[-1]] = value
+
+
+# What is changed, in the gateway's pod, its container or its first sidecar, and what is then said.
+BREACHES = [
+    ("pod", ["automountServiceAccountToken"], None, "has a token of Kubernetes"),
+    ("pod", ["hostNetwork"], True, "is in a namespace of the host"),
+    ("pod", ["securityContext", "runAsNonRoot"], None, "may be root"),
+    ("pod", ["securityContext", "runAsUser"], 0, "may be root"),
+    ("pod", ["securityContext", "seccompProfile"], None, "has no seccomp profile"),
+    ("pod", ["terminationGracePeriodSeconds"], None, "is killed after 30 s"),
+    ("pod", ["terminationGracePeriodSeconds"], 35, "is killed after 35 s"),
+    ("pod", ["volumes", 0], {"name": "sockets", "hostPath": {"path": "/run"}}, "is of the host"),
+    ("pod", ["volumes", 0], {"name": "sockets", "emptyDir": {}}, "has no limit"),
+    ("pod", ["volumes", 0], {"name": "another", "emptyDir": {"sizeLimit": "1Mi"}},
+     "there is no volume sockets"),
+    ("pod", ["volumes", 2, "configMap", "name"], "another", "of a ConfigMap that there isn't"),
+    ("container", ["image"], "tiffin-gateway:latest", "not of version"),
+    ("container", ["image"], "tiffin-gateway", "not of version"),
+    ("container", ["resources", "limits"], None, "has no limits"),
+    ("container", ["resources", "requests", "memory"], "1Mi", "less memory than it may take"),
+    ("container", ["securityContext", "readOnlyRootFilesystem"], False, "can write to its image"),
+    ("container", ["securityContext", "allowPrivilegeEscalation"], None, "may get privileges"),
+    ("container", ["securityContext", "privileged"], True, "may get privileges"),
+    ("container", ["securityContext", "capabilities"], {"drop": ["ALL"], "add": ["NET_RAW"]},
+     "has capabilities"),
+    ("container", ["securityContext", "runAsUser"], 0, "may be root"),
+    ("container", ["startupProbe"], None, "has no startupProbe"),
+    ("container", ["readinessProbe"], None, "has no readinessProbe"),
+    ("container", ["livenessProbe"], None, "has no livenessProbe"),
+    ("container", ["livenessProbe"], {"grpc": {"port": 8001}}, "its liveness depends on models"),
+    ("container", ["lifecycle"], None, "ends before others know"),
+    ("sidecar", ["startupProbe"], None, "has no startupProbe"),
+    ("sidecar", ["livenessProbe", "exec", "command", 3], None, "not its heartbeat's"),
+    ("sidecar", ["volumeMounts", 0, "readOnly"], None, "can write to inference-graph-demo"),
+]
+
+
+@pytest.mark.parametrize("where, path, value, said", BREACHES)
+def test_the_policy_finds(where, path, value, said):
+    objects = rendered("pod")
+    pod = gateway_of(objects)
+    set_in({"pod": pod, "container": pod["containers"][0],
+            "sidecar": policy.serves(pod)[0]}[where], path, value)
+    assert said in "\n".join(policy.violations(objects, VERSION))
+
+
+@pytest.mark.parametrize("kind, path, value, said", [
+    ("ServiceAccount", ["automountServiceAccountToken"], None, "a ServiceAccount has a token"),
+    ("Deployment", ["spec", "replicas"], 3, "replicas beside an autoscaler"),
+    ("Service", ["spec", "selector"], {}, "0 of Service are about it"),
+    ("PodDisruptionBudget", ["spec", "selector"], None, "0 of PodDisruptionBudget are about it"),
+    ("HorizontalPodAutoscaler", ["spec", "scaleTargetRef", "name"], "another",
+     "0 of HorizontalPodAutoscaler are about it"),
+    ("NetworkPolicy", ["spec", "policyTypes"], ["Ingress"], "leaves a direction open"),
+    ("NetworkPolicy", ["spec", "podSelector"], {}, "0 of NetworkPolicy are about it"),
+])
+def test_the_policy_finds_around_the_pod(kind, path, value, said):
+    objects = rendered("pod")
+    set_in(next(obj for obj in objects if obj["kind"] == kind), path, value)
+    assert said in "\n".join(policy.violations(objects, VERSION))
+
+
+def test_the_grace_is_that_of_the_drain():
+    text = (harness.ROOT / "gateway/server/server.cc").read_text()
+    drain = re.search(r"kDrainGrace = absl::Seconds\((\d+)\)", text)
+    assert int(drain.group(1)) == policy.DRAIN_S
+
+
+@both_overlays
+def test_gateways_look_for_workers_where_they_listen(overlay):
+    objects = rendered(overlay)
+    workers = workers_of(objects)
+    services = {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == "Service"}
+    config = next(obj for obj in objects if obj["metadata"]["name"].startswith("tiffin-gateway-"))
+    names = set()
+    for text in config["data"].values():
+        service = yaml.safe_load(text)
+        for runner, written in service["runners"].items():
+            names.add(f"{service['service']}.{runner}")
+            container, deployed_by = workers[f"{service['service']}.{runner}"]
+            listens = argument(container, "--listen")
+            if overlay == "pod":
+                assert written["endpoints"] == [listens]
+                continue
+            port = listens.rpartition(":")[2]
+            assert written["endpoints"] == [f"dns:///{deployed_by}:{port}"]
+            assert services[deployed_by]["spec"]["clusterIP"] == "None"
+            assert str(services[deployed_by]["spec"]["ports"][0]["port"]) == port
+            assert str(container["ports"][0]["containerPort"]) == port
+    assert names == set(workers)
+
+
+@both_overlays
+def test_the_gateways_graphs_are_those_of_the_examples(overlay):
+    for name, example in SERVICES.items():
+        graph = load(OVERLAYS[overlay] / "services" / f"{name}.yaml")
+        whole = load(example)
+        assert graph["apis"] == whole["apis"]
+        for runner, written in whole["runners"].items():
+            assert graph["runners"][runner].get("queue") == written.get("queue")
+
+
+@pytest.fixture(scope="module")
+def planned():
+    """What `tiffin check --kubernetes` says of each container, by name."""
+    ended = harness.run(harness.TIFFIN, "check", *SERVICES.values(), "--store", harness.MODELS,
+                        "--cpus", CPUS, "--kubernetes")
+    assert ended.returncode == 0, ended.stderr
+    return {container["name"]: container for container in yaml.safe_load(ended.stdout)}
+
+
+def mebibytes(text):
+    return int(text.removesuffix("Mi"))
+
+
+def check_against_plan(container, plan):
+    """Cores and arguments as they are planned. Memory within a step: what loading takes is measured
+    anew each time, and on each machine."""
+    wanted, written = plan["resources"], container["resources"]
+    for kind in ("requests", "limits"):
+        assert written[kind]["cpu"] == wanted[kind]["cpu"], container["name"]
+        difference = mebibytes(written[kind]["memory"]) - mebibytes(wanted[kind]["memory"])
+        assert abs(difference) <= MEMORY_STEP_MI, container["name"]
+    for flag, value in zip(plan["args"][::2], plan["args"][1::2]):
+        assert argument(container, flag) == value
+
+
+@both_overlays
+def test_resources_are_those_that_check_plans(overlay, planned):
+    objects = rendered(overlay)
+    check_against_plan(gateway_of(objects)["containers"][0], planned["gateway"])
+    workers = workers_of(objects)
+    assert {name.replace("_", "-").replace(".", "-") for name in workers} == (
+        set(planned) - {"gateway"})
+    for runner, (container, _) in workers.items():
+        check_against_plan(container, planned[runner.replace("_", "-").replace(".", "-")])
+
+
+def test_resources_of_another_plan_are_found(planned):
+    container = copy.deepcopy(gateway_of(rendered("pod"))["containers"][0])
+    container["resources"]["limits"]["cpu"] = "3"
+    with pytest.raises(AssertionError):
+        check_against_plan(container, planned["gateway"])
+
+
+def test_kserves_pod_is_a_pod_by_the_policy():
+    spec = kserve_pod()
+    kubernetes_validate.validate({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tiffin"},
+                                  "spec": spec}, "1.34", strict=True)
+    assert list(policy.pod_violations(spec, VERSION)) == []
+    container = spec["containers"][0]
+    assert container["name"] == "kserve-container"
+    assert [port["name"] for port in container["ports"]] == ["h2c"]
+
+
+def test_kserves_pod_is_the_pod_overlays():
+    pod, theirs = gateway_of(rendered("pod")), kserve_pod()
+    assert theirs["initContainers"] == pod["initContainers"]
+    ours = pod["containers"][0]
+    for key in ("image", "args", "resources", "securityContext"):
+        assert theirs["containers"][0][key] == ours[key], key
+
+
+def test_kserves_objects_refer_to_each_other():
+    runtime, service = load(DEPLOY / "kserve/runtime.yaml"), load(
+        DEPLOY / "kserve/inference_service.yaml")
+    model = service["spec"]["predictor"]["model"]
+    assert model["runtime"] == runtime["metadata"]["name"]
+    assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
+    assert model["modelFormat"]["name"] in [
+        form["name"] for form in runtime["spec"]["supportedModelFormats"]]
+
+
+def test_what_the_readme_applies_is_there():
+    text = (harness.ROOT / "README.md").read_text() + (DEPLOY / "README.md").read_text()
+    applied = set(re.findall(r"kubectl apply -k (\S+?)[\s`]", text))
+    assert applied == {"deploy/kserve", *(str(path.relative_to(harness.ROOT))
+                                          for path in OVERLAYS.values())}
+    for folder in applied:
+        assert (harness.ROOT / folder / "kustomization.yaml").is_file()
+    for file in re.findall(r"docker compose -f (\S+)", text):
+        assert (harness.ROOT / file).is_file()
+
+
+def test_compose_runs_what_the_pod_does():
+    compose = load(DEPLOY / "docker/compose.yaml")["services"]
+    pod = gateway_of(rendered("pod"))
+    by_name = {container["name"]: container for container in policy.serves(pod)}
+    assert set(compose) == set(by_name)
+    for name, container in by_name.items():
+        service = compose[name]
+        assert service["image"] == container["image"]
+        logs = "--log-format=json"
+        assert service["command"] == [arg for arg in container["args"] if arg != logs]
+        limits = container["resources"]["limits"]
+        assert str(service["cpus"]) == limits["cpu"]
+        assert service["mem_limit"].upper() + "i" == limits["memory"]
+        assert service["read_only"] and service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["user"] == "65532:65532" and service["healthcheck"]["test"][0] == "CMD"
