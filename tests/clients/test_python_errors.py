@@ -45,8 +45,10 @@ def test_what_is_missing_or_unknown_is_named(client):
         client.call("kinds.be_full", y=[1])
     with pytest.raises(errors.NotFound, match="no service 'dinner'.*kinds, names"):
         client.call("dinner.eat")
-    with pytest.raises(errors.NotFound, match="'kinds' has no API 'eat'.*OfAll"):
+    with pytest.raises(errors.NotFound, match="'kinds' has no API 'eat'.*of_all"):
         client.call("kinds.eat")
+    with pytest.raises(TypeError, match=r"kinds.be_full: inputs are given by their names"):
+        client.service("kinds").be_full([1])
     for name in ("kinds", "kinds.of_all.more"):
         with pytest.raises(errors.InvalidArgument, match="SERVICE.API"):
             client.call(name)

@@ -33,7 +33,7 @@ def describe(file):
     ("x = 1\n  y = 2\n", ["runner.py:2: IndentationError: unexpected indent"]),
     ("import json\nimport no_such_module\n" + GOOD,
      ["runner.py:2: importing it failed: ModuleNotFoundError: No module named 'no_such_module'",
-      "install it into the environment"]),
+      "env/bin/pip install no_such_module, and 'environment: env' beside 'python'"]),
     ("1 / 0\n" + GOOD, ["runner.py:1: importing it failed: ZeroDivisionError: division by zero"]),
     ("raise SystemExit(0)\n", ["runner.py:1: importing it failed: SystemExit: 0"]),
     ("class Other: pass\n", ["no class 'R' (has Other)", "correct 'python' in the service file"]),

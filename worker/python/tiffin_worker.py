@@ -259,7 +259,9 @@ def _class_of(module, file, class_name):
                      "'python' in the service file")
 
 
-_INSTALL = "install it into the environment that the runner's 'environment' names"
+_INSTALL = ("install it into the environment that the runner's 'environment' names (it names none: "
+            f"python{sys.version_info[0]}.{sys.version_info[1]} -m venv env, and 'environment: env' "
+            "beside 'python')")
 
 
 def _check_packages(file, methods):
@@ -279,8 +281,8 @@ def _check_packages(file, methods):
             except ImportError as error:
                 raise StartError(
                     f"{_where(file, method.function)}: '{method.name}' needs {package}, and "
-                    f"'import {module}' fails in {sys.prefix} ({error}); {_INSTALL} "
-                    f"(python -m pip install {package})") from error
+                    f"'import {module}' fails in {sys.prefix} ({error}); "
+                    f"{_how_to_install(package)}") from error
         if "PIL" in needs:
             importlib.import_module("PIL.Image").init()  # Else the first image does.
 
@@ -300,7 +302,9 @@ def _told(file, error, doing):
     """An exception while a runner starts: where in the user's code, and what."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{error.filename}:{error.lineno or 0}: {one_line_of_syntax(error)}"
-    advice = f"; {_INSTALL}" if isinstance(error, ModuleNotFoundError) else ""
+    advice = ""
+    if isinstance(error, ModuleNotFoundError):
+        advice = f"; {_how_to_install(error.name)}"
     what = f"{doing} failed: {one_line(error)}{advice}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(os.path.dirname(file) + os.sep)

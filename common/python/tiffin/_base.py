@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
@@ -80,7 +79,14 @@ class Service(Generic[R]):
     def __getattr__(self, api: str) -> Callable[..., R]:
         if api.startswith("_"):
             raise AttributeError(api)
-        return functools.partial(self._call, f"{self._name}.{api}")
+
+        def call(*values: Any, **inputs: Any) -> R:
+            if values:
+                raise TypeError(f"{self._name}.{api}: inputs are given by their names, as in "
+                                f"{api}(text='...')")
+            return self._call(f"{self._name}.{api}", **inputs)
+
+        return call
 
     def __repr__(self) -> str:
         return f"Service({self._name!r})"

@@ -205,8 +205,8 @@ class Core:
         self._services = {**self._services, service: methods}
         method = methods.by_name.get(_reflection.camel_case(api))
         if method is None:
-            raise NotFound(f"service '{service}' has no API '{api}' (its methods are "
-                           f"{', '.join(methods.by_name)})")
+            have = (_reflection.snake_case(name) for name in methods.by_name)
+            raise NotFound(f"service '{service}' has no API '{api}' (it has {', '.join(have)})")
         return method
 
     def _learn_service(

@@ -1,6 +1,7 @@
 """The types of a server's services, as it describes them itself."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -69,6 +70,11 @@ def services_in(answer: bytes) -> list[str]:
 def camel_case(name: str) -> str:
     """As the typed API calls a service or an api."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def snake_case(name: str) -> str:
+    """A name of which camel_case makes `name`."""
+    return re.sub("(?<!^)([A-Z])", r"_\1", name).lower()
 
 
 def _bytes(message: Message) -> bytes:
