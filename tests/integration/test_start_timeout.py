@@ -28,7 +28,7 @@ def test_a_worker_that_is_stopped_while_it_loads_is_replaced(folder):
         assert first.gone(END_S)
         (stopped,) = eventually(lambda: server.workers("echo"), what="the next life")
         stopped.kill(signal.SIGSTOP)
-        server.wait_for_line(rf"slow\.echo \(pid {stopped.pid}\) is not ready after .*start_timeout")
+        server.wait_for_line(rf"\(pid {stopped.pid}\) is not ready after .*, its start_timeout")
         assert stopped.gone(END_S)
         seen = len(server.lines)
         loads.touch()
