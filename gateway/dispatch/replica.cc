@@ -19,7 +19,8 @@ constexpr absl::Duration kAddressDelay = absl::Milliseconds(100);
 // Where nobody has answered for some seconds, or one doesn't want us: doubling from there.
 constexpr int kPatientConnections = 30;
 constexpr absl::Duration kLongestAddressDelay = absl::Seconds(1);
-// How long calls wait for a worker that had served, and that nobody here starts again.
+// How long calls wait for a worker that had served, and that nobody here starts again, or for one
+// at a new address.
 constexpr absl::Duration kHope = absl::Seconds(5);
 
 absl::Duration ReconnectDelay(int failed_connections) {
@@ -56,7 +57,13 @@ void Replica::OnAddress(WorkerAddress address) {
   OnWithdrawn();  // From where it was before.
   address_ = std::move(address);
   failed_connections_ = 0;
+  Hope();  // It may take the place of one that is gone.
   Connect();
+}
+
+void Replica::Hope() {
+  hoped_until_ = parts_.loop.now() + kHope;
+  hope_ends_ = parts_.loop.At(hoped_until_, [this] { Changed(); });
 }
 
 void Replica::OnWithdrawn() {
@@ -158,10 +165,7 @@ void Replica::OnLost(uint64_t life, const absl::Status& status) {
 
 void Replica::OnAddressLost(const absl::Status& status) {
   const bool had_served = std::exchange(usable_, false);
-  if (had_served) {
-    hoped_until_ = parts_.loop.now() + kHope;
-    hope_ends_ = parts_.loop.At(hoped_until_, [this] { Changed(); });
-  }
+  if (had_served) Hope();
   Bury(std::move(session_));
   ++failed_connections_;
   Reconnect(AddressDelay(status));

@@ -68,6 +68,8 @@ class Replica {
   void OnReady(const WorkerDescription& description);
   void OnLost(uint64_t life, const absl::Status& status);
   void OnAddressLost(const absl::Status& status);
+  // Calls wait for it for a while.
+  void Hope();
   void Reconnect(absl::Duration delay);
   absl::Duration AddressDelay(const absl::Status& status);
   // The session is to be destroyed, but may be the one that tells.

@@ -222,6 +222,7 @@ void RunnerPool::OnUnreachable(size_t index, const absl::Status& status, bool ha
   Health& health = health_[index];
   // Once for each thing that there is to say, not for each attempt.
   std::string said = StrCat(Message(status));
+  if (said != refusal_) refusal_.clear();
   if (parts_.tells_of_endpoints && said != health.said) {
     const std::string& target = replicas_[index]->address().target;
     log::Write(log::Level::kWarning, had_served ? "worker_lost" : "worker_unreachable",
@@ -257,6 +258,7 @@ void RunnerPool::Judge(size_t index, const absl::Status& status) {
 }
 
 void RunnerPool::RefuseAll(const absl::Status& status) {
+  refusal_ = StrCat(Message(status));
   for (const auto& replica : replicas_) replica->Refuse(status);
 }
 
@@ -396,7 +398,8 @@ bool RunnerPool::Accept(size_t index, const WorkerDescription& description) {
       shared_.accepted.Accept(description, options_.elsewhere ? Version::kAny : Version::kSame);
   if (options_.elsewhere) {
     const std::string& target = replicas_[index]->address().target;
-    if (fits) {
+    // One that was refused, and may be refused again, was told of.
+    if (fits && refusal_.empty()) {
       if (parts_.tells_of_endpoints) {
         log::Write(log::Level::kInfo, "worker_attached",
                    StrCat("runner '", options_.name, "': attached to the worker at ", target),

@@ -97,6 +97,7 @@ class RunnerPool : public Runner {
     std::string said;  // The last thing that was said of it; empty: it serves.
   };
   std::vector<Health> health_;
+  std::string refusal_;          // Of RefuseAll, until one ends otherwise.
   CallList waiting_;             // For a replica to come back.
   PooledCall* trial_ = nullptr;  // The suspect that is being run.
   std::optional<TrialTurn::Held> trial_turn_;

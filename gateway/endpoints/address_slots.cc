@@ -18,12 +18,15 @@ bool AddressSlots::IsThere(const WorkerAddress& address) const {
 std::vector<AddressSlots::Change> AddressSlots::Set(size_t endpoint,
                                                     std::vector<WorkerAddress> addresses) {
   by_endpoint_[endpoint] = std::move(addresses);
-  std::vector<Change> changes;
+  std::vector<Change> gone;
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
     if (!slots_[slot].has_value() || IsWanted(*slots_[slot])) continue;
     slots_[slot].reset();
-    changes.push_back({.slot = slot, .address = std::nullopt});
+    gone.push_back({.slot = slot, .address = std::nullopt});
   }
+  // Where another one can be there before one is gone, it is.
+  std::vector<Change> changes;
+  std::vector<Change> in_place_of_others;
   left_out_ = 0;
   for (const auto& of_endpoint : by_endpoint_) {
     for (const WorkerAddress& address : of_endpoint) {
@@ -38,10 +41,14 @@ std::vector<AddressSlots::Change> AddressSlots::Set(size_t endpoint,
         continue;
       }
       slots_[next_] = address;
-      changes.push_back({.slot = next_, .address = address});
+      const bool was_taken = std::any_of(
+          gone.begin(), gone.end(), [this](const Change& other) { return other.slot == next_; });
+      (was_taken ? in_place_of_others : changes).push_back({.slot = next_, .address = address});
       next_ = (next_ + 1) % slots_.size();
     }
   }
+  changes.insert(changes.end(), gone.begin(), gone.end());
+  changes.insert(changes.end(), in_place_of_others.begin(), in_place_of_others.end());
   return changes;
 }
 

@@ -193,7 +193,7 @@ void Fill(TargetFamilies& to, const Metrics::Name& name, const TargetMetrics& ta
 }
 
 void Fill(ReplicaFamilies& to, Labels labels, size_t index, const ReplicaMetrics& replica) {
-  if (replica.elsewhere && replica.starts.value() == 0) return;
+  if (replica.vacant) return;
   labels.push_back({"replica", std::to_string(index)});
   to.ready.Add(replica.ready_sessions.value() > 0 ? 1.0 : 0.0, labels);
   to.in_flight.Add(replica.calls_in_flight.value(), labels);

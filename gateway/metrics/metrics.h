@@ -56,8 +56,10 @@ struct ReplicaMetrics {
   Gauge leased_bytes;
   Counter starts;
   std::atomic<pid_t> pid{0};  // Of the last process; 0: there was none.
-  // Somebody else starts its process, of which only sessions are known. Told of once it had one.
+  // Somebody else starts its process, of which only sessions are known; and no address is its, so
+  // that there is nothing to be told of.
   std::atomic<bool> elsewhere{false};
+  std::atomic<bool> vacant{false};
 };
 
 struct RunnerMetrics {

@@ -173,10 +173,12 @@ void ServerCore::StartFleets() {
         Fleet::Events{
             .appeared =
                 [this, runner](size_t slot, const WorkerAddress& address) {
+                  shared_.shared_runners[runner]->metrics.replicas[slot]->vacant = false;
                   TellAll([=, this](size_t to) { serving_[to]->OnAddress(runner, slot, address); });
                 },
             .gone =
                 [this, runner](size_t slot) {
+                  shared_.shared_runners[runner]->metrics.replicas[slot]->vacant = true;
                   TellAll([=, this](size_t to) { serving_[to]->OnWithdrawn(runner, slot); });
                 },
         });

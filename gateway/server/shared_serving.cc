@@ -23,6 +23,7 @@ SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metri
                                                       setup.queue_max + setup.replicas)));
     for (const auto& replica : shared_runners.back()->metrics.replicas) {
       replica->elsewhere = setup.elsewhere();
+      replica->vacant = setup.elsewhere();
     }
   }
 }

@@ -76,6 +76,23 @@ class Bench:
                        "--runtime-dir", str(self._folder / "run")],
                       self._folder / f"{name}.log")
 
+    def worker(self, service_file: pathlib.Path, runner: str, transport: str) -> Server:
+        """One that no gateway starts, on "unix" or "tcp"."""
+        name = f"{runner}_{transport}"
+        address = f"unix:{self._folder}/{name}.sock" if transport == "unix" else "127.0.0.1:0"
+        return Server(f"tiffin-worker-testing on {address}",
+                      [str(self._bin / "tiffin-worker-testing"), "--service", str(service_file),
+                       "--runner", runner, "--listen", address],
+                      self._folder / f"{name}.log", says="listening")
+
+    def write(self, name: str, text: str) -> pathlib.Path:
+        path = self._folder / name
+        path.write_text(text)
+        return path
+
+    def short(self) -> float:
+        return self._args.seconds
+
     def payload_flags(self, case: Case) -> list[str]:
         return ["--payload", *self._files(f"{case.name}.payload", case.payload_bytes())]
 

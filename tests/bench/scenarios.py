@@ -7,6 +7,7 @@ import pathlib
 from arrivals import Arrivals, all_arrivals
 from bench import Bench
 from cases import EXAMPLES, SERVICES, Case, all_cases, floats
+from elsewhere import Elsewhere, elsewhere
 from overload import Overload, all_overloads
 from report import Result, make_row, make_rows
 from servers import pss_without_segments
@@ -133,7 +134,7 @@ def replicas() -> Replicas:
     return Replicas(case.name, case, counts=(2, 4, 8), in_flight=32)
 
 
-Scenario = Start | Memory | WakeUps | Replicas | Arrivals | Overload
+Scenario = Start | Memory | WakeUps | Replicas | Elsewhere | Arrivals | Overload
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -144,6 +145,7 @@ def all_scenarios() -> dict[str, Scenario]:
         Memory("gateway_memory", all_cases()["fanout_16KB"], 32),
         WakeUps("wake_ups", all_cases()["fanout_16KB"]),
         replicas(),
+        elsewhere(),
         *all_arrivals(),
         *all_overloads(),
     ]

@@ -65,8 +65,9 @@ def pss_without_segments(pid: int) -> int:
 class Server:
     """A server of ours with its child processes; stopped when the `with` block is left."""
 
-    def __init__(self, name: str, command: list[str], log: pathlib.Path):
+    def __init__(self, name: str, command: list[str], log: pathlib.Path, says: str = "serving"):
         self.name = name
+        self._says = says
         self._command = command
         self._log = log
         self._process = None
@@ -98,7 +99,7 @@ class Server:
     def _wait_until_serving(self) -> str:
         give_up = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up:
-            said = re.search(r"serving on (\S+)\n", self._log.read_text(errors="replace"))
+            said = re.search(rf"{self._says} on (\S+)\n", self._log.read_text(errors="replace"))
             if said:
                 return said.group(1)
             if self._process.poll() is not None:

@@ -78,6 +78,18 @@ class Bench(unittest.TestCase):
             self.assertGreater(row["value"], 0)
             self.assertGreater(row["reference"], 0)
 
+    def test_tells_what_it_costs_that_nothing_is_shared(self):
+        report = self.folder / "report.json"
+        run = self.bench("--quick", "--repetitions", "1", "--cases", "tcp", "--json", str(report))
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        rows = json.loads(report.read_text())
+        self.assertEqual([(row["case"], row["metric"]) for row in rows],
+                         [(f"tcp_{size}", metric) for size in ("256B", "16KB", "600KB", "16MB")
+                          for metric in ("p50", "throughput")])
+        for row in rows:
+            self.assertGreater(row["value"], 0)
+            self.assertGreater(row["reference"], 0)
+
     def test_compares_cases_of_a_group_and_measures_starts_and_memory(self):
         report = self.folder / "report.json"
         run = self.bench("--quick", "--repetitions", "1", "--in-flight", "1", "--json", str(report),

@@ -43,6 +43,8 @@ class Worker(harness.Server):
         self.command = [*self.prefix, BIN / "tiffin-worker-testing", "--service", self.files[0], "--runner",
                         self.runner, "--listen", self.address or self.listen, "--debuggable",
                         *self.args]
+        if self._popen is not None:
+            self._reader.join()  # Of the life before.
         self.lines.clear()
         self._ended = False
         return super().start()

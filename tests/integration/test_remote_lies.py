@@ -52,7 +52,8 @@ WORKER_LIES = {
                          Code.DEADLINE_EXCEEDED),
     "a piece before the result": (lambda call: [piece(call, b"x"), *whole(call)],
                                   Code.UNAVAILABLE),
-    "a piece too many": (lambda call: [*whole(call), piece(call, b"x")], Code.UNAVAILABLE),
+    # The session ends, but the answer had come.
+    "a piece too many": (lambda call: [*whole(call), piece(call, b"x")], None),
     "a byte too many": (lambda call: [result(call), piece(call, bytes(SIZE + 1))],
                         Code.UNAVAILABLE),
     "an empty piece": (lambda call: [result(call), piece(call, b"")], Code.UNAVAILABLE),
@@ -64,7 +65,7 @@ WORKER_LIES = {
     "of another call": (lambda call: [result(call), piece(call + 9, b"x")], Code.UNAVAILABLE),
     "two results": (lambda call: [result(call), result(call)], Code.UNAVAILABLE),
     "a result and one in pieces": (
-        lambda call: [{"result": {"call": call, "code": 13}}, *whole(call)], Code.UNAVAILABLE),
+        lambda call: [{"result": {"call": call, "code": 13}}, *whole(call)], Code.INTERNAL),
     "one in pieces and a result": (
         lambda call: [result(call), {"result": {"call": call, "code": 13}},
                       piece(call, ROW.tobytes())], Code.UNAVAILABLE),
@@ -87,7 +88,8 @@ WORKER_LIES = {
 class LyingWorker:
     """Answers each call as `answer` says. A context manager."""
 
-    def __init__(self):
+    def __init__(self, type_of_tensors="fp32[-1]"):
+        self._description = json.dumps(DESCRIPTION).replace("fp32[-1]", type_of_tensors)
         self.answer = whole
         self.sessions = 0
 
@@ -120,7 +122,7 @@ class LyingWorker:
 
         threading.Thread(target=read, daemon=True).start()
         yield frames({"hello": {"protocol_version": VERSION, "incarnation": 7,
-                                "description": json.dumps(DESCRIPTION)}})
+                                "description": self._description}})
         while True:
             try:
                 message = out.get(timeout=0.4)
@@ -155,6 +157,14 @@ def test_a_worker_that_lies_about_pieces(folder):
                 eventually(lambda: told(whole, 20) is None, what=f"an honest answer after {name}")
         assert not client.failures and client.answers > 0
         eventually(lambda: harness.memory(server.pid) < memory + 64 * MIB, what="memory")
+
+
+def test_one_that_does_not_fit_is_asked_again_and_told_of_once():
+    with (LyingWorker("int32[-1]") as liar,
+          harness.Server(service(liar=liar.address)) as server):
+        eventually(lambda: liar.sessions >= 4, what="sessions again and again")
+        for said in ("attached to the worker", "not served yet", "no session with a worker"):
+            assert len([line for line in server.lines if said in line]) == 1, server.said()
 
 
 def execute(call, **changes):

@@ -131,3 +131,5 @@ def test_a_host_that_vanishes_costs_bounded_time(network, folder):
         assert time.monotonic() - start < 12 * harness.SLOWNESS
         with refused(Code.UNAVAILABLE, within=2):
             answers(server, LARGE)
+        server.terminate()
+        assert server.wait(10) == 0  # What was on its way there does not hold it up.

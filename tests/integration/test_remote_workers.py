@@ -293,7 +293,7 @@ def test_certificates_are_wanted_on_both_sides(folder):
         shown = ["--worker-certificate", own.certificate, "--worker-key", own.key]
         with harness.Server(text, args=["--worker-ca", authority.certificate, *shown]) as server:
             eventually(lambda: answers_now(server, LARGE), what="an answer")
-        for args in ([], ["--worker-ca", authority.certificate],
+        for args in (["--worker-ca", authority.certificate],
                      ["--worker-ca", strange.certificate, *shown]):
             with harness.Server(text, args=args) as server:
                 server.wait_for_line("no session with a worker at")

@@ -44,6 +44,8 @@ constexpr int kExitUsage = 2;
 // A worker says little.
 constexpr size_t kLogQueue = 512;
 constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
+// After it a gateway on TCP is asked whether it lives, which it has as long to answer.
+constexpr absl::Duration kGatewaySilence = absl::Seconds(4);
 
 int Report(std::string_view program, const absl::Status& status, int code) {
   std::cerr << program << ": " << status.message() << std::endl;
@@ -176,7 +178,10 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
   const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
   shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
   CallQueue queue(clock, batching);
-  RpcServer rpc_server;
+  RpcLimits limits;
+  // What a gateway that has vanished holds is free again, and the end waits for none.
+  if (!path.has_value()) limits.keepalive = limits.keepalive_answer = kGatewaySilence;
+  RpcServer rpc_server(/*queues=*/1, limits);
   Loop loop(rpc_server.queue(), clock);
   ASSIGN_OR_RETURN(const std::unique_ptr<session::ExecutingPage> page,
                    session::ExecutingPage::Create(CallsAtOnce(batching, backend)));

@@ -65,5 +65,18 @@ TEST(MetricsTest, AProcessThatIsNotOurChildIsNoWorker) {
   EXPECT_THAT(text, Not(HasSubstr("tiffin_worker_cpu_seconds_total{")));
 }
 
+TEST(MetricsTest, AReplicaElsewhereIsToldOfAsLongAsItHasAnAddressAndIsUpWithASession) {
+  Metrics metrics;
+  ReplicaMetrics& replica = *metrics.Runner({"demo", "ocr"}, 1, 1).replicas[0];
+  replica.elsewhere = true;
+  replica.vacant = true;
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr("tiffin_replica_up{")));
+  replica.vacant = false;
+  EXPECT_THAT(metrics.Expose(), HasSubstr("runner=\"ocr\",replica=\"0\"} 0\n"));
+  const Held session(replica.ready_sessions);
+  EXPECT_THAT(metrics.Expose(),
+              HasSubstr("tiffin_replica_up{service=\"demo\",runner=\"ocr\",replica=\"0\"} 1\n"));
+}
+
 }  // namespace
 }  // namespace tiffin::gateway::metrics

@@ -62,5 +62,17 @@ TEST_F(ReadinessTest, NothingIsReadyBeforeTheServerServesOrAfter) {
   }
 }
 
+TEST_F(ReadinessTest, AServiceThatIsAbsentIsNotReadyWhateverItsRunnersAre) {
+  readiness_.SetState(State::kServing);
+  SetAll(0);
+  SetAll(1);
+  readiness_.SetAbsent({"demo"});
+  EXPECT_FALSE(readiness_.ServiceReady("demo"));
+
+  readiness_.SetAbsent({});
+
+  EXPECT_TRUE(readiness_.ServiceReady("demo"));
+}
+
 }  // namespace
 }  // namespace tiffin::gateway
