@@ -210,6 +210,24 @@ def test_the_gateways_graphs_are_those_of_the_examples(overlay):
             assert graph["runners"][runner].get("queue") == written.get("queue")
 
 
+@both_overlays
+def test_the_gateways_files_have_no_mistake(overlay):
+    files = sorted((OVERLAYS[overlay] / "services").glob("*_*.yaml"))
+    checked = harness.run(harness.TIFFIN, "check", *files)
+    # 2 would be a mistake in a file; 1 is that there are no workers here to ask.
+    assert checked.returncode == 1 and "start one of them first" in checked.stderr, checked.stderr
+
+
+@both_overlays
+def test_the_programs_know_their_arguments(overlay):
+    known = set(re.findall(r"^\| `(--[a-z-]+)`", (
+        DEPLOY / "reference/configuration.md").read_text(), flags=re.M))
+    for _, spec, _ in policy.pod_specs(rendered(overlay)):
+        for container in policy.containers(spec):
+            flags = {arg.partition("=")[0] for arg in container["args"] if arg.startswith("--")}
+            assert flags <= known, container["name"]
+
+
 @pytest.fixture(scope="module")
 def planned():
     """What `tiffin check --kubernetes` says of each container, by name."""

@@ -33,8 +33,8 @@ TEST(ReferenceMarkdownTest, HasWhatTablesFlagsAndWorkersSay) {
 
   EXPECT_THAT(text, HasSubstr("\n### `runners.NAME.queue`\n"));
   EXPECT_THAT(text, HasSubstr("| `max` | a whole number from 0 to 1000000 | 1024 | "));
-  EXPECT_THAT(
-      text, HasSubstr("One of `model`, `backend` and `python` must be there, and no two of them."));
+  EXPECT_THAT(text, HasSubstr("One of `model`, `backend`, `python` and `endpoints` must be there, "
+                              "and no two of them."));
   EXPECT_THAT(text, HasSubstr("### `camera`\n\n| Option | Value | Default | Meaning |"));
   EXPECT_THAT(text, HasSubstr("| `zoom` | a\\|b |  | How near |"));
   EXPECT_THAT(text, HasSubstr("### `plain`\n\nIt has no options."));
