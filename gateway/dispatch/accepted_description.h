@@ -17,7 +17,8 @@ class AcceptedDescription {
   bool Accept(const WorkerDescription& description, Version version) {
     const absl::MutexLock lock(&mutex_);
     if (!accepted_.has_value()) accepted_ = description;
-    return accepted_->methods == description.methods &&
+    return accepted_->methods == description.methods && accepted_->backend == description.backend &&
+           accepted_->model == description.model &&
            (version == Version::kAny || accepted_->model_version == description.model_version);
   }
   std::optional<WorkerDescription> current() const {

@@ -19,13 +19,16 @@ absl::Status LastMoments::TakePage(shm::ForeignSegment segment) {
   return absl::OkStatus();
 }
 
-void LastMoments::OnState() { counted_before_ = std::max(counted_before_, oom_kills_.before()); }
+void LastMoments::OnState() {
+  if (oom_kills_ == nullptr) return;
+  counted_before_ = std::max(counted_before_, oom_kills_->before());
+}
 
 std::string LastMoments::OwnDoing() const {
   const uint32_t fault = page_.has_value() ? page_->fault() : 0;
   if (fault == session::ExecutingPage::kExited) return "exit()";
   if (fault != 0) return StrCat("signal ", fault);
-  return oom_kills_.now() > counted_before_ ? "lack of memory" : "";
+  return oom_kills_ != nullptr && oom_kills_->now() > counted_before_ ? "lack of memory" : "";
 }
 
 Interruption LastMoments::HowFar(const session::ExecutingCall& call,

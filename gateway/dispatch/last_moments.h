@@ -16,8 +16,9 @@ namespace tiffin::gateway {
 // a session; on the loop's thread.
 class LastMoments {
  public:
-  explicit LastMoments(OomKills& oom_kills)
-      : oom_kills_(oom_kills), counted_before_(oom_kills.now()) {}
+  // `oom_kills`: those that the worker may be one of; null where nobody counts them.
+  explicit LastMoments(OomKills* oom_kills)
+      : oom_kills_(oom_kills), counted_before_(oom_kills == nullptr ? 0 : oom_kills->now()) {}
 
   // The page that the worker lists executing calls on. An error: it is a second one, or none.
   absl::Status TakePage(shm::ForeignSegment segment);
@@ -38,7 +39,7 @@ class LastMoments {
   Interruption HowFar(const session::ExecutingCall& call, const Circumstances& of) const;
 
  private:
-  OomKills& oom_kills_;
+  OomKills* const oom_kills_;
   uint64_t counted_before_;  // The last State, which no killed one sends.
   std::optional<shm::ForeignSegment> page_segment_;
   std::optional<session::ExecutingPageView> page_;  // Of page_segment_. None until it has come.

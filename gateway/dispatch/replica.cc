@@ -45,7 +45,7 @@ bool Replica::coming_back() const {
 
 void Replica::OnListening(const std::string& path) {
   path_ = path;
-  address_ = {.target = StrCat("unix:", path), .server_name = ""};
+  address_ = {.target = StrCat("unix:", path), .server_name = "", .is_own = true};
   refused_ = false;
   failed_connections_ = 0;
   // A session of the life before whose calls are still to be failed ends first: OnLost connects.

@@ -19,6 +19,22 @@ absl::Duration TakeTime(uint64_t microseconds) {
   return absl::Microseconds(static_cast<int64_t>(std::min(microseconds, kLongestUs)));
 }
 
+// Inside the graph rows always come first; a method that takes one row at a time names none.
+absl::Status CheckFits(DataType dtype, const Shape& shape, const TensorSpec& spec,
+                       const CallForm& call) {
+  Shape expected = spec.type.shape;
+  const bool is_single = spec.type.kind != ValueKind::kTensor;
+  if (call.signature.batchable || is_single) expected.insert(expected.begin(), call.rows);
+  if (dtype == spec.type.dtype && ShapeMatches(shape, expected)) return absl::OkStatus();
+  return absl::InternalError(StrCat("is ", DataTypeName(dtype), ShapeToString(shape),
+                                    ", but the signature says ", DataTypeName(spec.type.dtype),
+                                    ShapeToString(expected)));
+}
+
+absl::Status WrongOutput(const TensorSpec& spec, const absl::Status& why) {
+  return absl::InternalError(StrCat("the worker's output '", spec.name, "': ", why.message()));
+}
+
 absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorSpec& spec,
                                  const CallForm& call, const WorkerSegments& segments,
                                  std::shared_ptr<const ResultLease> lease,
@@ -41,20 +57,32 @@ absl::StatusOr<Value> TakeOutput(const worker::v1::Tensor& tensor, const TensorS
     ASSIGN_OR_RETURN(const TensorView view, session::InlineView(tensor));
     value = HeapValue(view.dtype, view.shape, tensor.inline_bytes());
   }
-  // Inside the graph rows always come first.
-  Shape expected = spec.type.shape;
-  const bool is_single = spec.type.kind != ValueKind::kTensor;
-  if (call.signature.batchable || is_single) expected.insert(expected.begin(), call.rows);
-  if (value.dtype != spec.type.dtype || !ShapeMatches(value.shape, expected)) {
-    return absl::InternalError(StrCat("is ", DataTypeName(value.dtype), ShapeToString(value.shape),
-                                      ", but the signature says ", DataTypeName(spec.type.dtype),
-                                      ShapeToString(expected)));
+  RETURN_IF_ERROR(CheckFits(value.dtype, value.shape, spec, call));
+  if (!call.signature.batchable && spec.type.kind == ValueKind::kTensor) {
+    value.shape.insert(value.shape.begin(), 1);
   }
-  if (!call.signature.batchable && !is_single) value.shape.insert(value.shape.begin(), 1);
   return value;
 }
 
 }  // namespace
+
+absl::Status CheckPromised(const worker::v1::Result& result, const CallForm& call) {
+  const auto& specs = call.signature.outputs;
+  if (result.code() != 0 || static_cast<size_t>(result.outputs_size()) != specs.size()) {
+    return absl::InternalError(StrCat("the worker promised ", result.outputs_size(),
+                                      " outputs with code ", result.code(), ", instead of ",
+                                      specs.size(), " with none"));
+  }
+  for (int i = 0; i < result.outputs_size(); ++i) {
+    if (!result.outputs(i).in_pieces()) continue;
+    const TensorSpec& spec = specs[static_cast<size_t>(i)];
+    const absl::StatusOr<TensorView> view = session::PromisedView(result.outputs(i));
+    const absl::Status fits =
+        view.ok() ? CheckFits(view->dtype, view->shape, spec, call) : view.status();
+    if (!fits.ok()) return WrongOutput(spec, fits);
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const CallForm& call,
                                       const WorkerSegments& segments,
@@ -102,10 +130,7 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
     }
     auto value = TakeOutput(tensor, spec, call, segments, tensor.segment() != 0 ? lease : nullptr,
                             std::move(pieced));
-    if (!value.ok()) {
-      return absl::InternalError(
-          StrCat("the worker's output '", spec.name, "': ", value.status().message()));
-    }
+    if (!value.ok()) return WrongOutput(spec, value.status());
     taken.outputs.push_back(*std::move(value));
   }
   return taken;

@@ -26,6 +26,10 @@ struct CallForm {
 // What outputs that came in pieces lie in, in their order.
 using PiecedOutputs = std::vector<std::shared_ptr<const SegmentBuffer>>;
 
+// What a result says will come in pieces, checked against the call's form before anything is kept
+// for it. An error: a worker that keeps to its own signature can't say that.
+absl::Status CheckPromised(const worker::v1::Result& result, const CallForm& call);
+
 // A result's outputs, checked against the call's form. All segments that they name must be known,
 // and what comes in pieces must have come.
 // The lease of them, at `session`, is made first, so that a refused result is released too.

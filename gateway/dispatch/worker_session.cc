@@ -35,7 +35,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
       address_(std::move(address)),
       events_(std::move(events)),
       id_(RandomId()),
-      last_moments_(parts.oom_kills),
+      last_moments_(address_.is_own ? &parts.oom_kills : nullptr),
       inputs_(parts.memory, Announcer()),
       releases_(parts.loop, [this] { FlushLater(); }),
       last_sign_of_life_(parts.loop.now()),
@@ -47,8 +47,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
   stream_.writer().Add([&](worker::v1::Frame& frame) {
     frame.mutable_attach()->set_protocol_version(session::kProtocolVersion);
     frame.mutable_attach()->set_session(id_);
-    frame.mutable_attach()->set_express(address_.shares_memory() &&
-                                        parts_.transport == WorkerTransport::kExpress);
+    frame.mutable_attach()->set_express(offers_express());
     frame.mutable_attach()->set_inline_tensors(!address_.shares_memory());
   });
   stream_.writer().Flush();
@@ -241,11 +240,11 @@ void WorkerSession::OnHello(const worker::v1::Hello& hello) {
     Lose(description.status());
     return;
   }
-  express_ = hello.express();
-  if (express_ && parts_.transport != WorkerTransport::kExpress) {
+  if (hello.express() && !offers_express()) {
     Lose(absl::InternalError("the worker chose the express lane, which it was not offered"));
     return;
   }
+  express_ = hello.express();
   incarnation_ = hello.incarnation();
   state_ = State::kReady;
   events_.ready(*std::move(description));
@@ -296,16 +295,16 @@ void WorkerSession::OnResult(const worker::v1::Result& result) {
 
 void WorkerSession::AwaitPieces(const worker::v1::Result& result, Record& record) {
   record.answered = true;
+  const CallForm form{.signature = *record.signature, .rows = record.rows};
+  if (absl::Status promised = CheckPromised(result, form); !promised.ok()) {
+    Lose(std::move(promised));
+    return;
+  }
   std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(result.outputs());
   auto incoming = std::make_unique<Record::Incoming>();
   absl::Status made;
   if (record.done == nullptr) made = absl::CancelledError("nobody waits for it");
   for (size_t i = 0; made.ok() && i < places.size(); ++i) {
-    const auto view = session::PromisedView(result.outputs(static_cast<int>(places[i].tensor)));
-    if (!view.ok()) {
-      Lose(absl::InternalError(StrCat(Message(view.status()))));
-      return;
-    }
     absl::StatusOr<GatewayMemory::Room> room = parts_.memory.MakeRoom(places[i].size);
     made = room.status();
     if (!room.ok()) continue;

@@ -125,6 +125,10 @@ class WorkerSession {
   // yet: its results count, and so does its page.
   void ReceiveAll();
   void OpenSocket(const std::string& path);
+  // What Attach offers.
+  bool offers_express() const {
+    return address_.shares_memory() && parts_.transport == WorkerTransport::kExpress;
+  }
   // Null where nothing is shared.
   absl::AnyInvocable<void(const SegmentName&)> Announcer();
   // For frames that name calls or segments.

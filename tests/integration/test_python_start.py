@@ -77,7 +77,7 @@ def describe(file):
     ("import tiffin\nclass R:\n    @tiffin.method(inputs={'x': 'fp32[1]'}, outputs={'y': 'text'})\n"
      "    def run(self, x): pass\n",
      ["runner.py:3: 'run' needs numpy, and 'import numpy' fails in /usr",
-      "python -m pip install numpy"]),
+      "env/bin/pip install numpy"]),
     ("import tiffin\nclass R:\n    def run(self, x: tiffin.Image) -> str: pass\n",
      ["needs numpy"]),
 ])

@@ -78,9 +78,14 @@ WORKER_LIES = {
     "more than there is room for": (
         lambda call: [result(call, shape=[1, 1 << 29], size=1 << 31)], Code.RESOURCE_EXHAUSTED),
     "another dtype": (lambda call: [result(call, dtype=UINT8, shape=[1, SIZE]),
-                                    piece(call, ROW.tobytes())], Code.INTERNAL),
+                                    piece(call, ROW.tobytes())], Code.UNAVAILABLE),
     "other rows": (lambda call: [result(call, shape=[2, ROW.size // 2]),
-                                 piece(call, ROW.tobytes())], Code.INTERNAL),
+                                 piece(call, ROW.tobytes())], Code.UNAVAILABLE),
+    "many outputs": (lambda call: [{"result": {
+        "call": call, "outputs": result(call)["result"]["outputs"] * 10_000}}], Code.UNAVAILABLE),
+    "an error that has outputs": (lambda call: [{"result": {
+        "call": call, "code": 3, "outputs": result(call)["result"]["outputs"]}}],
+        Code.UNAVAILABLE),
     "the truth": (whole, None),
 }
 
@@ -88,7 +93,8 @@ WORKER_LIES = {
 class LyingWorker:
     """Answers each call as `answer` says. A context manager."""
 
-    def __init__(self, type_of_tensors="fp32[-1]"):
+    def __init__(self, type_of_tensors="fp32[-1]", express=False):
+        self._express = express
         self._description = json.dumps(DESCRIPTION).replace("fp32[-1]", type_of_tensors)
         self.answer = whole
         self.sessions = 0
@@ -122,7 +128,7 @@ class LyingWorker:
 
         threading.Thread(target=read, daemon=True).start()
         yield frames({"hello": {"protocol_version": VERSION, "incarnation": 7,
-                                "description": self._description}})
+                                "description": self._description, "express": self._express}})
         while True:
             try:
                 message = out.get(timeout=0.4)
@@ -157,6 +163,15 @@ def test_a_worker_that_lies_about_pieces(folder):
                 eventually(lambda: told(whole, 20) is None, what=f"an honest answer after {name}")
         assert not client.failures and client.answers > 0
         eventually(lambda: harness.memory(server.pid) < memory + 64 * MIB, what="memory")
+
+
+def test_a_worker_that_chooses_what_it_was_not_offered_is_none():
+    with (LyingWorker(express=True) as liar,
+          harness.Server(service(liar=liar.address)) as server):
+        eventually(lambda: liar.sessions > 2, what="sessions again and again")
+        with pytest.raises(grpc.RpcError) as error:
+            server.infer("away.call_liar", x=ROW)
+        assert error.value.code() == Code.UNAVAILABLE
 
 
 def test_one_that_does_not_fit_is_asked_again_and_told_of_once():

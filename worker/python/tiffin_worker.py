@@ -259,9 +259,12 @@ def _class_of(module, file, class_name):
                      "'python' in the service file")
 
 
-_INSTALL = ("install it into the environment that the runner's 'environment' names (it names none: "
-            f"python{sys.version_info[0]}.{sys.version_info[1]} -m venv env, and 'environment: env' "
-            "beside 'python')")
+def _how_to_install(package):
+    if sys.prefix != sys.base_prefix:
+        return f"install it into the runner's environment: {sys.prefix}/bin/pip install {package}"
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return (f"give the runner an environment that has it: python{version} -m venv env && "
+            f"env/bin/pip install {package}, and 'environment: env' beside 'python'")
 
 
 def _check_packages(file, methods):

@@ -175,7 +175,9 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
   const WorkerDescription description = DescriptionOf(subject, backend);
   ASSIGN_OR_RETURN(const std::optional<std::string> path, SocketPath(options.listen));
   const Clock& clock = Clock::Monotonic();
-  const uint64_t segment_limit = shm::LimitByCgroup(options.segment_limit);
+  // Elsewhere tensors lie in this process both ways: half is for each.
+  const uint64_t segment_limit =
+      shm::LimitByCgroup(options.segment_limit) / (path.has_value() ? 1 : 2);
   shm::SegmentBudget segments(segment_limit);  // Of all sessions, and the calls that outlive them.
   CallQueue queue(clock, batching);
   RpcLimits limits;

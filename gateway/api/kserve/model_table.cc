@@ -55,16 +55,14 @@ absl::StatusOr<ModelTable> ModelTable::Create(std::span<const PlannedService> se
   return table;
 }
 
-absl::Status ModelTable::WhyAbsent(std::string_view name) const {
-  if (serving_ == nullptr) return absl::OkStatus();
+const AbsentService* ModelTable::AbsentWith(std::string_view name) const {
+  if (serving_ == nullptr) return nullptr;
   for (const AbsentService& service : serving_->absent()) {
     const bool is_short =
         std::find(service.targets.begin(), service.targets.end(), name) != service.targets.end();
-    if (is_short || name.starts_with(StrCat(service.name, "."))) {
-      return serving_->WhyAbsent(service.name);
-    }
+    if (is_short || name.starts_with(StrCat(service.name, "."))) return &service;
   }
-  return absl::OkStatus();
+  return nullptr;
 }
 
 absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
@@ -73,8 +71,10 @@ absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
   if (const auto it = models_.find(name); it != models_.end()) {
     found = &it->second;
   } else if (const auto same = by_last_part_.find(name); same != by_last_part_.end()) {
-    if (same->second.size() > 1) {
-      std::string list;
+    // One that is absent has a claim too: or the name would be another's when it comes.
+    const AbsentService* const absent = AbsentWith(name);
+    if (same->second.size() > 1 || absent != nullptr) {
+      std::string list = absent == nullptr ? "" : StrCat(absent->name, ".", name);
       for (const Model* model : same->second) {
         if (!list.empty()) list += ", ";
         list += model->interface.name;
@@ -85,7 +85,9 @@ absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
     found = same->second.front();
   }
   if (found == nullptr) {
-    RETURN_IF_ERROR(WhyAbsent(name));
+    if (const AbsentService* absent = AbsentWith(name); absent != nullptr) {
+      return serving_->WhyAbsent(absent->name);
+    }
     std::string list;
     for (const auto& [full, model] : models_) {
       if (!list.empty()) list += ", ";
@@ -104,6 +106,9 @@ absl::StatusOr<const Model*> ModelTable::Find(std::string_view name,
 
 absl::StatusOr<const Model*> ModelTable::FindFor(const Caller* caller, std::string_view name,
                                                  std::string_view version) const {
+  if (const AbsentService* absent = AbsentWith(name); absent != nullptr) {
+    RETURN_IF_ERROR(CheckAccess(caller, absent->name));
+  }
   ASSIGN_OR_RETURN(const Model* model, Find(name, version));
   RETURN_IF_ERROR(CheckAccess(caller, model->service));
   return model;

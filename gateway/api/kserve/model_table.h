@@ -49,8 +49,8 @@ class ModelTable {
  private:
   ModelTable() = default;
   absl::Status Add(Model model);
-  // Why there is no such model yet, where it is of a service that is absent.
-  absl::Status WhyAbsent(std::string_view name) const;
+  // The service that is absent and would have it.
+  const AbsentService* AbsentWith(std::string_view name) const;
 
   const Serving* serving_ = nullptr;
   std::map<std::string, Model, std::less<>> models_;

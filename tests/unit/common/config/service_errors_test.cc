@@ -175,7 +175,7 @@ TEST(ServiceErrorsTest, OfARunner) {
        "knows "
        "its backend)"},
       {"{endpoints: [\"unix:/a\"], start_timeout: 1s}",
-       "f:3:41: 'start_timeout' is for workers that the gateway starts; remove it: who starts the "
+       "f:3:46: 'start_timeout' is for workers that the gateway starts; remove it: who starts the "
        "workers at 'endpoints' says it there"},
       {"{endpoints: [\"unix:/a\"], replicas: 2, resources: {cpu: 1}, queue: {max: 1}}",
        "f:3:41: 'replicas' is for workers that the gateway starts; remove it: who starts the "

@@ -33,7 +33,7 @@ class LastMomentsTest : public ::testing::Test {
   uint64_t oom_kill_count_ = 0;
   OomKills oom_kills_{[this] { return oom_kill_count_; }, clock_};
   std::unique_ptr<session::ExecutingPage> page_ = *session::ExecutingPage::Create(8);
-  LastMoments moments_{oom_kills_};
+  LastMoments moments_{&oom_kills_};
 };
 
 TEST_F(LastMomentsTest, WithoutThePageAnyCallMayHaveRun) {
@@ -99,6 +99,15 @@ TEST_F(LastMomentsTest, WhoSpeaksALittleAfterAKillWasNotTheOneKilled) {
   }
 
   EXPECT_EQ(moments_.OwnDoing(), "");
+}
+
+// Kills are counted for the cgroup of this process, where a worker of somebody else's is not.
+TEST_F(LastMomentsTest, AWorkerThatIsNotCountedDiedOfNoLackOfMemory) {
+  LastMoments of_another(nullptr);
+  of_another.OnState();
+  ++oom_kill_count_;
+
+  EXPECT_EQ(of_another.OwnDoing(), "");
 }
 
 }  // namespace
