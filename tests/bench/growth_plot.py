@@ -22,6 +22,7 @@ def main() -> None:
     if not measured:
         sys.exit(f"growth_plot: '{sys.argv[1]}' has nothing of scripts/bench --growth")
     plt.rcParams["svg.hashsalt"] = "tiffin"  # The same report, the same file.
+    plt.rcParams["svg.fonttype"] = "none"  # Text, and not its outlines.
     lines = -(-len(measured) // COLUMNS)
     figure, axes = plt.subplots(lines, COLUMNS, figsize=(4 * COLUMNS, 3 * lines), squeeze=False)
     for plot in axes.flat[len(measured):]:
