@@ -79,13 +79,19 @@ void DescriptorSink::flush_() {
   const size_t written = cut_ ? 0 : WriteSome(batch_);
   if (written > 0) cut_ = batch_[written - 1] != '\n';
   const auto lost = batch_.begin() + static_cast<std::ptrdiff_t>(written);
-  given_up_ += static_cast<uint64_t>(std::count(lost, batch_.end(), '\n'));
+  auto lines = static_cast<uint64_t>(std::count(lost, batch_.end(), '\n'));
+  if (written < report_end_) {  // What it told is still to be told, and it is none of the lines.
+    told_ = told_before_;
+    --lines;
+  }
+  given_up_ += lines;
   batch_.clear();
+  report_end_ = 0;
 }
 
 void DescriptorSink::TellLost(const spdlog::details::log_msg& message) {
   const uint64_t lost = this->lost();
-  if (lost == told_) return;
+  if (lost == told_ || report_end_ > 0) return;
   const std::string text =
       Pack("log_lines_lost",
            StrCat(lost - told_,
@@ -96,7 +102,8 @@ void DescriptorSink::TellLost(const spdlog::details::log_msg& message) {
   own.level = spdlog::level::warn;
   own.payload = text;
   Append(own);
-  told_ = lost;
+  report_end_ = batch_.size();
+  told_before_ = std::exchange(told_, lost);
 }
 
 size_t DescriptorSink::WriteSome(std::string_view text) {

@@ -52,6 +52,8 @@ class DescriptorSink : public spdlog::sinks::base_sink<std::mutex> {
   bool cut_ = false;  // What was written last is not the end of a line.
   std::atomic<uint64_t> given_up_ = 0;
   uint64_t told_ = 0;
+  uint64_t told_before_ = 0;  // The batch's report.
+  size_t report_end_ = 0;     // Of the one that is in the batch; 0: none is.
 };
 
 }  // namespace tiffin::log

@@ -1,4 +1,4 @@
-"""Draws a report of scripts/bench --growth: the gateway's CPU time for a request against what grows.
+"""Draws a report of scripts/bench --growth: the gateway's CPU time for a request by what grows.
 
     build/venv/bin/python tests/bench/growth_plot.py REPORT.json PLOT.svg
 """

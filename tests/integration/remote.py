@@ -40,7 +40,8 @@ class Worker(harness.Server):
 
     def start(self):
         # At the next start, where it was before.
-        self.command = [*self.prefix, BIN / "tiffin-worker-testing", "--service", self.files[0], "--runner",
+        self.command = [*self.prefix, BIN / "tiffin-worker-testing",
+                        "--service", self.files[0], "--runner",
                         self.runner, "--listen", self.address or self.listen, "--debuggable",
                         *self.args]
         if self._popen is not None:
