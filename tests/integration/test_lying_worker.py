@@ -39,8 +39,9 @@ OF_THE_CALL = {
 # The session too, and the worker is replaced.
 OF_THE_SESSION = [
     "piece_unasked", "output_in_pieces", "result_unasked", "result_again", "results_parked",
-    "frame_for_workers", "frame_empty", "hello_twice", "other_carrier", "stream_garbage", "stream_huge", "stream_ends",
-    "socket_garbage", "socket_nonsense", "socket_length_absurd", "socket_piece_too_large",
+    "frame_for_workers", "frame_empty", "hello_twice", "other_carrier", "stream_garbage",
+    "stream_huge", "stream_ends", "socket_garbage", "socket_nonsense", "socket_length_absurd",
+    "socket_piece_too_large",
     "socket_truncated", "segment_unsealed", "segment_writable", "segment_sparse",
     "segment_of_another_size", "segment_of_size_0", "segment_that_is_none",
     "segment_without_descriptor", "segment_of_another_session", "descriptors_two",

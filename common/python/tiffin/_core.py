@@ -205,8 +205,8 @@ class Core:
         self._services = {**self._services, service: methods}
         method = methods.by_name.get(_reflection.camel_case(api))
         if method is None:
-            have = (_reflection.snake_case(name) for name in methods.by_name)
-            raise NotFound(f"service '{service}' has no API '{api}' (it has {', '.join(have)})")
+            apis = ", ".join(_reflection.snake_case(name) for name in methods.by_name)
+            raise NotFound(f"service '{service}' has no API '{api}' (it has {apis})")
         return method
 
     def _learn_service(
