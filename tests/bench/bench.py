@@ -78,11 +78,8 @@ class Bench:
 
     def gateway_of(self, name: str, services: dict[str, str], flags: list[str]) -> Server:
         """`services`: the texts of service files, by the services' names."""
-        files = []
-        for service, text in services.items():
-            files.append(self._folder / f"{service}.yaml")
-            files[-1].write_text(text)
-        return self._serve(name, [*map(str, files), *flags])
+        files = [str(self.write(f"{service}.yaml", text)) for service, text in services.items()]
+        return self._serve(name, [*files, *flags])
 
     def _serve(self, name: str, arguments: list[str]) -> Server:
         return Server(f"tiffin serve {' '.join(arguments)}",
@@ -104,9 +101,6 @@ class Bench:
         path = self._folder / name
         path.write_text(text)
         return path
-
-    def short(self) -> float:
-        return self._args.seconds
 
     def payload_flags(self, case: Case) -> list[str]:
         return ["--payload", *self.files(f"{case.name}.payload", case.payload_bytes())]
