@@ -46,7 +46,8 @@ class Elsewhere:
                     found = {runner: [] for runner in flags}
                     for _ in range(repetitions):
                         for runner, measurements in found.items():
-                            measurements.append(bench.load(gateway, flags[runner], bench.base_seconds))
+                            measurements.append(
+                                bench.load(gateway, flags[runner], bench.base_seconds))
                     results.append(Result(
                         [make_row(f"{self.name}_{size}", self.in_flight, metric, unit,
                                   [getattr(one, metric) for one in found["tcp"]],
