@@ -12,7 +12,7 @@
 // What both ends of a session agree on beyond the messages themselves.
 namespace tiffin::session {
 
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 inline constexpr char kAttachMethod[] = "/tiffin.worker.v1.Worker/Attach";
 // Tensors up to this size travel in the frame: cheaper than a lease and its release.
 inline constexpr size_t kInlineLimit = 512;

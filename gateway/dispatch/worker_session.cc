@@ -36,6 +36,7 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
       events_(std::move(events)),
       id_(RandomId()),
       last_moments_(address_.is_own ? &parts.oom_kills : nullptr),
+      pieced_(parts.memory),
       inputs_(parts.memory, Announcer()),
       releases_(parts.loop, [this] { FlushLater(); }),
       last_sign_of_life_(parts.loop.now()),
@@ -106,8 +107,7 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
                 .company = company,
                 .inputs = {},
                 .place = std::move(place),
-                .done = nullptr,
-                .incoming = nullptr};
+                .done = nullptr};
   ASSIGN_OR_RETURN(record.inputs, inputs_.Hold(call));
   const uint64_t id = next_call_++;
   scratch_.Reset();
@@ -139,14 +139,16 @@ void WorkerSession::Abandon(uint64_t call) {
   const auto record = calls_.find(call);
   if (record == calls_.end()) return;
   calls().DropPieces(call);
-  if (record->second.incoming != nullptr) {
-    // It has ended at the worker, whose outputs come all the same: to nowhere.
-    pieces_.Discard(call);
-    calls_.erase(record);
+  SendCancel(call);
+  if (pieced_.Discard(call)) {
+    calls_.erase(record);  // It has ended at the worker.
     CheckDrained();
-    return;
+  } else {
+    record->second.done = nullptr;
   }
-  record->second.done = nullptr;
+}
+
+void WorkerSession::SendCancel(uint64_t call) {
   calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
   FlushLater();
 }
@@ -206,6 +208,11 @@ void WorkerSession::OnCallFrame(const worker::v1::Frame& frame) {
       break;
     case worker::v1::Frame::kPiece:
       OnPiece(frame.piece());
+      break;
+    case worker::v1::Frame::kPiecesStopped:
+      if (absl::Status stopped = pieced_.Stopped(frame.pieces_stopped().call()); !stopped.ok()) {
+        Lose(std::move(stopped));
+      }
       break;
     case worker::v1::Frame::kSegmentGone:
       segments_.erase(frame.segment_gone().segment());
@@ -267,10 +274,7 @@ void WorkerSession::OnResult(const worker::v1::Result& result) {
     return;
   }
   // It ended before its inputs had come: the rest needn't.
-  if (!is_shared && calls().DropPieces(result.call())) {
-    calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(result.call()); });
-    FlushLater();
-  }
+  if (!is_shared && calls().DropPieces(result.call())) SendCancel(result.call());
   if (promises) {
     AwaitPieces(result, record->second);
     return;
@@ -300,46 +304,33 @@ void WorkerSession::AwaitPieces(const worker::v1::Result& result, Record& record
     Lose(std::move(promised));
     return;
   }
-  std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(result.outputs());
-  auto incoming = std::make_unique<Record::Incoming>();
-  absl::Status made;
-  if (record.done == nullptr) made = absl::CancelledError("nobody waits for it");
-  for (size_t i = 0; made.ok() && i < places.size(); ++i) {
-    absl::StatusOr<GatewayMemory::Room> room = parts_.memory.MakeRoom(places[i].size);
-    made = room.status();
-    if (!room.ok()) continue;
-    places[i].to = room->bytes.data();
-    incoming->outputs.push_back(std::move(room->buffer));
-  }
-  if (!made.ok()) {
-    for (auto& place : places) place.to = nullptr;
-  }
-  // Also of a call that was answered already.
-  if (const absl::Status expected = pieces_.Expect(result.call(), std::move(places));
-      !expected.ok()) {
-    Lose(absl::InternalError(StrCat(Message(expected))));
+  if (record.done == nullptr) {  // The worker was told.
+    if (absl::Status skipped = pieced_.Skip(result); !skipped.ok()) {
+      Lose(std::move(skipped));
+      return;
+    }
+    Deliver(result.call(), absl::CancelledError("nobody waits for it"));
     return;
   }
-  if (!made.ok()) {
-    Deliver(result.call(), std::move(made));
-    return;
+  absl::Status expected = pieced_.Expect(result);
+  if (absl::IsResourceExhausted(expected)) {
+    SendCancel(result.call());
+    Deliver(result.call(), std::move(expected));
+  } else if (!expected.ok()) {
+    Lose(std::move(expected));
   }
-  incoming->result = result;
-  record.incoming = std::move(incoming);
 }
 
 void WorkerSession::OnPiece(const worker::v1::Piece& piece) {
-  const absl::StatusOr<bool> complete = pieces_.Add(piece);
-  if (!complete.ok()) {
-    Lose(absl::InternalError(StrCat(Message(complete.status()))));
+  absl::StatusOr<std::optional<PiecedResults::Whole>> whole = pieced_.Add(piece);
+  if (!whole.ok()) {
+    Lose(whole.status());
     return;
   }
-  if (!*complete) return;
-  const auto record = calls_.find(piece.call());
-  if (record == calls_.end() || record->second.incoming == nullptr) return;  // Not wanted any more.
-  const std::unique_ptr<Record::Incoming> incoming = std::move(record->second.incoming);
-  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
-  Deliver(piece.call(), TakeResult(incoming->result, form, segments_, self_, incoming->outputs));
+  if (!whole->has_value()) return;
+  const Record& record = calls_.at(piece.call());
+  const CallForm form{.signature = *record.signature, .rows = record.rows};
+  Deliver(piece.call(), TakeResult((*whole)->result, form, segments_, self_, (*whole)->outputs));
 }
 
 void WorkerSession::Deliver(uint64_t call, absl::StatusOr<CallResult> result) {
@@ -432,12 +423,11 @@ void WorkerSession::Lose(absl::Status status) {
   releases_.Close();
   stream_.Cancel();
   if (descriptors_ != nullptr) descriptors_->frames().Close();
-  pieces_.Clear();
+  pieced_.Clear();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead. Where nothing is shared, it
   // can't.
   for (auto& [id, record] : calls_) {
-    record.incoming.reset();
     if (buried_ || !address_.shares_memory()) continue;
     for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }

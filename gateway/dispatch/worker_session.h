@@ -13,13 +13,13 @@
 #include "common/async/watcher.h"
 #include "common/session/descriptor_channel.h"
 #include "common/session/frames_arena.h"
-#include "common/session/incoming_pieces.h"
 #include "common/signature.h"
 #include "gateway/dispatch/attach_stream.h"
 #include "gateway/dispatch/call_inputs.h"
 #include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/dispatch/interruption.h"
 #include "gateway/dispatch/last_moments.h"
+#include "gateway/dispatch/pieced_results.h"
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/releases.h"
 #include "gateway/dispatch/runner_load.h"
@@ -106,13 +106,7 @@ class WorkerSession {
     CallDone done;  // Null once abandoned.
     metrics::Held counted = {};
     bool parked = false;    // Its result is among parked_.
-    bool answered = false;  // Its result came, and is to be delivered, or is `incoming`.
-    // Its result, whose outputs are coming.
-    struct Incoming {
-      worker::v1::Result result;
-      PiecedOutputs outputs;
-    };
-    std::unique_ptr<Incoming> incoming;
+    bool answered = false;  // Its result came, and is to be delivered, or is among pieced_.
   };
 
   void Flush();
@@ -135,9 +129,10 @@ class WorkerSession {
   session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
   void OnHello(const worker::v1::Hello& hello);
   void OnResult(const worker::v1::Result& result);
-  // Makes place for outputs that come in pieces.
+  // Of a result whose outputs come in pieces.
   void AwaitPieces(const worker::v1::Result& result, Record& record);
   void OnPiece(const worker::v1::Piece& piece);
+  void SendCancel(uint64_t call);
   void Deliver(uint64_t call, absl::StatusOr<CallResult> result);
   void CheckDrained();
   // From the ready list: tells the callers.
@@ -174,7 +169,7 @@ class WorkerSession {
   WorkerSegments segments_;
   // Results that name a segment whose descriptor is still on its way.
   std::vector<worker::v1::Result> parked_;
-  session::IncomingPieces pieces_;  // Of results' outputs.
+  PiecedResults pieced_;
   bool draining_ = false;
   CallInputs inputs_;
   Releases releases_;

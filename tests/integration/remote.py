@@ -22,8 +22,8 @@ runners:
   other: {{backend: testing, options: {{behavior: identity, dtype: int32, shape: [-1]}}}}
   hold: {{backend: testing,
          options: {{behavior: delay, until: {gate}, ms: 60000, shape: [-1], journal: {journal}}}}}
-  fill: {{backend: testing, options: {{behavior: produce}}}}
-  eat: {{backend: testing, options: {{behavior: consume}}}}
+  large: {{backend: testing,
+          options: {{behavior: produce, dtype: uint8, shape: [-1], bytes: 268435456}}}}
 """
 
 

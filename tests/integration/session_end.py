@@ -17,7 +17,7 @@ import grpc
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "proto"))
 worker_pb2 = grpc.protos("tiffin/worker/v1/worker.proto")
 
-VERSION = 3
+VERSION = 4
 UINT8 = 2
 SEGMENT = 4 << 20
 INLINE = 512

@@ -41,6 +41,10 @@ def piece(call, data, tensor=0):
     return {"piece": {"call": call, "tensor": tensor, "data": data}}
 
 
+def stopped(call):
+    return {"pieces_stopped": {"call": call}}
+
+
 def whole(call):
     return [result(call), piece(call, ROW.tobytes())]
 
@@ -63,6 +67,10 @@ WORKER_LIES = {
     "of another tensor": (lambda call: [result(call), piece(call, b"x", tensor=1)],
                           Code.UNAVAILABLE),
     "of another call": (lambda call: [result(call), piece(call + 9, b"x")], Code.UNAVAILABLE),
+    "stopped before the result": (lambda call: [stopped(call), *whole(call)], Code.UNAVAILABLE),
+    "stopped unasked": (lambda call: [result(call), piece(call, b"x"), stopped(call)],
+                        Code.UNAVAILABLE),
+    "stopped with the last piece": (lambda call: [*whole(call), stopped(call)], None),
     "two results": (lambda call: [result(call), result(call)], Code.UNAVAILABLE),
     "a result and one in pieces": (
         lambda call: [{"result": {"call": call, "code": 13}}, *whole(call)], Code.INTERNAL),
@@ -97,6 +105,8 @@ class LyingWorker:
         self._express = express
         self._description = json.dumps(DESCRIPTION).replace("fp32[-1]", type_of_tensors)
         self.answer = whole
+        self.answer_cancel = lambda call: []
+        self.cancelled = queue.Queue()  # The calls.
         self.sessions = 0
 
     def __enter__(self):
@@ -123,6 +133,9 @@ class LyingWorker:
                     for frame in worker_pb2.Frames.FromString(message).frames:
                         if frame.HasField("execute"):
                             out.put(frames(*self.answer(frame.execute.call)))
+                        if frame.HasField("cancel"):
+                            self.cancelled.put(frame.cancel.call)
+                            out.put(frames(*self.answer_cancel(frame.cancel.call)))
             except Exception:
                 pass  # The stream's end.
 
@@ -165,6 +178,23 @@ def test_a_worker_that_lies_about_pieces(folder):
         eventually(lambda: harness.memory(server.pid) < memory + 64 * MIB, what="memory")
 
 
+@pytest.mark.parametrize("code, answer, seconds", [
+    # Nobody waits any more for what comes, and there is no room for it.
+    (Code.DEADLINE_EXCEEDED, lambda call: [result(call), piece(call, bytes(SIZE // 2))], 0.5),
+    (Code.RESOURCE_EXHAUSTED, lambda call: [result(call, shape=[1, 1 << 29], size=1 << 31)], 20)])
+def test_outputs_that_are_not_wanted_are_stopped(code, answer, seconds):
+    with LyingWorker() as worker, harness.Server(service(liar=worker.address)) as server:
+        worker.answer = answer
+        worker.answer_cancel = lambda call: [stopped(call)]
+        with pytest.raises(grpc.RpcError) as error:
+            server.infer("away.call_liar", x=ROW, timeout=seconds)
+        assert error.value.code() == code
+        call = worker.cancelled.get(timeout=harness.ANSWER_S)
+        worker.answer = whole
+        assert np.array_equal(server.infer("away.call_liar", x=ROW)["y"], ROW)
+        assert worker.sessions == 1 and worker.cancelled.empty() and call == 1
+
+
 def test_a_worker_that_chooses_what_it_was_not_offered_is_none():
     with (LyingWorker(express=True) as liar,
           harness.Server(service(liar=liar.address)) as server):
@@ -188,9 +218,10 @@ def execute(call, **changes):
                         "inputs": [tensor]}}
 
 
-def session_of(address, *messages, attach=None):
-    """The frames that a worker sends a gateway which sends these; its status ends them."""
-    out = queue.Queue()
+def session_of(address, *messages, attach=None, later=None):
+    """The frames that a worker sends a gateway which sends these, and what comes in `later`; its
+    status ends them."""
+    out = later or queue.Queue()
     first = attach or {"attach": {"protocol_version": VERSION, "session": 5,
                                   "inline_tensors": True}}
     for message in [frames(first), *messages]:
@@ -258,6 +289,26 @@ def test_calls_that_can_not_be_are_refused_and_their_pieces_taken(worker):
         codes[frame.result.call] = frame.result.code
     session.close()
     assert codes == {1: 3, 2: 3, 3: 8, 4: 3, 5: 1, 6: 0}
+
+
+def test_a_cancel_stops_the_outputs_on_their_way(module_folder):
+    size = 256 * MIB
+    with Worker("large", "127.0.0.1:0", folder=module_folder) as producer:
+        ask = {"execute": execute(1)["execute"] | {"inputs": [
+            {"dtype": UINT8, "shape": [1], "inline_bytes": b"x"}]}}
+        later = queue.Queue()
+        pieces = []
+        session = session_of(producer.address, frames(ask), later=later)
+        for frame in session:
+            assert not isinstance(frame, Code), frame
+            if frame.HasField("pieces_stopped"):
+                break
+            if frame.HasField("piece"):
+                pieces.append(len(frame.piece.data))
+                if len(pieces) == 1:
+                    later.put(frames({"cancel": {"call": 1}}))
+        session.close()
+        assert frame.pieces_stopped.call == 1 and 0 < sum(pieces) < size
 
 
 def test_tcp_shares_no_memory(worker):

@@ -251,9 +251,11 @@ void Executor::Answer(Calls calls, CallOutputs& outputs, const Times& times) {
     }
     result.set_executed_rows(static_cast<uint64_t>(std::exchange(untold_rows, 0)));
     if (log::Enabled(log::Level::kDebug)) LogAnswer(call, result);
-    call.peer->RemoveCall(call.id);
     call.peer->calls().Add([&](v1::Frame& frame) { *frame.mutable_result() = result; },
                            *std::move(sent));
+    // Not before, so that a Cancel finds either the call or its outputs.
+    call.peer->RemoveCall(call.id);
+    if (call.cancelled) call.peer->StopOutputs(call.id);
   }
   // The answers of a batch go in one message.
   for (size_t i = 0; i < calls.size(); ++i) {

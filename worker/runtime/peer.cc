@@ -31,6 +31,12 @@ void Peer::SendError(uint64_t call, const absl::Status& status) {
   calls().Flush();
 }
 
+void Peer::StopOutputs(uint64_t call) {
+  if (!stream_.DropPieces(call)) return;
+  stream_.Add([&](v1::Frame& frame) { frame.mutable_pieces_stopped()->set_call(call); });
+  stream_.Flush();
+}
+
 absl::StatusOr<shm::Allocation> Peer::Allocate(uint64_t size, size_t holders) {
   absl::StatusOr<shm::Allocation> allocation = TryAllocate(size, holders);
   if (!absl::IsResourceExhausted(allocation.status()) || shared_ == nullptr) return allocation;

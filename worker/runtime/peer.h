@@ -43,6 +43,9 @@ class Peer : private shm::SegmentBudget::Sharer {
   session::FrameWriter& calls() { return *call_frames_; }
   // A call's result, where it has no outputs.
   void SendError(uint64_t call, const absl::Status& status);
+  // The gateway wants none of a call's outputs: what was not sent of them isn't, which it is told.
+  // Where they are kShared, none are sent.
+  void StopOutputs(uint64_t call);
 
   // Memory for an output, free again when it was given back `holders` times. A new segment is
   // announced first. RESOURCE_EXHAUSTED when full: what other peers have free makes room.

@@ -3,32 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/aligned_buffer.h"
 #include "common/async/message.h"
 #include "common/session/frames.h"
-#include "common/status_macros.h"
 #include "common/strings.h"
 #include "nlohmann/json.hpp"
 
 namespace tiffin::worker {
-namespace {
-
-// What an input that comes in pieces lies in.
-struct InlineInput {
-  ByteBudget::Share share;
-  AlignedBuffer memory;
-};
-
-// The shape that a call's input must have.
-Shape ExpectedShape(const MethodSignature& method, const TensorSpec& spec, int64_t rows) {
-  Shape shape;
-  if (method.batchable) shape.push_back(rows);
-  if (spec.type.kind != ValueKind::kTensor && !method.batchable) return {1};
-  shape.insert(shape.end(), spec.type.shape.begin(), spec.type.shape.end());
-  return shape;
-}
-
-}  // namespace
 
 Session::Session(Rpc& rpc, WorkerParts& parts, absl::AnyInvocable<void(uint64_t)> on_attached,
                  absl::AnyInvocable<void()> on_ended)
@@ -184,7 +164,7 @@ void Session::OnExecute(const v1::Execute& execute) {
 void Session::AwaitPieces(const v1::Execute& execute, absl::Time deadline) {
   const uint64_t id = execute.call();
   std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(execute.inputs());
-  auto call = MakeCall(execute);
+  auto call = Make(execute);
   for (size_t i = 0; call.ok() && i < places.size(); ++i) places[i].to = (*call)->promised[i];
   if (const absl::Status expected = pieces_.Expect(id, std::move(places)); !expected.ok()) {
     End(expected);
@@ -239,7 +219,7 @@ void Session::Admit(const v1::Execute& execute, absl::Time received, absl::Time 
     });
     return;
   }
-  auto call = MakeCall(execute);
+  auto call = Make(execute);
   if (!call.ok()) {
     Refuse(execute, call.status());
     return;
@@ -261,75 +241,11 @@ void Session::Submit(std::shared_ptr<QueuedCall> call) {
   }
 }
 
-absl::StatusOr<std::shared_ptr<QueuedCall>> Session::MakeCall(const v1::Execute& execute) {
-  const auto method = parts_.signature.find(execute.method());
-  if (method == parts_.signature.end()) {
-    return absl::NotFoundError(StrCat("no method '", execute.method(), "'"));
-  }
-  const MethodSignature& signature = method->second;
-  auto call = std::make_shared<QueuedCall>();
-  call->peer = peer_;
-  call->id = execute.call();
-  call->origin = OriginOf(execute);
-  call->method = execute.method();
-  call->signature = &signature;
-  call->rows = execute.rows();
-  call->alone = execute.alone();
-  if (call->rows < 1 || (!signature.batchable && call->rows != 1)) {
-    return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method, "'"));
-  }
-  if (signature.max_batch_size > 0 && call->rows > signature.max_batch_size) {
-    return absl::InvalidArgumentError(StrCat(call->rows, " rows for '", call->method,
-                                             "', which takes at most ", signature.max_batch_size));
-  }
-  if (static_cast<size_t>(execute.inputs_size()) != signature.inputs.size()) {
-    return absl::InvalidArgumentError(StrCat("'", call->method, "' takes ", signature.inputs.size(),
-                                             " inputs, not ", execute.inputs_size()));
-  }
-  for (int i = 0; i < execute.inputs_size(); ++i) {
-    const TensorSpec& spec = signature.inputs[static_cast<size_t>(i)];
-    if (const absl::Status status = ResolveInput(execute.inputs(i), spec, *call); !status.ok()) {
-      return absl::Status(status.code(), StrCat("input '", spec.name, "': ", status.message()));
-    }
-  }
-  return call;
-}
-
-absl::Status Session::ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec,
-                                   QueuedCall& call) {
-  TensorView view;
-  if (tensor.segment() != 0) {
-    const std::shared_ptr<InputSegment>& segment = segments_.at(tensor.segment());
-    ASSIGN_OR_RETURN(InputSegment::Mapping mapping, segment->Map());
-    ASSIGN_OR_RETURN(view, shm::Resolve(session::ToReference(tensor), BytesOf(*mapping)));
-    call.shared.push_back({segment, std::move(mapping), view.bytes});
-  } else if (tensor.in_pieces()) {
-    ASSIGN_OR_RETURN(view, session::PromisedView(tensor));
-    auto room = std::make_shared<InlineInput>();
-    room->share = parts_.incoming.Begin();
-    if (!room->share.Resize(tensor.size())) {
-      return absl::ResourceExhaustedError(StrCat(
-          "no room for ", tensor.size(), " bytes: too many inputs are coming to this worker, ",
-          "or waiting in it, at once (--segment-limit)"));
-    }
-    room->memory = AlignedBuffer(tensor.size());
-    view.bytes = room->memory.bytes();
-    call.promised.push_back(room->memory.bytes().data());
-    call.holds.push_back(std::move(room));
-  } else {
-    ASSIGN_OR_RETURN(view, session::InlineView(tensor));
-    auto copy = std::make_shared<AlignedBuffer>(AlignedBuffer::Copy(view.bytes));
-    view.bytes = copy->bytes();
-    call.holds.push_back(std::move(copy));
-  }
-  const Shape expected = ExpectedShape(*call.signature, spec, call.rows);
-  if (view.dtype != spec.type.dtype || !ShapeMatches(view.shape, expected)) {
-    return absl::InvalidArgumentError(StrCat("expected ", DataTypeName(spec.type.dtype),
-                                             ShapeToString(expected), ", got ",
-                                             DataTypeName(view.dtype), ShapeToString(view.shape)));
-  }
-  call.inputs.push_back(std::move(view));
-  return absl::OkStatus();
+absl::StatusOr<std::shared_ptr<QueuedCall>> Session::Make(const v1::Execute& execute) {
+  return MakeCall(execute, {.peer = peer_,
+                            .signature = parts_.signature,
+                            .segments = segments_,
+                            .incoming = parts_.incoming});
 }
 
 void Session::Refuse(const v1::Execute& execute, const absl::Status& status) {
@@ -350,13 +266,14 @@ void Session::OnCancel(uint64_t id) {
   pieces_.Forget(id);
   incoming_.erase(id);  // The peer has the call, too.
   if (EndParked(id, absl::CancelledError("cancelled while queued"))) return;
-  const std::shared_ptr<QueuedCall> call = peer_->FindCall(id);
-  if (call == nullptr) return;
-  // One that executes ends with its own result, sooner if the backend asks.
-  call->cancelled = true;
-  if (call->Take(QueuedCall::State::kDropped)) {
-    EndCall(*call, absl::CancelledError("cancelled while queued"));
+  if (const std::shared_ptr<QueuedCall> call = peer_->FindCall(id); call != nullptr) {
+    // One that executes ends with its own result, sooner if the backend asks.
+    call->cancelled = true;
+    if (call->Take(QueuedCall::State::kDropped)) {
+      EndCall(*call, absl::CancelledError("cancelled while queued"));
+    }
   }
+  peer_->StopOutputs(id);
 }
 
 void Session::SetDescriptors(shm::DescriptorSocket socket) {

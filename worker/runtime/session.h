@@ -17,6 +17,7 @@
 #include "common/shm/segment.h"
 #include "common/signature.h"
 #include "worker/runtime/executor.h"
+#include "worker/runtime/make_call.h"
 #include "worker/runtime/peer.h"
 
 namespace tiffin::worker {
@@ -96,8 +97,7 @@ class Session {
   void Refuse(const v1::Execute& execute, const absl::Status& status);
   // False if no such call is parked.
   bool EndParked(uint64_t call, const absl::Status& status);
-  absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute);
-  absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, QueuedCall& call);
+  absl::StatusOr<std::shared_ptr<QueuedCall>> Make(const v1::Execute& execute);
   void OnSegment(shm::DescriptorSocket::Received received);
   void End(absl::Status status);
 
@@ -111,8 +111,7 @@ class Session {
   bool express_ = false;        // Call frames travel on the socket.
   bool inline_ = false;         // Tensors travel in frames.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
-  // By the gateway's id. Shared with the calls that read them.
-  absl::flat_hash_map<uint64_t, std::shared_ptr<InputSegment>> segments_;
+  InputSegments segments_;
   std::list<Parked> parked_;
   absl::flat_hash_map<uint64_t, Incoming> incoming_;
   session::IncomingPieces pieces_;  // Of incoming_, and of calls that have ended before they came.

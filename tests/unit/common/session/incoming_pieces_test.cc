@@ -5,17 +5,10 @@
 #include "common/session/frames.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/unit/common/session/piece.h"
 
 namespace tiffin::session {
 namespace {
-
-worker::v1::Piece Piece(uint64_t call, uint32_t tensor, std::string data) {
-  worker::v1::Piece piece;
-  piece.set_call(call);
-  piece.set_tensor(tensor);
-  piece.set_data(std::move(data));
-  return piece;
-}
 
 class IncomingPiecesTest : public ::testing::Test {
  protected:
@@ -32,10 +25,10 @@ TEST_F(IncomingPiecesTest, TensorsArePutTogetherInWhateverOrderTheyTakeTurns) {
                               {.tensor = 2, .to = To(second_), .size = 3}})
                   .ok());
 
-  EXPECT_EQ(pieces_.Add(Piece(5, 0, "abc")).value(), false);
-  EXPECT_EQ(pieces_.Add(Piece(5, 2, "xyz")).value(), false);
-  EXPECT_EQ(pieces_.Add(Piece(5, 0, "d")).value(), false);
-  EXPECT_EQ(pieces_.Add(Piece(5, 0, "ef")).value(), true);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 0, "abc")).value(), false);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 2, "xyz")).value(), false);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 0, "d")).value(), false);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 0, "ef")).value(), true);
 
   EXPECT_EQ(first_, "abcdef");
   EXPECT_EQ(second_, "xyz");
@@ -47,10 +40,10 @@ TEST_F(IncomingPiecesTest, LiesAreErrors) {
 
   EXPECT_FALSE(pieces_.Expect(5, {{.tensor = 0, .to = To(second_), .size = 3}}).ok()) << "twice";
   EXPECT_FALSE(pieces_.Expect(6, {{.tensor = 0, .to = To(second_), .size = 0}}).ok()) << "empty";
-  EXPECT_FALSE(pieces_.Add(Piece(6, 1, "abc")).ok()) << "of another call";
-  EXPECT_FALSE(pieces_.Add(Piece(5, 0, "abc")).ok()) << "of another tensor";
-  EXPECT_FALSE(pieces_.Add(Piece(5, 1, "")).ok()) << "of nothing";
-  EXPECT_FALSE(pieces_.Add(Piece(5, 1, "abcdefg")).ok()) << "of more than was to come";
+  EXPECT_FALSE(pieces_.Add(MakePiece(6, 1, "abc")).ok()) << "of another call";
+  EXPECT_FALSE(pieces_.Add(MakePiece(5, 0, "abc")).ok()) << "of another tensor";
+  EXPECT_FALSE(pieces_.Add(MakePiece(5, 1, "")).ok()) << "of nothing";
+  EXPECT_FALSE(pieces_.Add(MakePiece(5, 1, "abcdefg")).ok()) << "of more than was to come";
   EXPECT_EQ(first_, "------");
 }
 
@@ -58,17 +51,17 @@ TEST_F(IncomingPiecesTest, APieceHasALimit) {
   std::string memory(2 * kMaxPiece, '-');
   ASSERT_TRUE(pieces_.Expect(5, {{.tensor = 0, .to = To(memory), .size = memory.size()}}).ok());
 
-  EXPECT_FALSE(pieces_.Add(Piece(5, 0, std::string(kMaxPiece + 1, 'a'))).ok());
-  EXPECT_TRUE(pieces_.Add(Piece(5, 0, std::string(kMaxPiece, 'a'))).ok());
+  EXPECT_FALSE(pieces_.Add(MakePiece(5, 0, std::string(kMaxPiece + 1, 'a'))).ok());
+  EXPECT_TRUE(pieces_.Add(MakePiece(5, 0, std::string(kMaxPiece, 'a'))).ok());
 }
 
 TEST_F(IncomingPiecesTest, WhatIsDiscardedIsNotWrittenAndEndsAllTheSame) {
   ASSERT_TRUE(pieces_.Expect(5, {{.tensor = 0, .to = To(first_), .size = 6}}).ok());
-  ASSERT_TRUE(pieces_.Add(Piece(5, 0, "ab")).ok());
+  ASSERT_TRUE(pieces_.Add(MakePiece(5, 0, "ab")).ok());
 
   EXPECT_TRUE(pieces_.Discard(5));
-  EXPECT_EQ(pieces_.Add(Piece(5, 0, "cd")).value(), false);
-  EXPECT_EQ(pieces_.Add(Piece(5, 0, "ef")).value(), true);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 0, "cd")).value(), false);
+  EXPECT_EQ(pieces_.Add(MakePiece(5, 0, "ef")).value(), true);
 
   EXPECT_EQ(first_, "ab----");
   EXPECT_FALSE(pieces_.Discard(5));
@@ -79,7 +72,7 @@ TEST_F(IncomingPiecesTest, OfWhatIsForgottenNothingMayCome) {
 
   EXPECT_TRUE(pieces_.Forget(5));
 
-  EXPECT_FALSE(pieces_.Add(Piece(5, 0, "ab")).ok());
+  EXPECT_FALSE(pieces_.Add(MakePiece(5, 0, "ab")).ok());
 }
 
 TEST_F(IncomingPiecesTest, PromisesAreCounted) {

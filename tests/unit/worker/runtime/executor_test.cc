@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/session/frames.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/worker/runtime/controlled_backend.h"
@@ -105,6 +106,52 @@ TEST_F(ExecutorTest, ExecutesAsManyAtATimeAsTheBackendAllows) {
   std::vector<uint64_t> ended;
   for (int i = 0; i < 3; ++i) ended.push_back(NextResult().call());
   EXPECT_THAT(ended, UnorderedElementsAre(1, 2, 3));
+}
+
+// Where nothing is shared with the gateway.
+class ExecutorInlineTest : public ::testing::Test {
+ protected:
+  // Of four pieces.
+  const std::string large_ = std::string(3 * session::kMaxPiece + 100, 'x');
+  // One call's output, and not two.
+  const shm::PoolLimits limits_{
+      .first_segment = 1 << 20, .largest_segment = 1 << 20, .total = 1 << 20};
+  TestPeer peer_{limits_, Peer::Tensors::kInline};
+};
+
+TEST_F(ExecutorInlineTest, OutputsThatAreNotWantedAnyMoreStopOnTheirWay) {
+  ControlledBackend backend(BytesSignature(), Identity);
+  CallQueue queue(peer_.clock());
+  Executor executor(backend, queue, peer_.page(), peer_.clock());
+  queue.Push(peer_.MakeCall(1, backend.signature().at("run"), large_));
+  ASSERT_TRUE(peer_.Next().result().outputs(0).in_pieces());
+
+  peer_.peer()->StopOutputs(1);
+
+  // One was with the result, and one is being written.
+  EXPECT_EQ(peer_.Next().piece().data().size(), session::kMaxPiece);
+  EXPECT_EQ(peer_.Next().piece().data().size(), session::kMaxPiece);
+  EXPECT_EQ(peer_.Next().pieces_stopped().call(), 1U);
+  EXPECT_TRUE(peer_.peer()->Allocate(large_.size()).ok()) << "its memory is kept";
+  peer_.peer()->StopOutputs(1);  // There is nothing to stop.
+  EXPECT_TRUE(peer_.Silent());
+}
+
+TEST_F(ExecutorInlineTest, OutputsOfACallThatWasCancelledWhileItExecutedDoNotCome) {
+  std::shared_ptr<QueuedCall> call;
+  ControlledBackend backend(BytesSignature(), [&](const Invocation& invocation, Outputs& outputs) {
+    call->cancelled = true;
+    return Identity(invocation, outputs);
+  });
+  CallQueue queue(peer_.clock());
+  Executor executor(backend, queue, peer_.page(), peer_.clock());
+  call = peer_.MakeCall(1, backend.signature().at("run"), large_);
+
+  queue.Push(call);
+
+  EXPECT_EQ(peer_.Next().result().call(), 1U);
+  EXPECT_EQ(peer_.Next().pieces_stopped().call(), 1U);
+  EXPECT_TRUE(peer_.peer()->Allocate(large_.size()).ok()) << "its memory is kept";
 }
 
 // What a backend that asks whether it is wanted is told before and after `happens`.

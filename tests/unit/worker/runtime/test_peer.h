@@ -19,15 +19,18 @@ namespace tiffin::worker {
 // A session's peer without a session: the test is the gateway that reads its frames.
 class TestPeer {
  public:
-  explicit TestPeer(shm::PoolLimits limits = {.first_segment = 1 << 16, .largest_segment = 1 << 20})
-      : peer_(std::make_shared<Peer>(/*session=*/7, limits, clock_,
-                                     [this](const v1::Frames& message) {
-                                       absl::MutexLock lock(&mutex_);
-                                       listed_ = page_->executing();
-                                       message_ = message;
-                                       has_message_ = true;
-                                       return session::FrameWriter::Progress::kStarted;
-                                     })) {}
+  explicit TestPeer(shm::PoolLimits limits = {.first_segment = 1 << 16, .largest_segment = 1 << 20},
+                    Peer::Tensors tensors = Peer::Tensors::kShared)
+      : peer_(std::make_shared<Peer>(
+            /*session=*/7, limits, clock_,
+            [this](const v1::Frames& message) {
+              absl::MutexLock lock(&mutex_);
+              listed_ = page_->executing();
+              message_ = message;
+              has_message_ = true;
+              return session::FrameWriter::Progress::kStarted;
+            },
+            tensors)) {}
 
   // Peer and calls keep each other until one of them ends.
   ~TestPeer() { peer_->Close(); }
