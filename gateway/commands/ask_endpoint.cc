@@ -16,12 +16,19 @@ namespace tiffin::gateway {
 namespace {
 
 // The first frame of a session that shares nothing, which any worker gives.
-absl::StatusOr<WorkerDescription> Ask(const std::string& target) {
+absl::StatusOr<WorkerDescription> Ask(const std::string& target,
+                                      const security::ClientSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  grpc::GenericStub stub(
-      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+  grpc::GenericStub stub(grpc::CreateCustomChannel(target,
+                                                   security.tls
+                                                       ? security::GrpcChannelCredentials(security)
+                                                       : grpc::InsecureChannelCredentials(),
+                                                   arguments));
   grpc::ClientContext context;
+  if (!security.token.empty()) {
+    context.AddMetadata("authorization", security::Authorization(security.token));
+  }
   context.set_deadline(absl::ToChronoTime(absl::Now() + kAskEndpointTime));
   grpc::CompletionQueue queue;
   const auto done = [&queue] {
@@ -61,11 +68,14 @@ absl::StatusOr<WorkerDescription> Ask(const std::string& target) {
 
 }  // namespace
 
-absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner) {
+absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner,
+                                               const WorkerCredentials* credentials) {
   std::string said;
   for (const config::Endpoint& endpoint : runner.endpoints) {
     const std::string target = ToString(endpoint);
-    absl::StatusOr<WorkerDescription> description = Ask(target);
+    const bool is_shown = credentials != nullptr && endpoint.kind != config::Endpoint::Kind::kUnix;
+    absl::StatusOr<WorkerDescription> description =
+        Ask(target, is_shown ? *credentials->current() : security::ClientSecurity{});
     if (description.ok()) return description;
     said += StrCat(said.empty() ? "" : "; ", target, ": ", Message(description.status()));
   }

@@ -19,6 +19,7 @@
 #include "gateway/commands/help.h"
 #include "gateway/commands/plan_options.h"
 #include "gateway/commands/print.h"
+#include "gateway/commands/security_flags.h"
 #include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/commands/write_file.h"
@@ -31,6 +32,7 @@ namespace {
 
 struct CheckOptions {
   PlanOptions plan;
+  WorkerSecurityFlags workers;
   std::string proto_dir;
   std::string graph_dir;
   bool json = false;
@@ -73,7 +75,10 @@ int Fail(const CheckOptions& options, const absl::Status& errors, std::string_vi
 int Check(const CheckOptions& options) {
   absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
   if (!plan.ok()) return Fail(options, plan.status());
-  const absl::StatusOr<std::vector<PlannedService>> services = PlanGraphs(*plan);
+  const auto credentials = CredentialsFor(options.workers, *plan);
+  if (!credentials.ok()) return Fail(options, credentials.status());
+  const absl::StatusOr<std::vector<PlannedService>> services =
+      PlanGraphs(*plan, credentials->get());
   if (!services.ok()) return Fail(options, services.status());
   if (const absl::Status errors = DiagnosticsOf(*plan); !errors.ok()) {
     return Fail(options, errors, TypesNote(*plan));
@@ -106,6 +111,7 @@ void AddCheck(CLI::App& app, Command& chosen, AddExtensions own) {
       "check", "Check service files whole: all errors at once, or the plan and the resources.");
   AddPlanOptions(*check, options->plan);
   options->plan.own = own;
+  AddWorkerSecurityFlags(*check, options->workers);
   check->add_option("--proto", options->proto_dir,
                     "Write the .proto files of the typed APIs, with their imports, to this folder");
   check->add_option("--graph", options->graph_dir,

@@ -18,7 +18,8 @@ using Awaited = std::atomic<const PlannedWorker*>;
 
 // `awaited` is the worker that is being asked.
 absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker>& workers,
-                                                 Awaited& awaited, PlannedFile& file) {
+                                                 Awaited& awaited, PlannedFile& file,
+                                                 const WorkerCredentials* credentials) {
   RunnerSignatures signatures;
   for (const PlannedWorker& worker : workers) {
     if (worker.service != file.service.name) continue;
@@ -37,7 +38,7 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
   }
   for (const config::RunnerConfig& runner : file.service.runners) {
     if (runner.endpoints.empty()) continue;
-    ASSIGN_OR_RETURN(WorkerDescription description, AskEndpoints(runner));
+    ASSIGN_OR_RETURN(WorkerDescription description, AskEndpoints(runner, credentials));
     signatures[runner.name] = std::move(description.methods);
   }
   return signatures;
@@ -45,7 +46,8 @@ absl::StatusOr<RunnerSignatures> DescribeRunners(const std::vector<PlannedWorker
 
 }  // namespace
 
-absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan) {
+absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan,
+                                                       const WorkerCredentials* credentials) {
   std::vector<PlannedService> services;
   Awaited awaited = nullptr;
   const Progress progress([&awaited] {
@@ -58,7 +60,7 @@ absl::StatusOr<std::vector<PlannedService>> PlanGraphs(WorkerPlan& plan) {
     RunnerSignatures signatures;
     // A worker reads the file itself, and would only say again what is wrong in its form.
     if (file.form_ok) {
-      ASSIGN_OR_RETURN(signatures, DescribeRunners(plan.workers, awaited, file));
+      ASSIGN_OR_RETURN(signatures, DescribeRunners(plan.workers, awaited, file, credentials));
     }
     services.push_back(PlanService(file.service, signatures, plan.extensions, file.diagnostics));
   }

@@ -1,28 +1,76 @@
 #include "gateway/commands/security_flags.h"
 
+#include <algorithm>
+
 #include "CLI/CLI.hpp"
 #include "common/security/loopback.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/help.h"
+#include "gateway/commands/worker_plan.h"
 #include "gateway/server/server.h"
 
 namespace tiffin::gateway {
 namespace {
 
-// They have somebody to be shown to.
-absl::Status CheckWorkerFlags(const ServingOptions& serving) {
-  for (const RunnerSetup& runner : serving.runners) {
-    for (const config::Endpoint& endpoint : runner.endpoints) {
-      if (endpoint.kind != config::Endpoint::Kind::kUnix) return absl::OkStatus();
-    }
-  }
+bool HasWorkersOnTcp(const config::ServiceConfig& service) {
+  return std::any_of(service.runners.begin(), service.runners.end(),
+                     [](const config::RunnerConfig& runner) {
+                       return std::any_of(runner.endpoints.begin(), runner.endpoints.end(),
+                                          [](const config::Endpoint& endpoint) {
+                                            return endpoint.kind != config::Endpoint::Kind::kUnix;
+                                          });
+                     });
+}
+
+bool AnyGiven(const WorkerSecurityFlags& flags) {
+  return !flags.ca.empty() || !flags.token.empty();
+}
+
+absl::Status NobodyToShowThemTo() {
   return absl::InvalidArgumentError(
       "--worker-ca and --worker-token are for runners with endpoints on TCP, and there are none; "
       "remove them");
 }
 
+WorkerCredentials::Files FilesOf(const WorkerSecurityFlags& flags) {
+  return {.tls = {.certificate = flags.certificate, .key = flags.key, .ca = flags.ca},
+          .token = flags.token};
+}
+
 }  // namespace
+
+void AddWorkerSecurityFlags(CLI::App& command, WorkerSecurityFlags& flags) {
+  command.add_option(
+      "--worker-ca", flags.ca,
+      "Workers at endpoints on TCP must show a certificate, for the endpoint's host, "
+      "that one of these authorities (PEM) signed: sessions are encrypted. Read again "
+      "when it is replaced");
+  CLI::Option* worker_certificate =
+      command
+          .add_option("--worker-certificate", flags.certificate,
+                      "The certificate (PEM) that the gateway shows to workers at endpoints on TCP")
+          ->needs("--worker-ca");
+  CLI::Option* worker_key =
+      command.add_option("--worker-key", flags.key, "Its private key (PEM, not encrypted)");
+  worker_certificate->needs(worker_key);
+  worker_key->needs(worker_certificate);
+  command.add_option("--worker-token", flags.token,
+                     "The file of the token that the gateway sends to workers at endpoints on TCP, "
+                     "which have it in their --tokens. Read again when it is replaced");
+  Group(command, "Workers elsewhere",
+        {"--worker-ca", "--worker-certificate", "--worker-key", "--worker-token"});
+}
+
+absl::StatusOr<std::unique_ptr<WorkerCredentials>> CredentialsFor(const WorkerSecurityFlags& flags,
+                                                                  const WorkerPlan& plan) {
+  if (!AnyGiven(flags)) return nullptr;
+  const bool any = std::any_of(plan.files.begin(), plan.files.end(), [](const PlannedFile& file) {
+    return HasWorkersOnTcp(file.service);
+  });
+  if (!any) return NobodyToShowThemTo();
+  return WorkerCredentials::Create(FilesOf(flags));
+}
 
 void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags) {
   CLI::Option* certificate = serve.add_option(
@@ -46,24 +94,7 @@ void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags) {
                 "Take tokens without TLS beyond this machine too: whoever sees the traffic can use "
                 "them")
       ->needs(tokens);
-  serve.add_option("--worker-ca", flags.worker_ca,
-                   "Workers at endpoints on TCP must show a certificate, for the endpoint's host, "
-                   "that one of these authorities (PEM) signed: sessions are encrypted. Read again "
-                   "when it is replaced");
-  CLI::Option* worker_certificate =
-      serve
-          .add_option("--worker-certificate", flags.worker_certificate,
-                      "The certificate (PEM) that the gateway shows to workers at endpoints on TCP")
-          ->needs("--worker-ca");
-  CLI::Option* worker_key =
-      serve.add_option("--worker-key", flags.worker_key, "Its private key (PEM, not encrypted)");
-  worker_certificate->needs(worker_key);
-  worker_key->needs(worker_certificate);
-  serve.add_option("--worker-token", flags.worker_token,
-                   "The file of the token that the gateway sends to workers at endpoints on TCP, "
-                   "which have it in their --tokens. Read again when it is replaced");
-  Group(serve, "Workers elsewhere",
-        {"--worker-ca", "--worker-certificate", "--worker-key", "--worker-token"});
+  AddWorkerSecurityFlags(serve, flags.workers);
   Group(serve, "Security",
         {"--tls-certificate", "--tls-key", "--tls-client-ca", "--tokens", "--tokens-in-plaintext"});
 }
@@ -71,12 +102,10 @@ void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags) {
 absl::Status ApplySecurity(const SecurityFlags& flags, ServerOptions& options) {
   options.tls = {.certificate = flags.certificate, .key = flags.key, .ca = flags.client_ca};
   options.tokens = flags.tokens;
-  options.workers = {.tls = {.certificate = flags.worker_certificate,
-                             .key = flags.worker_key,
-                             .ca = flags.worker_ca},
-                     .token = flags.worker_token};
-  if (!flags.worker_ca.empty() || !flags.worker_token.empty()) {
-    RETURN_IF_ERROR(CheckWorkerFlags(options.serving));
+  options.workers = FilesOf(flags.workers);
+  const auto& services = options.serving.services;
+  if (AnyGiven(flags.workers) && std::none_of(services.begin(), services.end(), HasWorkersOnTcp)) {
+    return NobodyToShowThemTo();
   }
   if (flags.tokens.empty() || !flags.certificate.empty() || flags.tokens_in_plaintext) {
     return absl::OkStatus();

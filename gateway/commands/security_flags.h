@@ -1,9 +1,10 @@
 #pragma once
 
-#include <filesystem>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace CLI {
 class App;
@@ -11,7 +12,24 @@ class App;
 
 namespace tiffin::gateway {
 
+class WorkerCredentials;
 struct ServerOptions;
+struct WorkerPlan;
+
+// What workers at endpoints on TCP are shown, and whom to trust there.
+struct WorkerSecurityFlags {
+  std::string certificate;
+  std::string key;
+  std::string ca;
+  std::string token;
+};
+// They are put into `flags` when the command line is parsed, which it outlives.
+void AddWorkerSecurityFlags(CLI::App& command, WorkerSecurityFlags& flags);
+
+// What the flags name; null without any. INVALID_ARGUMENT: a file is wrong, or no runner of the
+// plan has workers on TCP.
+absl::StatusOr<std::unique_ptr<WorkerCredentials>> CredentialsFor(const WorkerSecurityFlags& flags,
+                                                                  const WorkerPlan& plan);
 
 // How `tiffin serve` guards its ports.
 struct SecurityFlags {
@@ -20,13 +38,9 @@ struct SecurityFlags {
   std::string client_ca;
   std::string tokens;
   bool tokens_in_plaintext = false;
-  // Shown to workers at endpoints on TCP.
-  std::string worker_certificate;
-  std::string worker_key;
-  std::string worker_ca;
-  std::string worker_token;
+  WorkerSecurityFlags workers;
 };
-// They are put into `flags` when the command line is parsed, which it outlives.
+// Likewise.
 void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags);
 
 // OK if the flags make sense together, and with the addresses of `options`, which gets them then.

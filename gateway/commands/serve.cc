@@ -69,7 +69,8 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
   if (!DiagnosticsOf(plan).ok()) {
     // It will not start: then say everything that is wrong, not only what was found without
     // workers.
-    RETURN_IF_ERROR(PlanGraphs(plan).status());
+    ASSIGN_OR_RETURN(const auto credentials, CredentialsFor(options.security.workers, plan));
+    RETURN_IF_ERROR(PlanGraphs(plan, credentials.get()).status());
     return DiagnosticsOf(plan);
   }
   ASSIGN_OR_RETURN(const WireLimits asked, LimitsOf(options.wire));

@@ -279,6 +279,10 @@ def test_a_token_is_wanted(folder):
             token.write_text(secrets[0] + "\n")  # It is replaced, and read again.
             server.wait_for_line("service 'away' have attached")
             assert answers(server)
+            checked = harness.run(harness.TIFFIN, "check", server.files[0], "--worker-token", token)
+            assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+            checked = harness.run(harness.TIFFIN, "check", server.files[0])
+            assert checked.returncode == 1 and "this needs a token" in checked.stderr
             said = "\n".join(server.lines + worker.lines)
             assert not any(secret in said for secret in secrets)
 
@@ -292,8 +296,11 @@ def test_certificates_are_wanted_on_both_sides(folder):
         port = worker.address.rpartition(":")[2]
         text = service(echo=f"dns:///localhost:{port}")
         shown = ["--worker-certificate", own.certificate, "--worker-key", own.key]
-        with harness.Server(text, args=["--worker-ca", authority.certificate, *shown]) as server:
+        args = ["--worker-ca", authority.certificate, *shown]
+        with harness.Server(text, args=args) as server:
             eventually(lambda: answers_now(server, LARGE), what="an answer")
+            checked = harness.run(harness.TIFFIN, "check", server.files[0], *args)
+            assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
         for args in (["--worker-ca", authority.certificate],
                      ["--worker-ca", strange.certificate, *shown]):
             with harness.Server(text, args=args) as server:
@@ -343,6 +350,6 @@ def test_check_asks_the_workers(listen, folder):
 def test_flags_for_workers_elsewhere_need_some(folder):
     file = folder / "s.yaml"
     file.write_text(service(echo=f"unix:{folder}/w"))
-    ended = harness.run(harness.TIFFIN, "serve", file, "--worker-token", file,
-                        "--runtime-dir", folder / "run", env={**os.environ})
-    assert ended.returncode == 2 and "there are none" in ended.stderr, ended.stderr
+    for command in (["serve", file, "--runtime-dir", folder / "run"], ["check", file]):
+        ended = harness.run(harness.TIFFIN, *command, "--worker-token", file, env={**os.environ})
+        assert ended.returncode == 2 and "there are none" in ended.stderr, ended.stderr
