@@ -4,7 +4,7 @@ import json
 import pathlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cases import LARGE_BYTES, Case, Extra, floats, framed
 from report import Measurement
@@ -65,25 +65,27 @@ class Bench:
     def seconds(self, case: Case) -> float:
         return self.base_seconds * case.seconds
 
-    def echo(self) -> Server:
+    def echo(self, under: Sequence[str] = ()) -> Server:
+        """`under`: a command that runs it."""
         return Server("the echo server",
-                      [str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
+                      [*under, str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
                       self._folder / "echo.log")
 
     def gateway(self, service_file: pathlib.Path, worker_transport: str = "express",
-                loops: int = 1) -> Server:
+                loops: int = 1, under: Sequence[str] = ()) -> Server:
+        """`under`: a command that runs it."""
         name = f"{service_file.parent.name}_{service_file.stem}_{worker_transport}_{loops}"
         flags = ["--worker-transport", worker_transport, *(["--loops", str(loops)] * (loops > 1))]
-        return self._serve(name, [str(service_file), *flags])
+        return self._serve(name, [str(service_file), *flags], under)
 
     def gateway_of(self, name: str, services: dict[str, str], flags: list[str]) -> Server:
         """`services`: the texts of service files, by the services' names."""
         files = [str(self.write(f"{service}.yaml", text)) for service, text in services.items()]
         return self._serve(name, [*files, *flags])
 
-    def _serve(self, name: str, arguments: list[str]) -> Server:
+    def _serve(self, name: str, arguments: list[str], under: Sequence[str] = ()) -> Server:
         return Server(f"tiffin serve {' '.join(arguments)}",
-                      [str(self._bin / "tiffin"), "serve", *arguments,
+                      [*under, str(self._bin / "tiffin"), "serve", *arguments,
                        "--store", str(self._args.store), "--grpc-address", self._address(name),
                        "--runtime-dir", str(self._folder / "run")],
                       self._folder / f"{name}.log")

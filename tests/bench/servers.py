@@ -99,7 +99,7 @@ class Server:
     def _wait_until_serving(self) -> str:
         give_up = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up:
-            said = re.search(rf"{self._says} on (\S+)\n", self._log.read_text(errors="replace"))
+            said = re.search(rf"{self._says} on (\S+)\n", self.said())
             if said:
                 return said.group(1)
             if self._process.poll() is not None:
@@ -134,6 +134,9 @@ class Server:
     def worker_threads(self, runner: str) -> list[int]:
         """The threads of each worker that runs the runner."""
         return [int(flags["--threads"]) for flags in self._workers(runner).values()]
+
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def failure(self, what: str) -> Failure:
         return Failure(f"{self.name}: {what}; the end of its log:\n{tail(self._log)}")
