@@ -7,6 +7,7 @@
 #include "common/async/message.h"
 #include "common/session/frames.h"
 #include "common/strings.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/generic/generic_stub.h"

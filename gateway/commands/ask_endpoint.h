@@ -4,9 +4,10 @@
 #include "absl/time/time.h"
 #include "common/config/service.h"
 #include "common/signature.h"
-#include "gateway/dispatch/worker_credentials.h"
 
 namespace tiffin::gateway {
+
+class WorkerCredentials;
 
 inline constexpr absl::Duration kAskEndpointTime = absl::Seconds(2);
 

@@ -23,6 +23,7 @@
 #include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
 #include "gateway/commands/write_file.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/graph/describe.h"
 #include "gateway/graph/plan.h"
 #include "gateway/resources/allocation_text.h"

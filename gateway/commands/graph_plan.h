@@ -4,10 +4,11 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/commands/worker_plan.h"
-#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/graph/plan.h"
 
 namespace tiffin::gateway {
+
+class WorkerCredentials;
 
 // Asks every worker program what its runner does, without starting a server, and plans the graphs
 // of all files. What is wrong goes to the files' diagnostics; the result is whole only if nothing

@@ -8,6 +8,7 @@
 #include "common/strings.h"
 #include "gateway/commands/help.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/server/server.h"
 
 namespace tiffin::gateway {
@@ -44,8 +45,8 @@ void AddWorkerSecurityFlags(CLI::App& command, WorkerSecurityFlags& flags) {
   command.add_option(
       "--worker-ca", flags.ca,
       "Workers at endpoints on TCP must show a certificate, for the endpoint's host, "
-      "that one of these authorities (PEM) signed: sessions are encrypted. Read again "
-      "when it is replaced");
+      "that one of these authorities (PEM) signed: sessions are encrypted. 'serve' reads it "
+      "again when it is replaced");
   CLI::Option* worker_certificate =
       command
           .add_option("--worker-certificate", flags.certificate,
@@ -57,7 +58,8 @@ void AddWorkerSecurityFlags(CLI::App& command, WorkerSecurityFlags& flags) {
   worker_key->needs(worker_certificate);
   command.add_option("--worker-token", flags.token,
                      "The file of the token that the gateway sends to workers at endpoints on TCP, "
-                     "which have it in their --tokens. Read again when it is replaced");
+                     "which have it in their --tokens. 'serve' reads it again when it is "
+                     "replaced");
   Group(command, "Workers elsewhere",
         {"--worker-ca", "--worker-certificate", "--worker-key", "--worker-token"});
 }
@@ -68,8 +70,14 @@ absl::StatusOr<std::unique_ptr<WorkerCredentials>> CredentialsFor(const WorkerSe
   const bool any = std::any_of(plan.files.begin(), plan.files.end(), [](const PlannedFile& file) {
     return HasWorkersOnTcp(file.service);
   });
-  if (!any) return NobodyToShowThemTo();
-  return WorkerCredentials::Create(FilesOf(flags));
+  // What is wrong in the files is told first: an endpoint may be missing because of it.
+  if (!any) {
+    RETURN_IF_ERROR(DiagnosticsOf(plan));
+    return NobodyToShowThemTo();
+  }
+  auto credentials = WorkerCredentials::Create(FilesOf(flags));
+  if (!credentials.ok()) RETURN_IF_ERROR(DiagnosticsOf(plan));
+  return credentials;
 }
 
 void AddSecurityFlags(CLI::App& serve, SecurityFlags& flags) {

@@ -17,6 +17,7 @@
 #include "gateway/commands/security_flags.h"
 #include "gateway/commands/wire_limits.h"
 #include "gateway/commands/worker_plan.h"
+#include "gateway/dispatch/worker_credentials.h"
 #include "gateway/endpoints/fleet.h"
 #include "gateway/monitor/data_log.h"
 #include "gateway/resources/allocation_text.h"

@@ -27,8 +27,9 @@ class PiecedResults {
   // The memory outlives it.
   explicit PiecedResults(GatewayMemory& memory) : memory_(memory) {}
 
-  // Makes room for what `result` promises, which fits its call. RESOURCE_EXHAUSTED: there is none,
-  // and the pieces are expected as Skip does. INTERNAL: the worker can't promise that.
+  // Makes room for what `result` promises, which fits its call. RESOURCE_EXHAUSTED, whatever the
+  // reason: there is none, and the pieces are expected as Skip does. INTERNAL: the worker can't
+  // promise that.
   absl::Status Expect(const worker::v1::Result& result);
   // The outputs of `result` come, until the worker was told to stop, and are not wanted.
   absl::Status Skip(const worker::v1::Result& result);

@@ -274,7 +274,13 @@ void WorkerSession::OnResult(const worker::v1::Result& result) {
     return;
   }
   // It ended before its inputs had come: the rest needn't.
-  if (!is_shared && calls().DropPieces(result.call())) SendCancel(result.call());
+  if (!is_shared && calls().DropPieces(result.call())) {
+    if (promises) {
+      Lose(absl::InternalError("the worker made outputs of inputs that it doesn't have"));
+      return;
+    }
+    SendCancel(result.call());
+  }
   if (promises) {
     AwaitPieces(result, record->second);
     return;

@@ -353,3 +353,8 @@ def test_flags_for_workers_elsewhere_need_some(folder):
     for command in (["serve", file, "--runtime-dir", folder / "run"], ["check", file]):
         ended = harness.run(harness.TIFFIN, *command, "--worker-token", file, env={**os.environ})
         assert ended.returncode == 2 and "there are none" in ended.stderr, ended.stderr
+    file.write_text(service(echo="10.0.0.1"))  # Without a port: that is what is wrong.
+    for command in (["serve", file, "--runtime-dir", folder / "run"], ["check", file]):
+        ended = harness.run(harness.TIFFIN, *command, "--worker-token", "/nowhere")
+        assert ended.returncode == 2 and "s.yaml:" in ended.stderr, ended.stderr
+        assert "there are none" not in ended.stderr, ended.stderr
