@@ -18,7 +18,8 @@ class MonotonicClock final : public Clock {
 }  // namespace
 
 const Clock& Clock::Monotonic() {
-  static const MonotonicClock clock;
+  // Never destroyed: what else is static may ask it at the very end.
+  static const MonotonicClock& clock = *new MonotonicClock;
   return clock;
 }
 

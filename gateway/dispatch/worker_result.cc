@@ -97,7 +97,8 @@ absl::StatusOr<CallResult> TakeResult(const worker::v1::Result& result, const Ca
   auto lease = std::make_shared<ResultLease>(session, result.call());
   uint64_t bytes = 0;
   for (const worker::v1::Tensor& tensor : result.outputs()) {
-    if (tensor.segment() != 0) bytes += std::max<uint64_t>(tensor.size(), 1);
+    if (tensor.segment() == 0) continue;
+    bytes += std::clamp<uint64_t>(tensor.size(), 1, session::kMaxTensorBytes);  // Not checked yet.
   }
   if (bytes > 0) lease->Hold(bytes);
   const auto& specs = call.signature.outputs;

@@ -40,6 +40,9 @@ END_S = 30 * SLOWNESS
 
 MIB = 1 << 20
 
+# Bytes by which a process may have grown though all was given back: what a sanitizer remembers of it.
+REMEMBERED = 0 if SLOWNESS == 1 else 96 * MIB
+
 # A sanitizer's report. It ends a process, but one that is just started again fails no test.
 REPORT = re.compile(r"ERROR: \w+Sanitizer|: runtime error: ")
 

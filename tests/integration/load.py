@@ -211,7 +211,7 @@ class Footprint:
     """What a server at rest has: taken before and after, `check` finds what stayed behind."""
 
     # The allocator's and gRPC's caches grow for a while.
-    MEMORY_MARGIN = 24 << 20
+    MEMORY_MARGIN = (24 << 20) + harness.REMEMBERED
 
     def __init__(self, server):
         loops = int(harness.Process(server.pid).option("--loops") or 1)

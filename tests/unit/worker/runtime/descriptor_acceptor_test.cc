@@ -18,6 +18,7 @@
 #include "tests/unit/common/async/loop_thread.h"
 #include "tests/unit/common/async/manual_clock.h"
 #include "tests/unit/common/temporary_folder.h"
+#include "tests/unit/sanitized.h"
 
 namespace tiffin::worker {
 namespace {
@@ -87,6 +88,7 @@ TEST_F(DescriptorAcceptorTest, HandsOverAllThatCome) {
 
 // Tries that follow one another at once would take a whole core.
 TEST_F(DescriptorAcceptorTest, WithoutADescriptorItWaitsForAMomentAndGoesOn) {
+  if (kSanitized) GTEST_SKIP() << "it needs descriptors itself";
   const UniqueFd client = ConnectWithoutDescriptors();
 
   AwaitQuiet();
@@ -99,6 +101,7 @@ TEST_F(DescriptorAcceptorTest, WithoutADescriptorItWaitsForAMomentAndGoesOn) {
 }
 
 TEST_F(DescriptorAcceptorTest, ItCanEndWhileItWaits) {
+  if (kSanitized) GTEST_SKIP() << "it needs descriptors itself";
   const UniqueFd client = ConnectWithoutDescriptors();
 
   loop_.Do([&] { acceptor_.reset(); });

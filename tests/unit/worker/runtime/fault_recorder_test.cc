@@ -1,6 +1,7 @@
 #include "worker/runtime/fault_recorder.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "tests/unit/sanitized.h"
 
 namespace tiffin::worker {
 namespace {
@@ -38,18 +40,11 @@ Ending EndOf(const std::function<void(session::ExecutingPage&)>& happens) {
 
 void SendMyself(int signal) { kill(getpid(), signal); }
 
-// The sanitizers' own handlers end the process otherwise.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 TEST(FaultRecorderTest, AFaultIsRecordedAndStillEndsTheProcess) {
-  const Ending ending = EndOf([](session::ExecutingPage&) {
-    volatile int* nowhere = nullptr;
-    *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference)
-  });
+  void* const guarded = mmap(nullptr, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const Ending ending =
+      EndOf([&](session::ExecutingPage&) { *static_cast<volatile int*>(guarded) = 1; });
+  munmap(guarded, 1);
 
   EXPECT_EQ(ending.fault, static_cast<uint32_t>(SIGSEGV));
   EXPECT_TRUE(kSanitized || ending.signal == SIGSEGV) << ending.signal;
