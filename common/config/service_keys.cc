@@ -127,7 +127,9 @@ constexpr Either kModelOrBackend = {
     .third = "python",
     .fourth = "endpoints",
     .if_none = "add one of them",
-    .if_both = "write one of them only (a model knows its backend)"};
+    .if_both =
+        "write one of them only (a model knows its backend, and workers at endpoints what "
+        "they run)"};
 
 constexpr std::array<Key, 12> kRunnerKeys = {{
     {.name = "model", .form = kModelText, .meaning = "A model of the store"},

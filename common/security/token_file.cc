@@ -89,8 +89,12 @@ class Reader {
     std::vector<TokenEntry> entries;
     if (!root.is(YamlNode::Kind::kSequence)) {
       if (!root.is(YamlNode::Kind::kBroken)) {
+        // A text may be a token itself, which no log is to have.
+        const std::string found = root.is(YamlNode::Kind::kScalar)
+                                      ? "a text (a token itself is what callers are given)"
+                                      : Describe(root);
         diagnostics_.Add(root.location, StrCat("a file of tokens is a list, with a line for each: ",
-                                               kExample, "; not ", Describe(root)));
+                                               kExample, "; not ", found));
       }
       return entries;
     }

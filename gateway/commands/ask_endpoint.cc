@@ -67,6 +67,21 @@ absl::StatusOr<WorkerDescription> Ask(const std::string& target,
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
+std::string_view AdviceOn(const absl::Status& refusal) {
+  switch (refusal.code()) {
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return " (give --worker-token a file with a token of the worker's --tokens)";
+    case absl::StatusCode::kUnimplemented:
+      return " (what listens there is no worker)";
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return " (does it run? if it speaks TLS, give --worker-ca)";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner,
@@ -78,11 +93,12 @@ absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runne
     absl::StatusOr<WorkerDescription> description =
         Ask(target, is_shown ? *credentials->current() : security::ClientSecurity{});
     if (description.ok()) return description;
-    said += StrCat(said.empty() ? "" : "; ", target, ": ", Message(description.status()));
+    said += StrCat(said.empty() ? "" : "; ", target, ": ", Message(description.status()),
+                   AdviceOn(description.status()));
   }
   return absl::UnavailableError(StrCat(
       "runner '", runner.name, "': what its workers do can't be told from here, so the file ",
-      "is not checked: ", said, "; start one of them first"));
+      "is not checked: ", said));
 }
 
 }  // namespace tiffin::gateway

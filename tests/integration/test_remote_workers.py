@@ -283,6 +283,7 @@ def test_a_token_is_wanted(folder):
             assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
             checked = harness.run(harness.TIFFIN, "check", server.files[0])
             assert checked.returncode == 1 and "this needs a token" in checked.stderr
+            assert "give --worker-token" in checked.stderr
             said = "\n".join(server.lines + worker.lines)
             assert not any(secret in said for secret in secrets)
 

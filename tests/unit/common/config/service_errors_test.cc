@@ -76,8 +76,7 @@ TEST(ServiceErrorsTest, OfARunner) {
        "them"},
       {"{model: \"m:1\", backend: image}",
        "f:3:3: runner 'r' has both 'model' and 'backend'; write one of them only (a model knows "
-       "its "
-       "backend)"},
+       "its backend, and workers at endpoints what they run)"},
       {"image",
        "f:3:6: runner 'r' must be a mapping with the keys model, backend, python, endpoints, "
        "environment, options, replicas, queue, start_timeout, resources, device, batching, not "
@@ -97,7 +96,7 @@ TEST(ServiceErrorsTest, OfARunner) {
        "digits and '_', a letter first"},
       {"{backend: image, python: \"a.py:A\"}",
        "f:3:3: runner 'r' has both 'backend' and 'python'; write one of them only (a model knows "
-       "its backend)"},
+       "its backend, and workers at endpoints what they run)"},
       {"{backend: python}",
        "f:3:16: code of yours is no backend; write python: \"FILE.py:CLASS\" instead of backend: "
        "python"},
@@ -173,7 +172,7 @@ TEST(ServiceErrorsTest, OfARunner) {
       {"{backend: image, endpoints: [\"unix:/a\"]}",
        "f:3:3: runner 'r' has both 'backend' and 'endpoints'; write one of them only (a model "
        "knows "
-       "its backend)"},
+       "its backend, and workers at endpoints what they run)"},
       {"{endpoints: [\"unix:/a\"], start_timeout: 1s}",
        "f:3:46: 'start_timeout' is for workers that the gateway starts; remove it: who starts the "
        "workers at 'endpoints' says it there"},

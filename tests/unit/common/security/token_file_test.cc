@@ -81,6 +81,11 @@ TEST(TokenFileTest, ATokenInPlaceOfItsDigestIsNotRepeated) {
               Not(HasSubstr("verysecret")));
 }
 
+TEST(TokenFileTest, AFileThatHoldsATokenIsNotRepeated) {
+  EXPECT_THAT(ErrorOf("tiffin_very_secret\n"),
+              AllOf(HasSubstr("a token itself"), Not(HasSubstr("secret"))));
+}
+
 TEST(TokenFileTest, TokensAreLongAndDiffer) {
   const std::string token = MakeToken();
   EXPECT_THAT(token, ::testing::StartsWith("tiffin_"));
