@@ -113,7 +113,7 @@ void Replica::OnReady(const WorkerDescription& description) {
   if (!is_own_) {
     if (!usable_) {
       session_->Close(absl::FailedPreconditionError(
-          "the worker has another signature than the graph was checked with"));
+          "the worker has another signature, model or backend than the graph was checked with"));
     } else if (session_->incarnation() !=
                    std::exchange(last_incarnation_, session_->incarnation()) &&
                parts_.tells_of_endpoints) {

@@ -26,6 +26,12 @@ std::string InWords(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
 }
 
+// So that a worker at the wrong address can be seen.
+std::string WhatRuns(const WorkerDescription& description) {
+  if (description.model.empty()) return StrCat("the backend ", description.backend);
+  return StrCat("the model ", description.model, ":", description.model_version);
+}
+
 }  // namespace
 
 // A call from Start to its end, whichever replica it is with.
@@ -402,7 +408,8 @@ bool RunnerPool::Accept(size_t index, const WorkerDescription& description) {
     if (fits && refusal_.empty()) {
       if (parts_.tells_of_endpoints) {
         log::Write(log::Level::kInfo, "worker_attached",
-                   StrCat("runner '", options_.name, "': attached to the worker at ", target),
+                   StrCat("runner '", options_.name, "': attached to the worker at ", target,
+                          ", which runs ", WhatRuns(description)),
                    {{"runner", options_.name}, {"endpoint", target}});
       }
       health_[index].said.clear();

@@ -111,6 +111,7 @@ def test_the_gateway_starts_without_them(listen, folder):
             health_pb2.HealthCheckRequest(service="away"), timeout=ANSWER_S)
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
         with worker:
+            server.wait_for_line(r"attached to the worker at \S+, which runs the backend testing")
             server.wait_for_line("service 'away' have attached")
             # What was asked before sees it, too.
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
