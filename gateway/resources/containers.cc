@@ -18,6 +18,8 @@ constexpr uint64_t kGatewayMemory = uint64_t{64} << 20;
 // A loop is two threads, of which one has the turn; HTTP is one more.
 constexpr double kGatewayCpu = 0.5;
 constexpr double kGatewayMostCpu = 2;
+// Of a worker that others left nothing: an autoscaler can't reckon with a request of 0.
+constexpr double kLeastCpu = 0.01;
 constexpr size_t kMaxLabel = 63;
 
 std::string ContainerName(std::string_view runner) {
@@ -48,7 +50,7 @@ ContainerNeeds WorkerNeeds(const RunnerShare& share, uint64_t peak, const Contai
           .replicas = share.workers.replicas,
           .arguments = {"--threads", StrCat(share.workers.threads), "--segment-limit",
                         StrCat(limits.segments())},
-          .cpu_request = share.cpu,
+          .cpu_request = std::max(share.cpu, kLeastCpu),
           .cpu_limit = std::max<double>(share.workers.threads, std::ceil(share.cpu)),
           .memory = InSteps(peak + peak / 2 + 2 * segments)};
 }

@@ -42,6 +42,16 @@ TEST(ContainersTest, AWorkerGetsItsShareAndAtMostACoreForEachThread) {
               ElementsAre("--threads", "3", "--segment-limit", "134217728"));
 }
 
+TEST(ContainersTest, AWorkerThatGetsNothingAsksForALittle) {
+  const Allocation allocation = Of({Share("s.poor", {1, 1}, 0)});
+
+  const auto containers =
+      ContainersOf(allocation, std::vector<uint64_t>{0}, ContainerLimits{}).value();
+
+  EXPECT_GT(containers[1].cpu_request, 0);
+  EXPECT_EQ(containers[1].cpu_limit, 1);
+}
+
 TEST(ContainersTest, MemoryIsForLoadingAndForTheLargestMessages) {
   const Allocation allocation = Of({Share("s.a", {1, 1}, 1)});
   const ContainerLimits limits = {.max_message = 1 * kMiB};
