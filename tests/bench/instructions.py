@@ -17,10 +17,10 @@ import sys
 import tempfile
 
 from bench import Bench
+from budget import RUNNERS
 from cases import ROOT, all_cases
 from servers import Failure, Server
 
-RUNNERS = ("pre", "a", "b")
 COUNTS = {"I refs": "instructions", "I1 misses": "not in the first cache",
           "D1 misses": "data not in the first cache"}
 CACHEGRIND = ["valgrind", "--tool=cachegrind", "--cachegrind-out-file=/dev/null",

@@ -88,7 +88,7 @@ TEST_F(DescriptorAcceptorTest, HandsOverAllThatCome) {
 
 // Tries that follow one another at once would take a whole core.
 TEST_F(DescriptorAcceptorTest, WithoutADescriptorItWaitsForAMomentAndGoesOn) {
-  if (kSanitized) GTEST_SKIP() << "it needs descriptors itself";
+  if (kChecksNeedDescriptors) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   const UniqueFd client = ConnectWithoutDescriptors();
 
   AwaitQuiet();
@@ -101,7 +101,7 @@ TEST_F(DescriptorAcceptorTest, WithoutADescriptorItWaitsForAMomentAndGoesOn) {
 }
 
 TEST_F(DescriptorAcceptorTest, ItCanEndWhileItWaits) {
-  if (kSanitized) GTEST_SKIP() << "it needs descriptors itself";
+  if (kChecksNeedDescriptors) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   const UniqueFd client = ConnectWithoutDescriptors();
 
   loop_.Do([&] { acceptor_.reset(); });
