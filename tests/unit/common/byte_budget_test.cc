@@ -44,5 +44,60 @@ TEST(ByteBudgetTest, AShareOutlastsItsBudget) {
   EXPECT_TRUE(share.Resize(100));
 }
 
+TEST(ByteBudgetTest, ALoneTenantMayHaveAll) {
+  const ByteBudget budget(100);
+  const ByteBudget::Tenant alone(budget);
+  ByteBudget::Share one = alone.Begin();
+  ByteBudget::Share other = alone.Begin();
+  EXPECT_TRUE(one.Resize(70));
+  EXPECT_TRUE(other.Resize(30));
+  EXPECT_FALSE(other.Resize(31));
+}
+
+TEST(ByteBudgetTest, OfSeveralTenantsNoneGrowsBeyondWhatItLeaves) {
+  const ByteBudget budget(100);
+  const ByteBudget::Tenant greedy(budget);
+  const ByteBudget::Tenant modest(budget);
+  ByteBudget::Share one = greedy.Begin();
+  ByteBudget::Share more = greedy.Begin();
+  EXPECT_TRUE(one.Resize(30));
+  EXPECT_FALSE(more.Resize(21));
+  EXPECT_TRUE(more.Resize(20));
+
+  ByteBudget::Share other = modest.Begin();
+  EXPECT_TRUE(other.Resize(25));
+  EXPECT_FALSE(other.Resize(26)) << "it has something now";
+  one.Resize(0);
+  EXPECT_TRUE(other.Resize(40));
+}
+
+TEST(ByteBudgetTest, ATenantWithNothingMayTakeWhatIsLeft) {
+  const ByteBudget budget(100);
+  const ByteBudget::Tenant first(budget);
+  const ByteBudget::Tenant second(budget);
+  ByteBudget::Share large = first.Begin();
+  EXPECT_TRUE(large.Resize(90));
+  ByteBudget::Share small = second.Begin();
+  EXPECT_FALSE(small.Resize(11));
+  EXPECT_TRUE(small.Resize(10));
+}
+
+TEST(ByteBudgetTest, ATenantThatLeavesNoLongerCompetesButItsSharesCount) {
+  const ByteBudget budget(100);
+  const ByteBudget::Tenant stays(budget);
+  ByteBudget::Share of_other;
+  {
+    const ByteBudget::Tenant leaves(budget);
+    of_other = leaves.Begin();
+    EXPECT_TRUE(of_other.Resize(40));
+  }
+  ByteBudget::Share share = stays.Begin();
+  EXPECT_TRUE(share.Resize(40));
+  EXPECT_TRUE(share.Resize(60));
+  EXPECT_FALSE(share.Resize(61));
+  of_other.Resize(0);
+  EXPECT_TRUE(share.Resize(100));
+}
+
 }  // namespace
 }  // namespace tiffin
