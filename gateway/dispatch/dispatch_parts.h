@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 namespace tiffin {
 class Loop;
 class Watcher;
@@ -23,6 +25,7 @@ struct DispatchParts {
   SegmentNames& names;
   GatewayMemory& memory;
   OomKills& oom_kills;
+  uint64_t gateway = 0;  // Random for each process: by it workers tell gateways apart.
   WorkerTransport transport = WorkerTransport::kExpress;
   // For workers on TCP. Null: nothing is shown to them.
   const WorkerCredentials* credentials = nullptr;

@@ -1,9 +1,9 @@
 #include "gateway/dispatch/worker_session.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "common/random_id.h"
 #include "common/session/frames.h"
 #include "common/shm/descriptor_socket.h"
 #include "common/status_macros.h"
@@ -19,12 +19,6 @@ constexpr size_t kMaxSegments = 1024;
 constexpr absl::Duration kEndingTime = absl::Milliseconds(500);
 // A watchdog that itself ran this late judges nobody.
 constexpr absl::Duration kLate = absl::Milliseconds(500);
-
-uint64_t RandomId() {
-  std::random_device random;
-  // Neither 0, which is no session, nor shm::kNoSession.
-  return (uint64_t{random()} << 32 | random()) >> 1 | 1;
-}
 
 }  // namespace
 
@@ -46,10 +40,12 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
           [this](worker::v1::Frames frames) { OnStreamFrames(std::move(frames)); },
           [this](absl::Status status) { OnStreamEnded(std::move(status)); }) {
   stream_.writer().Add([&](worker::v1::Frame& frame) {
-    frame.mutable_attach()->set_protocol_version(session::kProtocolVersion);
-    frame.mutable_attach()->set_session(id_);
-    frame.mutable_attach()->set_express(offers_express());
-    frame.mutable_attach()->set_inline_tensors(!address_.shares_memory());
+    worker::v1::Attach& attach = *frame.mutable_attach();
+    attach.set_protocol_version(session::kProtocolVersion);
+    attach.set_session(id_);
+    attach.set_gateway(parts_.gateway);
+    attach.set_express(offers_express());
+    attach.set_inline_tensors(!address_.shares_memory());
   });
   stream_.writer().Flush();
   if (address_.shares_memory()) OpenSocket(address_.target.substr(kUnix.size()));

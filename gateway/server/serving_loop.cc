@@ -27,6 +27,7 @@ ServingLoop::ServingLoop(Loop& loop, Watcher& watcher, size_t index, SharedServi
              .names = names_,
              .memory = memory_,
              .oom_kills = shared.oom_kills,
+             .gateway = shared.id,
              .transport = shared.options.worker_transport,
              .credentials = shared.options.worker_credentials,
              .tells_of_endpoints = index == 0} {

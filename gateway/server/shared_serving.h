@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "common/random_id.h"
 #include "common/shm/segment_budget.h"
 #include "gateway/api/statistics.h"
 #include "gateway/api/typed/descriptors.h"
@@ -38,6 +40,7 @@ struct SharedServing {
   // more than before. On the first loop's thread.
   absl::StatusOr<ServingGeneration*> Plan();
 
+  const uint64_t id = RandomId();  // Of this gateway, to workers.
   const ServingOptions options;
   metrics::Metrics& metrics;
   std::vector<std::unique_ptr<SharedRunner>> shared_runners;  // By runner, as in `options`.

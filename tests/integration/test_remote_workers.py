@@ -202,6 +202,33 @@ def test_two_gateways_share_a_worker(listen, folder):
             assert load.failures == []
 
 
+def test_gateways_take_turns_however_much_one_has_waiting(listen, folder, gate, journal):
+    with Worker("hold", listen(), folder=folder, gate=gate.path, journal=journal.path) as worker:
+        text = service(hold=worker.address)
+
+        def later(server, values):
+            futures = [server.infer_later("away.call_hold", x=np.array([[value]], np.float32))
+                       for value in values]
+            # The gateway reads a connection in order, and what it has sent is there before this is.
+            with refused(Code.NOT_FOUND):
+                server.infer("away.nothing", x=ROW)
+            worker.probe()
+            return futures
+
+        with harness.Server(text) as busy, harness.Server(text) as other:
+            futures = later(busy, [0])
+            assert journal.next().first == "0"  # It executes; all else waits.
+            futures += later(busy, range(1, 21))
+            futures += later(other, range(101, 104))
+            gate.open()
+            for future in futures:
+                future.result(ANSWER_S)
+        order = [int(entry.first) for entry in journal.all_so_far()]
+    # In the order that gRPC brought each gateway's, one by one of each as long as both have some.
+    assert [value > 100 for value in order] == [False, True] * 3 + [False] * 17
+    assert sorted(order) == [*range(1, 21), *range(101, 104)]
+
+
 def test_what_is_cancelled_or_late_leaves_nothing(listen, folder, gate, journal):
     with (Worker("hold", listen(), folder=folder, gate=gate.path, journal=journal.path) as worker,
           harness.Server(service(hold=worker.address)) as server):

@@ -38,7 +38,7 @@ Batcher::Bucket& Batcher::FindOrMake(const QueuedCall& call) {
   if (Bucket* bucket = Find(call); bucket != nullptr) return *bucket;
   if (buckets_.size() >= kKeptBuckets) {
     const auto unused = std::find_if(buckets_.rbegin(), buckets_.rend(),
-                                     [](const Bucket& bucket) { return bucket.waiting.empty(); });
+                                     [](const Bucket& bucket) { return bucket.size == 0; });
     if (unused != buckets_.rend()) buckets_.erase(std::next(unused).base());
   }
   Bucket& made = buckets_.emplace_front();
@@ -51,46 +51,83 @@ Batcher::Bucket& Batcher::FindOrMake(const QueuedCall& call) {
   return made;
 }
 
+Batcher::Line& Batcher::LineOf(Bucket& bucket, uint64_t gateway) {
+  Line* empty = nullptr;
+  for (Line& line : bucket.lines) {
+    if (line.gateway == gateway) return line;
+    if (line.waiting.empty()) empty = &line;
+  }
+  if (empty == nullptr) return bucket.lines.emplace_back(gateway, std::deque<Entry>());
+  empty->gateway = gateway;  // Gateways go.
+  return *empty;
+}
+
 void Batcher::Add(std::shared_ptr<QueuedCall> call, absl::Time now) {
   Bucket& bucket = FindOrMake(*call);
   if (bucket.signature != nullptr) bucket.arrivals.Add(now, call->rows);
-  bucket.waiting.push_back({next_number_++, std::move(call)});
+  const uint64_t gateway = call->gateway;
+  LineOf(bucket, gateway).waiting.push_back({next_number_++, std::move(call)});
+  turns_.Join(gateway);
+  ++bucket.size;
   ++size_;
 }
 
-void Batcher::PopFront(Bucket& bucket) {
-  bucket.waiting.pop_front();
+void Batcher::PopFront(Bucket& bucket, Line& line, int64_t rows) {
+  line.waiting.pop_front();
+  turns_.Leave(line.gateway, rows);
+  --bucket.size;
   --size_;
 }
 
-Batcher::Bucket* Batcher::Oldest() {
-  Bucket* oldest = nullptr;
-  for (Bucket& bucket : buckets_) {
-    while (!bucket.waiting.empty() && !Waits(*bucket.waiting.front().call)) PopFront(bucket);
-    if (bucket.waiting.empty()) continue;
-    if (oldest == nullptr || bucket.waiting.front().number < oldest->waiting.front().number) {
-      oldest = &bucket;
-    }
+bool Batcher::Precedes(const Line& line, const Line* other) const {
+  if (other == nullptr) return true;
+  const auto place = [this](const Line& of) {
+    return std::pair(turns_.turn(of.gateway), of.waiting.front().number);
+  };
+  return place(line) < place(*other);
+}
+
+Batcher::Line* Batcher::NextIn(Bucket& bucket) {
+  Line* next = nullptr;
+  for (Line& line : bucket.lines) {
+    while (!line.waiting.empty() && !Waits(*line.waiting.front().call)) PopFront(bucket, line, 0);
+    if (!line.waiting.empty() && Precedes(line, next)) next = &line;
   }
-  return oldest;
+  return next;
+}
+
+Batcher::Bucket* Batcher::Next() {
+  Bucket* next = nullptr;
+  const Line* first = nullptr;
+  for (Bucket& bucket : buckets_) {
+    const Line* line = NextIn(bucket);
+    if (line == nullptr || !Precedes(*line, first)) continue;
+    next = &bucket;
+    first = line;
+  }
+  return next;
 }
 
 absl::Time Batcher::StartAt(absl::Time now, int idle_threads) {
-  const Bucket* bucket = Oldest();
+  const Bucket* bucket = Next();
   if (bucket == nullptr) return absl::InfiniteFuture();
   // Calls of another kind would wait for nothing.
-  if (bucket->signature == nullptr || bucket->waiting.size() < size_) return now;
+  if (bucket->signature == nullptr || bucket->size < size_) return now;
   int64_t rows = 0;
   int64_t calls = 0;
   absl::Time first_deadline = absl::InfiniteFuture();
-  for (const Entry& entry : bucket->waiting) {
-    if (!Waits(*entry.call)) continue;
-    ++calls;
-    rows += entry.call->rows;
-    if (rows >= config_.max_batch_size) return now;
-    first_deadline = std::min(first_deadline, entry.call->deadline);
+  absl::Time first_received = absl::InfiniteFuture();
+  for (const Line& line : bucket->lines) {
+    for (const Entry& entry : line.waiting) {
+      if (!Waits(*entry.call)) continue;
+      ++calls;
+      rows += entry.call->rows;
+      if (rows >= config_.max_batch_size) return now;
+      first_deadline = std::min(first_deadline, entry.call->deadline);
+      first_received = std::min(first_received, entry.call->received);
+    }
   }
-  absl::Time start = bucket->waiting.front().call->received + config_.max_delay;
+  absl::Time start = first_received + config_.max_delay;
   if (config_.policy == config::BatchingPolicy::kAdaptive) {
     // Another thread takes what comes meanwhile.
     if (idle_threads > 1) return now;
@@ -102,21 +139,24 @@ absl::Time Batcher::StartAt(absl::Time now, int idle_threads) {
 Batch Batcher::Take(absl::Time now) {
   Batch batch;
   int64_t rows = 0;
-  // After an expired or dropped one, the oldest may be in another bucket; then the batch is of one.
-  for (Bucket* bucket = Oldest(); bucket != nullptr && !bucket->waiting.empty();) {
-    std::shared_ptr<QueuedCall>& call = bucket->waiting.front().call;
+  // After an expired or dropped one, the next may be in another bucket; then the batch is of one.
+  Bucket* bucket = Next();
+  while (Line* line = bucket == nullptr ? nullptr : NextIn(*bucket)) {
+    std::shared_ptr<QueuedCall>& call = line->waiting.front().call;
+    int64_t executed = 0;
     if (now >= call->deadline) {
       if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
-    } else if (Waits(*call)) {
+    } else {
       if (rows > 0 && rows + call->rows > config_.max_batch_size) break;
       if (call->Take(QueuedCall::State::kExecuting)) {
-        rows += call->rows;
+        executed = call->rows;
         batch.calls.push_back(std::move(call));
       }
     }
-    PopFront(*bucket);
+    PopFront(*bucket, *line, executed);
+    rows += executed;
     if (batch.calls.empty()) {
-      bucket = Oldest();
+      bucket = Next();
     } else if (bucket->signature == nullptr) {
       break;
     }

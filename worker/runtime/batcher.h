@@ -13,6 +13,7 @@
 #include "worker/runtime/arrivals.h"
 #include "worker/runtime/cost_model.h"
 #include "worker/runtime/queued_call.h"
+#include "worker/runtime/turns.h"
 
 namespace tiffin::worker {
 
@@ -30,11 +31,12 @@ struct Batch {
   absl::Duration waited;
 };
 
-// Decides which calls run together, and when. Calls of batchable methods whose inputs have the same
-// shapes, apart from the rows, share a bucket; within it they stay in the order they came, and the
-// bucket whose first call is the oldest is next. So nothing is overtaken but by what joins an older
-// call's batch. Each bucket learns what its executions cost and how its calls arrive. Not
-// thread-safe, and without a clock: see CallQueue.
+// Decides which calls run together, and when. Gateways take turns, row by row, and a gateway's
+// calls are taken in the order they came. Calls of batchable methods whose inputs have the same
+// shapes, apart from the rows, share a bucket: the one that is next brings the next ones of its
+// bucket with it. So a gateway's call is overtaken by its own only where these join an older call's
+// batch. Each bucket learns what its executions cost and how its calls arrive. Not thread-safe, and
+// without a clock: see CallQueue.
 class Batcher {
  public:
   explicit Batcher(config::BatchingConfig config) : config_(config) {}
@@ -63,11 +65,17 @@ class Batcher {
     uint64_t number;  // In the order of Add.
     std::shared_ptr<QueuedCall> call;
   };
+  // A gateway's calls, in their order.
+  struct Line {
+    uint64_t gateway;
+    std::deque<Entry> waiting;  // May be empty.
+  };
   struct Bucket {
     // Of calls that are batched; null in the one bucket for all that run alone.
     const MethodSignature* signature = nullptr;
     std::vector<Shape> row_shapes;
-    std::deque<Entry> waiting;
+    std::vector<Line> lines;
+    size_t size = 0;  // Of all lines.
     CostModel cost;
     Arrivals arrivals;
   };
@@ -75,12 +83,20 @@ class Batcher {
   // The call's; nullptr if there is none.
   Bucket* Find(const QueuedCall& call);
   Bucket& FindOrMake(const QueuedCall& call);
-  // The one whose first call is the oldest, after leaving out dropped ones; nullptr if none waits.
-  Bucket* Oldest();
-  void PopFront(Bucket& bucket);
+  static Line& LineOf(Bucket& bucket, uint64_t gateway);
+  // The bucket's line whose first call is next, after leaving out dropped ones; nullptr if none
+  // waits.
+  Line* NextIn(Bucket& bucket);
+  // The bucket whose NextIn is next of all.
+  Bucket* Next();
+  // True if the first call of `line` comes before that of `other`, which may be null.
+  bool Precedes(const Line& line, const Line* other) const;
+  // It was taken, and that many rows of it are executed.
+  void PopFront(Bucket& bucket, Line& line, int64_t rows);
 
   const config::BatchingConfig config_;
   std::list<Bucket> buckets_;  // The last one used first.
+  Turns turns_;
   size_t size_ = 0;
   uint64_t next_number_ = 0;
 };

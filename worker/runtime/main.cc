@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <iostream>
 #include <optional>
-#include <random>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "common/keys/worker_reference.h"
 #include "common/log/flags.h"
 #include "common/log/log.h"
+#include "common/random_id.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "worker/runtime/access.h"
@@ -190,7 +190,6 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
   const FaultRecorder fault_recorder(*page);
   Executor executor(backend, queue, *page, clock);
   Watcher watcher;  // After the loop and the executor, which its thread may still be in.
-  std::random_device random;
   WorkerParts parts{
       .loop = loop,
       .watcher = watcher,
@@ -198,7 +197,7 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
       .page = *page,
       .signature = description.methods,
       .description = description,
-      .incarnation = (uint64_t{random()} << 32) | random(),
+      .incarnation = RandomId(),
       .limits = {.total = segment_limit, .shared = &segments},
       .incoming = ByteBudget(segment_limit),
       .shares_memory = path.has_value(),

@@ -38,9 +38,9 @@ absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, cons
     auto room = std::make_shared<InlineInput>();
     room->share = parts.incoming.Begin();
     if (!room->share.Resize(tensor.size())) {
-      return absl::ResourceExhaustedError(StrCat(
-          "no room for ", tensor.size(), " bytes: too many inputs are coming to this worker, ",
-          "or waiting in it, at once (--segment-limit)"));
+      return absl::ResourceExhaustedError(
+          StrCat("no room for ", tensor.size(), " bytes: too many inputs, of this gateway or of ",
+                 "others, are coming to this worker, or waiting in it, at once (--segment-limit)"));
     }
     room->memory = AlignedBuffer(tensor.size());
     view.bytes = room->memory.bytes();
@@ -73,6 +73,7 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute,
   const MethodSignature& signature = method->second;
   auto call = std::make_shared<QueuedCall>();
   call->peer = parts.peer;
+  call->gateway = parts.gateway;
   call->id = execute.call();
   call->origin = OriginOf(execute);
   call->method = execute.method();

@@ -20,9 +20,10 @@ using InputSegments = absl::flat_hash_map<uint64_t, std::shared_ptr<InputSegment
 // What calls of a session are made of.
 struct CallParts {
   const std::shared_ptr<Peer>& peer;  // Shared with the calls.
+  uint64_t gateway;
   const Signature& signature;
   const InputSegments& segments;
-  ByteBudget& incoming;  // What inputs that come in pieces may have together.
+  const ByteBudget::Tenant& incoming;  // What inputs that come in pieces may have together.
 };
 
 // The call that `execute` asks for, without its times. All segments that it names must be known;

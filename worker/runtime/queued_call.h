@@ -29,6 +29,7 @@ struct QueuedCall {
   enum class State { kWaiting, kExecuting, kDropped };
 
   std::shared_ptr<Peer> peer;
+  uint64_t gateway = 0;  // Who sent it, by whichever of its sessions.
   uint64_t id = 0;
   CallOrigin origin;
   std::string method;

@@ -10,6 +10,22 @@
 
 namespace tiffin::worker {
 
+namespace {
+
+// What `gateway`, which has a session more now, is to the others.
+std::shared_ptr<const ByteBudget::Tenant> TenantOf(uint64_t gateway, WorkerParts& parts) {
+  absl::erase_if(parts.gateways, [](const auto& known) { return known.second.expired(); });
+  std::weak_ptr<const ByteBudget::Tenant>& known = parts.gateways[gateway];
+  std::shared_ptr<const ByteBudget::Tenant> tenant = known.lock();
+  if (tenant == nullptr) {
+    tenant = std::make_shared<const ByteBudget::Tenant>(parts.incoming);
+    known = tenant;
+  }
+  return tenant;
+}
+
+}  // namespace
+
 Session::Session(Rpc& rpc, WorkerParts& parts, absl::AnyInvocable<void(uint64_t)> on_attached,
                  absl::AnyInvocable<void()> on_ended)
     : rpc_(&rpc),
@@ -117,6 +133,8 @@ void Session::OnAttach(const v1::Attach& attach) {
   }
   id_ = attach.session();
   express_ = attach.express();
+  gateway_ = attach.gateway() == 0 ? id_ : attach.gateway();
+  incoming_bytes_ = TenantOf(gateway_, parts_);
   // The peer may outlive the RPC, but its writer is closed before the RPC is finished, and calls
   // back only until then.
   peer_ = std::make_shared<Peer>(
@@ -243,9 +261,10 @@ void Session::Submit(std::shared_ptr<QueuedCall> call) {
 
 absl::StatusOr<std::shared_ptr<QueuedCall>> Session::Make(const v1::Execute& execute) {
   return MakeCall(execute, {.peer = peer_,
+                            .gateway = gateway_,
                             .signature = parts_.signature,
                             .segments = segments_,
-                            .incoming = parts_.incoming});
+                            .incoming = *incoming_bytes_});
 }
 
 void Session::Refuse(const v1::Execute& execute, const absl::Status& status) {

@@ -34,6 +34,8 @@ struct WorkerParts {
   shm::PoolLimits limits;
   // What inputs that come in pieces may have together.
   ByteBudget incoming{uint64_t{1} << 30};
+  // Who competes for that: gateways that have sessions, which share them.
+  absl::flat_hash_map<uint64_t, std::weak_ptr<const ByteBudget::Tenant>> gateways = {};
   // False: it listens where no memory can be shared.
   bool shares_memory = true;
   // One of which gateways must send to attach, and for this service. Null: they need none.
@@ -106,11 +108,13 @@ class Session {
   absl::AnyInvocable<void(uint64_t)> on_attached_;
   absl::AnyInvocable<void()> on_ended_;
   uint64_t id_ = 0;
+  uint64_t gateway_ = 0;
   bool has_socket_ = false;
   bool said_hello_ = false;
   bool express_ = false;        // Call frames travel on the socket.
   bool inline_ = false;         // Tensors travel in frames.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
+  std::shared_ptr<const ByteBudget::Tenant> incoming_bytes_;  // Its gateway's. Null until Attach.
   InputSegments segments_;
   std::list<Parked> parked_;
   absl::flat_hash_map<uint64_t, Incoming> incoming_;

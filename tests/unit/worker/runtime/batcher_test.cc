@@ -28,6 +28,7 @@ class BatcherTest : public ::testing::Test {
   std::shared_ptr<QueuedCall> Add(const Signature& signature, uint64_t id, int64_t rows,
                                   int64_t width) {
     auto call = std::make_shared<QueuedCall>();
+    call->gateway = gateway_;
     call->id = id;
     call->signature = &signature.at("run");
     call->rows = rows;
@@ -63,6 +64,7 @@ class BatcherTest : public ::testing::Test {
   const Signature batchable_ = BytesSignature(/*batchable=*/true);
   const Signature single_ = BytesSignature(/*batchable=*/false);
   bool alone_ = false;
+  uint64_t gateway_ = 1;  // Whose the calls are.
   absl::Time now_ = absl::FromUnixSeconds(1000);
   Batcher batcher_;
 };
@@ -152,6 +154,48 @@ TEST_F(BatcherTest, ACallThatIsToBeAloneSharesNoBatch) {
   EXPECT_THAT(Take(), ElementsAre(1, 4)) << "4 joins 1, which is older than the others";
   EXPECT_THAT(Take(), ElementsAre(2));
   EXPECT_THAT(Take(), ElementsAre(3));
+}
+
+TEST_F(BatcherTest, GatewaysTakeTurns) {
+  for (const uint64_t id : {1, 2, 3, 4}) Add(single_, id, 1, 4);
+  gateway_ = 2;
+  for (const uint64_t id : {11, 12}) Add(single_, id, 1, 4);
+
+  for (const uint64_t id : {1, 11, 2, 12, 3, 4}) EXPECT_THAT(Take(), ElementsAre(id));
+}
+
+TEST_F(BatcherTest, ABatchHasTheNextCallsOfEachGateway) {
+  for (uint64_t id = 1; id <= 10; ++id) Add(id);
+  gateway_ = 2;
+  Add(11, 2);
+  Add(12);
+
+  EXPECT_THAT(Take(), ElementsAre(1, 11, 2, 3, 12, 4, 5));
+  EXPECT_THAT(Take(), ElementsAre(6, 7, 8, 9, 10));
+}
+
+TEST_F(BatcherTest, OfTheGatewayThatIsNextTheOldestCallSaysWhichShape) {
+  for (const uint64_t id : {1, 2, 3}) Add(id, 8, 4);
+  gateway_ = 2;
+  Add(11, 1, 5);
+  Add(12, 1, 4);
+
+  EXPECT_THAT(Take(), ElementsAre(1));
+  EXPECT_THAT(Take(), ElementsAre(11));
+  EXPECT_THAT(Take(), ElementsAre(12)) << "2 has no room in it";
+  EXPECT_THAT(Take(), ElementsAre(2));
+}
+
+TEST_F(BatcherTest, WhatExpiredOrWasCancelledTakesNoTurn) {
+  for (const uint64_t id : {1, 2}) Add(single_, id, 1, 4)->deadline = now_;
+  for (const uint64_t id : {3, 4}) {
+    ASSERT_TRUE(Add(single_, id, 1, 4)->Take(QueuedCall::State::kDropped));
+  }
+  for (const uint64_t id : {5, 6}) Add(single_, id, 1, 4);
+  gateway_ = 2;
+  for (const uint64_t id : {11, 12}) Add(single_, id, 1, 4);
+
+  for (const uint64_t id : {5, 11, 6, 12}) EXPECT_THAT(Take(), ElementsAre(id));
 }
 
 TEST_F(BatcherTest, SwitchedOffOrWithABatchSizeOfOneEveryCallRunsAlone) {

@@ -17,8 +17,9 @@ namespace tiffin::worker {
 // SIGTERM does; executions under way must be able to end.
 class InProcessWorker {
  public:
-  // Serves `backend`, which outlives it, at `path`.
-  InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {})
+  // Serves `backend`, which outlives it, at `path`. `incoming`: bytes for inputs in pieces.
+  InProcessWorker(std::string path, Backend& backend, shm::PoolLimits limits = {},
+                  uint64_t incoming = uint64_t{1} << 30)
       : loop_(rpc_server_.queue()),
         executor_(backend, queue_, *page_, Clock::Monotonic()),
         description_{.backend = "controlled",
@@ -32,7 +33,8 @@ class InProcessWorker {
                .signature = backend.signature(),
                .description = description_,
                .incarnation = 1,
-               .limits = limits},
+               .limits = limits,
+               .incoming = ByteBudget(incoming)},
         server_(parts_) {
     loop_.Do([&] {
       const auto opened = rpc_server_.Open("unix:" + path, loop_.loop(), {&server_});

@@ -1,5 +1,6 @@
 #include "worker/runtime/session.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -183,6 +184,62 @@ TEST_P(SessionTest, MoreRowsThanTheMethodTakesAreRefused) {
   };
   EXPECT_EQ(send(1, "ab"), 0U);
   EXPECT_EQ(send(2, "abc"), static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+}
+
+class InlineSessionTest : public SessionTest {
+ protected:
+  static constexpr uint64_t kLimit = 1 << 20;
+
+  // Without shared memory; `gateway` is who it says it is.
+  std::unique_ptr<RawGateway> AttachInline(uint64_t session, uint64_t gateway) {
+    auto made = std::make_unique<RawGateway>(small_path_, session, Carrier::kStream,
+                                             RawGateway::Begin::kSilent);
+    v1::Frame attach;
+    attach.mutable_attach()->set_protocol_version(session::kProtocolVersion);
+    attach.mutable_attach()->set_session(session);
+    attach.mutable_attach()->set_gateway(gateway);
+    attach.mutable_attach()->set_inline_tensors(true);
+    made->SendOnStream(attach);
+    EXPECT_TRUE(made->NextOnStream().has_hello());
+    return made;
+  }
+
+  // A call whose input is on its way, and stays so. Its code if it is refused.
+  absl::StatusCode Promise(RawGateway& gateway, uint64_t call, uint64_t size) {
+    v1::Frame frame = ExecuteFrame(call);
+    v1::Tensor& input = *frame.mutable_execute()->add_inputs();
+    input.set_dtype(kUint8);
+    input.add_shape(static_cast<int64_t>(size));
+    input.set_size(size);
+    input.set_in_pieces(true);
+    gateway.Send(frame);
+    v1::Frame behind = ExecuteInline(call + 1000, "x");
+    gateway.Send(behind);
+    const v1::Result result = gateway.NextResult();
+    if (result.call() == call + 1000) return absl::StatusCode::kOk;
+    EXPECT_EQ(gateway.NextResult().call(), call + 1000);
+    return static_cast<absl::StatusCode>(result.code());
+  }
+
+  const std::string small_path_ = folder_.path() + "/small";
+  InProcessWorker small_{small_path_, backend_, {}, kLimit};
+};
+
+TEST_F(InlineSessionTest, ALoneGatewayMayHaveAllThatInputsMayTake) {
+  const auto one = AttachInline(1, 100);
+  const auto other = AttachInline(2, 100);
+  EXPECT_EQ(Promise(*one, 1, kLimit / 2), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*other, 2, kLimit / 2), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*other, 3, 1024), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(InlineSessionTest, AGatewayLeavesOthersRoomForTheirInputs) {
+  const auto greedy = AttachInline(1, 100);
+  const auto modest = AttachInline(2, 200);
+  EXPECT_EQ(Promise(*greedy, 1, kLimit / 4), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*greedy, 2, kLimit / 4), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*greedy, 3, 1024), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Promise(*modest, 1, kLimit / 4), absl::StatusCode::kOk);
 }
 
 TEST_P(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {

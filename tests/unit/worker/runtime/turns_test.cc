@@ -1,0 +1,111 @@
+#include "worker/runtime/turns.h"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace tiffin::worker {
+namespace {
+
+class TurnsTest : public ::testing::Test {
+ protected:
+  void Join(uint64_t gateway, int calls = 1) {
+    for (int i = 0; i < calls; ++i) turns_.Join(gateway);
+  }
+  void Execute(uint64_t gateway, int64_t rows = 1) { turns_.Leave(gateway, rows); }
+  uint64_t Turn(uint64_t gateway) const { return turns_.turn(gateway); }
+
+  static constexpr uint64_t kA = 1;
+  static constexpr uint64_t kB = 2;
+  Turns turns_;
+};
+
+TEST_F(TurnsTest, WhoWasServedLessIsNext) {
+  Join(kA, 100);
+  Join(kB, 2);
+  EXPECT_EQ(Turn(kA), Turn(kB));
+  Execute(kA);
+  EXPECT_LT(Turn(kB), Turn(kA));
+  Execute(kB);
+  EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, RowsAreCountedAndNotCalls) {
+  Join(kA, 100);
+  Join(kB, 100);
+  Execute(kA, 32);
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_LT(Turn(kB), Turn(kA));
+    Execute(kB);
+  }
+  EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, WhoComesLaterBeginsLevel) {
+  Join(kA, 100);
+  for (int i = 0; i < 50; ++i) Execute(kA);
+  Join(kB, 2);
+  EXPECT_LT(Turn(kB), Turn(kA)) << "the last call was a's";
+  Execute(kB);
+  EXPECT_EQ(Turn(kB), Turn(kA)) << "and 50 turns aren't made up for";
+}
+
+TEST_F(TurnsTest, OneCallAtATimeIsWorthNoMoreThanItsRows) {
+  Join(kA, 100);
+  Join(kB);
+  Execute(kB, 32);
+  Join(kB);
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_LT(Turn(kA), Turn(kB));
+    Execute(kA);
+  }
+  EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, CallsThatAreNeverExecutedCostNothing) {
+  Join(kA, 100);
+  Join(kB, 100);
+  for (int i = 0; i < 90; ++i) Execute(kA, /*rows=*/0);
+  EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, WhatWasExecutedWhileNobodyCompetedIsNotOwed) {
+  Join(kA);
+  Join(kB);
+  Execute(kB);
+  Execute(kA, 32);
+  Join(kB);
+  Join(kA);
+  EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
+  std::mt19937 random(1);
+  constexpr uint64_t kBusy = 4;    // These always have calls waiting.
+  constexpr int64_t kLargest = 8;  // Rows of a call.
+  std::vector<int> waiting(kBusy + 1);
+  std::vector<int64_t> rows(kBusy + 1);  // Executed.
+  for (int step = 0; step < 20'000; ++step) {
+    for (uint64_t gateway = 0; gateway <= kBusy; ++gateway) {
+      if (gateway == kBusy && step % 100 != 0) continue;
+      for (; waiting[gateway] < 3; ++waiting[gateway]) turns_.Join(gateway);
+    }
+    uint64_t next = 0;
+    for (uint64_t gateway = 1; gateway <= kBusy; ++gateway) {
+      if (waiting[gateway] > 0 && Turn(gateway) < Turn(next)) next = gateway;
+    }
+    const bool dropped = random() % 4 == 0;
+    const int64_t of_call = dropped ? 0 : static_cast<int64_t>(1 + random() % kLargest);
+    Execute(next, of_call);
+    --waiting[next];
+    rows[next] += of_call;
+    const auto [least, most] = std::minmax_element(rows.begin(), rows.end() - 1);
+    ASSERT_LE(*most - *least, kLargest) << "at step " << step;
+  }
+  EXPECT_GT(rows[kBusy], 0);
+}
+
+}  // namespace
+}  // namespace tiffin::worker
