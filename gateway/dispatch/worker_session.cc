@@ -13,8 +13,6 @@ namespace tiffin::gateway {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
-// Of one session. An honest worker's are of 4 MiB at least, and most of 64.
-constexpr size_t kMaxSegments = 1024;
 // What gRPC has yet to hand over of a dead worker's stream takes a moment: its end comes after it.
 constexpr absl::Duration kEndingTime = absl::Milliseconds(500);
 // A watchdog that itself ran this late judges nobody.
@@ -30,11 +28,12 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
       events_(std::move(events)),
       id_(RandomId()),
       last_moments_(address_.is_own ? &parts.oom_kills : nullptr),
-      pieced_(parts.memory),
       inputs_(parts.memory, Announcer()),
       releases_(parts.loop, [this] { FlushLater(); }),
       last_sign_of_life_(parts.loop.now()),
       self_(std::make_shared<WorkerSession*>(this)),
+      calls_(parts.loop, parts.memory,
+             {.shares_memory = address_.shares_memory(), .session = self_}, CallEvents()),
       stream_(
           address_, parts.credentials, parts.loop,
           [this](worker::v1::Frames frames) { OnStreamFrames(std::move(frames)); },
@@ -53,6 +52,12 @@ WorkerSession::WorkerSession(DispatchParts& parts, WorkerAddress address,
 }
 
 WorkerSession::~WorkerSession() { *self_ = nullptr; }
+
+SessionCalls::Events WorkerSession::CallEvents() {
+  return {.keep_inputs_back = [this](uint64_t call) { return call_frames().DropPieces(call); },
+          .cancel = [this](uint64_t call) { SendCancel(call); },
+          .ended = [this] { CheckDrained(); }};
+}
 
 absl::AnyInvocable<void(const SegmentName&)> WorkerSession::Announcer() {
   if (!address_.shares_memory()) return nullptr;
@@ -97,13 +102,13 @@ void WorkerSession::OpenSocket(const std::string& path) {
 
 absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company company,
                                                 RunnerLoad::Place place, CallDone done) {
-  Record record{.method = call.method,
-                .signature = call.signature,
-                .rows = call.rows,
-                .company = company,
-                .inputs = {},
-                .place = std::move(place),
-                .done = nullptr};
+  SessionCalls::Record record{.method = call.method,
+                              .signature = call.signature,
+                              .rows = call.rows,
+                              .company = company,
+                              .inputs = {},
+                              .place = std::move(place),
+                              .done = nullptr};
   ASSIGN_OR_RETURN(record.inputs, inputs_.Hold(call));
   const uint64_t id = next_call_++;
   scratch_.Reset();
@@ -116,36 +121,24 @@ absl::StatusOr<uint64_t> WorkerSession::Execute(const Call& call, Company compan
                    inputs_.Fill(call, record.inputs, execute));
   record.done = std::move(done);
   record.counted = metrics::Held(metrics_.calls_in_flight);
-  calls_.emplace(id, std::move(record));
+  calls_.Add(id, std::move(record));
   // Before the call, which may then use the memory that is still in the cache.
-  releases_.MoveTo(calls());
-  calls().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = execute; },
-              std::move(in_pieces));
+  releases_.MoveTo(call_frames());
+  call_frames().Add([&](worker::v1::Frame& frame) { *frame.mutable_execute() = execute; },
+                    std::move(in_pieces));
   FlushLater();
   return id;
 }
 
 void WorkerSession::ForgetSegment(uint64_t id) {
   if (!inputs_.Forget(id) || state_ != State::kReady) return;
-  calls().Add([&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
+  call_frames().Add(
+      [&](worker::v1::Frame& frame) { frame.mutable_segment_gone()->set_segment(id); });
   FlushLater();
 }
 
-void WorkerSession::Abandon(uint64_t call) {
-  const auto record = calls_.find(call);
-  if (record == calls_.end()) return;
-  calls().DropPieces(call);
-  SendCancel(call);
-  if (pieced_.Discard(call)) {
-    calls_.erase(record);  // It has ended at the worker.
-    CheckDrained();
-  } else {
-    record->second.done = nullptr;
-  }
-}
-
 void WorkerSession::SendCancel(uint64_t call) {
-  calls().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
+  call_frames().Add([&](worker::v1::Frame& frame) { frame.mutable_cancel()->set_call(call); });
   FlushLater();
 }
 
@@ -159,8 +152,8 @@ void WorkerSession::FlushLater() {
 
 void WorkerSession::Flush() {
   flush_scheduled_ = false;
-  releases_.MoveTo(calls());
-  calls().Flush();
+  releases_.MoveTo(call_frames());
+  call_frames().Flush();
 }
 
 void WorkerSession::ReleaseLater(uint64_t call, uint64_t bytes) {
@@ -198,24 +191,24 @@ void WorkerSession::OnSocketFrames(const worker::v1::Frames& frames) {
 }
 
 void WorkerSession::OnCallFrame(const worker::v1::Frame& frame) {
+  absl::Status taken;
   switch (frame.kind_case()) {
     case worker::v1::Frame::kResult:
-      OnResult(frame.result());
+      taken = calls_.OnResult(frame.result());
       break;
     case worker::v1::Frame::kPiece:
-      OnPiece(frame.piece());
+      taken = calls_.OnPiece(frame.piece());
       break;
     case worker::v1::Frame::kPiecesStopped:
-      if (absl::Status stopped = pieced_.Stopped(frame.pieces_stopped().call()); !stopped.ok()) {
-        Lose(std::move(stopped));
-      }
+      taken = calls_.OnPiecesStopped(frame.pieces_stopped().call());
       break;
     case worker::v1::Frame::kSegmentGone:
-      segments_.erase(frame.segment_gone().segment());
+      calls_.OnSegmentGone(frame.segment_gone().segment());
       break;
     default:
-      Lose(absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case())));
+      taken = absl::InternalError(StrCat("the worker sent a frame of kind ", frame.kind_case()));
   }
+  if (!taken.ok()) Lose(std::move(taken));
 }
 
 void WorkerSession::OnStreamEnded(absl::Status status) {
@@ -253,97 +246,6 @@ void WorkerSession::OnHello(const worker::v1::Hello& hello) {
   events_.ready(*std::move(description));
 }
 
-void WorkerSession::OnResult(const worker::v1::Result& result) {
-  const auto record = calls_.find(result.call());
-  if (record == calls_.end() || record->second.answered) {
-    Lose(absl::InternalError(
-        StrCat("the worker answered call ", result.call(), ", which it was not given")));
-    return;
-  }
-  const bool is_shared = address_.shares_memory();
-  bool promises = false;
-  for (const worker::v1::Tensor& tensor : result.outputs()) {
-    promises = promises || tensor.in_pieces();
-    if (is_shared ? !tensor.in_pieces() : tensor.segment() == 0) continue;
-    Lose(absl::InternalError(is_shared ? "the worker sent a tensor in pieces, and shares memory"
-                                       : "the worker named a segment, and shares none"));
-    return;
-  }
-  // It ended before its inputs had come: the rest needn't.
-  if (!is_shared && calls().DropPieces(result.call())) {
-    if (promises) {
-      Lose(absl::InternalError("the worker made outputs of inputs that it doesn't have"));
-      return;
-    }
-    SendCancel(result.call());
-  }
-  if (promises) {
-    AwaitPieces(result, record->second);
-    return;
-  }
-  const bool waits = std::any_of(
-      result.outputs().begin(), result.outputs().end(), [this](const worker::v1::Tensor& tensor) {
-        return tensor.segment() != 0 && !segments_.contains(tensor.segment());
-      });
-  if (waits) {
-    // One for each call: a worker that answers one again and again doesn't fill our memory.
-    if (std::exchange(record->second.parked, true)) {
-      Lose(absl::InternalError(StrCat("the worker answered call ", result.call(), " twice")));
-      return;
-    }
-    parked_.push_back(result);
-    return;
-  }
-  record->second.answered = true;
-  const CallForm form{.signature = *record->second.signature, .rows = record->second.rows};
-  Deliver(result.call(), TakeResult(result, form, segments_, self_));
-}
-
-void WorkerSession::AwaitPieces(const worker::v1::Result& result, Record& record) {
-  record.answered = true;
-  const CallForm form{.signature = *record.signature, .rows = record.rows};
-  if (absl::Status promised = CheckPromised(result, form); !promised.ok()) {
-    Lose(std::move(promised));
-    return;
-  }
-  if (record.done == nullptr) {  // The worker was told.
-    if (absl::Status skipped = pieced_.Skip(result); !skipped.ok()) {
-      Lose(std::move(skipped));
-      return;
-    }
-    Deliver(result.call(), absl::CancelledError("nobody waits for it"));
-    return;
-  }
-  absl::Status expected = pieced_.Expect(result);
-  if (absl::IsResourceExhausted(expected)) {
-    SendCancel(result.call());
-    Deliver(result.call(), std::move(expected));
-  } else if (!expected.ok()) {
-    Lose(std::move(expected));
-  }
-}
-
-void WorkerSession::OnPiece(const worker::v1::Piece& piece) {
-  absl::StatusOr<std::optional<PiecedResults::Whole>> whole = pieced_.Add(piece);
-  if (!whole.ok()) {
-    Lose(whole.status());
-    return;
-  }
-  if (!whole->has_value()) return;
-  const Record& record = calls_.at(piece.call());
-  const CallForm form{.signature = *record.signature, .rows = record.rows};
-  Deliver(piece.call(), TakeResult((*whole)->result, form, segments_, self_, (*whole)->outputs));
-}
-
-void WorkerSession::Deliver(uint64_t call, absl::StatusOr<CallResult> result) {
-  if (deliveries_.empty()) {
-    parts_.loop.Defer([self = self_] {
-      if (*self != nullptr) (*self)->DeliverResults();
-    });
-  }
-  deliveries_.push_back({call, std::move(result)});
-}
-
 void WorkerSession::Drain() {
   draining_ = true;
   CheckDrained();
@@ -351,22 +253,6 @@ void WorkerSession::Drain() {
 
 void WorkerSession::CheckDrained() {
   if (draining_ && calls_.empty()) Lose(absl::UnavailableError("its address is withdrawn"));
-}
-
-void WorkerSession::DeliverResults() {
-  std::vector<Delivery> deliveries;
-  deliveries.swap(deliveries_);
-  const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
-  for (Delivery& delivery : deliveries) {
-    if (*self == nullptr) return;
-    const auto record = calls_.find(delivery.call);
-    if (record == calls_.end()) continue;  // Lost meanwhile, and failed.
-    // The worker reads this call's inputs no more.
-    CallDone done = std::move(record->second.done);
-    calls_.erase(record);
-    if (done != nullptr) std::move(done)(std::move(delivery.result));
-  }
-  if (*self != nullptr) CheckDrained();
 }
 
 void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
@@ -386,22 +272,10 @@ void WorkerSession::OnSegment(shm::DescriptorSocket::Received received) {
     if (!taken.ok()) Lose(std::move(taken));
     return;
   }
-  // Each is a descriptor of this process.
-  if (segments_.size() >= kMaxSegments) {
-    Lose(absl::InternalError(StrCat("the worker announced more than ", kMaxSegments, " segments")));
-    return;
-  }
-  segments_[received.announcement.segment] =
-      std::make_shared<WorkerSegment>(*std::move(segment), parts_.names, metrics_.segment_bytes);
-  std::vector<worker::v1::Result> parked;
-  parked.swap(parked_);
-  for (const worker::v1::Result& result : parked) {
-    if (state_ == State::kLost) return;
-    if (const auto record = calls_.find(result.call()); record != calls_.end()) {
-      record->second.parked = false;
-    }
-    OnResult(result);
-  }
+  absl::Status taken = calls_.OnSegment(
+      received.announcement.segment,
+      std::make_shared<WorkerSegment>(*std::move(segment), parts_.names, metrics_.segment_bytes));
+  if (!taken.ok()) Lose(std::move(taken));
 }
 
 void WorkerSession::CheckSilence(absl::Time scheduled) {
@@ -425,16 +299,14 @@ void WorkerSession::Lose(absl::Status status) {
   releases_.Close();
   stream_.Cancel();
   if (descriptors_ != nullptr) descriptors_->frames().Close();
-  pieced_.Clear();
   // The worker may still read what it was given, and write what it owns: its segments' bytes are
   // never reused, and ours stay as they are until it is proven dead. Where nothing is shared, it
   // can't.
-  for (auto& [id, record] : calls_) {
+  for (const auto& [id, record] : calls_.records()) {
     if (buried_ || !address_.shares_memory()) continue;
     for (const auto& input : record.inputs) held_until_dead_.push_back(input);
   }
-  parked_.clear();
-  segments_.clear();
+  calls_.Close();
   metrics_.queued.Set(0);
   // Results that came before are delivered first.
   parts_.loop.Defer([self = self_, status = std::move(status)] {
@@ -443,33 +315,25 @@ void WorkerSession::Lose(absl::Status status) {
 }
 
 void WorkerSession::FailCalls(const absl::Status& status) {
-  for (auto& [id, record] : calls_) record.place = RunnerLoad::Place();
+  calls_.LeaveWorker();
   // First, so that a call that is run again goes elsewhere.
   events_.lost(status);
   const std::string own_doing = last_moments_.OwnDoing();
   const auto interruptions = Interruptions(!own_doing.empty());
   // All of them before any is run again.
-  for (const auto& [id, record] : calls_) {
+  for (const auto& [id, record] : calls_.records()) {
     if (interruptions.at(id) != Interruption::kSuspect) continue;
     events_.suspect({.method = *record.method, .rows = record.rows, .inputs = record.inputs},
                     {.life = StrCat(address_.target, " ", incarnation_), .cause = own_doing});
   }
-  const std::string message =
-      StrCat("its worker is gone: ",
-             own_doing.empty() ? std::string(Message(status)) : StrCat("it died of ", own_doing));
-  const std::shared_ptr<WorkerSession*> self = self_;  // A caller may end everything.
-  while (*self != nullptr && !calls_.empty()) {
-    const auto record = calls_.begin();
-    const Interruption how = interruptions.at(record->first);
-    CallDone done = std::move(record->second.done);
-    calls_.erase(record);
-    if (done != nullptr) std::move(done)(Interrupted(how, message));
-  }
+  calls_.Fail(interruptions,
+              StrCat("its worker is gone: ", own_doing.empty() ? std::string(Message(status))
+                                                               : StrCat("it died of ", own_doing)));
 }
 
 absl::flat_hash_map<uint64_t, Interruption> WorkerSession::Interruptions(bool own_doing) const {
   absl::flat_hash_map<uint64_t, Interruption> interruptions;
-  for (const auto& [id, record] : calls_) {
+  for (const auto& [id, record] : calls_.records()) {
     // The stream may lose answers with the worker.
     const bool all_came = express_ || record.signature->retry_safe;
     interruptions[id] = last_moments_.HowFar({.session = id_, .call = id},

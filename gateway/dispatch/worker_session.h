@@ -19,13 +19,12 @@
 #include "gateway/dispatch/dispatch_parts.h"
 #include "gateway/dispatch/interruption.h"
 #include "gateway/dispatch/last_moments.h"
-#include "gateway/dispatch/pieced_results.h"
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/releases.h"
 #include "gateway/dispatch/runner_load.h"
 #include "gateway/dispatch/segments.h"
+#include "gateway/dispatch/session_calls.h"
 #include "gateway/dispatch/worker_address.h"
-#include "gateway/dispatch/worker_result.h"
 #include "gateway/graph/runner.h"
 #include "gateway/metrics/metrics.h"
 
@@ -57,8 +56,7 @@ class WorkerSession {
     // before the call fails, and also where nobody waits for it any more.
     absl::AnyInvocable<void(const CallContent&, const WorkerDeath&)> suspect;
   };
-  // kTrial: the worker executes the call with no other.
-  enum class Company { kShared, kTrial };
+  using Company = SessionCalls::Company;
 
   // Begins to connect to the worker that listens at `address`; on a Unix socket, at its path with
   // ".fd" too. `metrics` outlives it and its results.
@@ -79,7 +77,7 @@ class WorkerSession {
   absl::StatusOr<uint64_t> Execute(const Call& call, Company company, RunnerLoad::Place place,
                                    CallDone done);
   // `done` will not be called any more; the worker is told to drop the call if it still waits.
-  void Abandon(uint64_t call);
+  void Abandon(uint64_t call) { calls_.Abandon(call); }
   // From a lease: a result's outputs, of so many bytes, are not needed any more. Told to the worker
   // with the next frame, or soon.
   void ReleaseLater(uint64_t call, uint64_t bytes);
@@ -95,19 +93,6 @@ class WorkerSession {
 
  private:
   enum class State { kConnecting, kReady, kEnding, kLost };
-
-  struct Record {
-    const std::string* method = nullptr;
-    const MethodSignature* signature = nullptr;
-    int64_t rows = 1;
-    Company company = Company::kShared;
-    CallInputs::Held inputs;
-    RunnerLoad::Place place;
-    CallDone done;  // Null once abandoned.
-    metrics::Held counted = {};
-    bool parked = false;    // Its result is among parked_.
-    bool answered = false;  // Its result came, and is to be delivered, or is among pieced_.
-  };
 
   void Flush();
   void FlushLater();
@@ -126,17 +111,13 @@ class WorkerSession {
   // Null where nothing is shared.
   absl::AnyInvocable<void(const SegmentName&)> Announcer();
   // For frames that name calls or segments.
-  session::FrameWriter& calls() { return express_ ? descriptors_->frames() : stream_.writer(); }
+  session::FrameWriter& call_frames() {
+    return express_ ? descriptors_->frames() : stream_.writer();
+  }
   void OnHello(const worker::v1::Hello& hello);
-  void OnResult(const worker::v1::Result& result);
-  // Of a result whose outputs come in pieces.
-  void AwaitPieces(const worker::v1::Result& result, Record& record);
-  void OnPiece(const worker::v1::Piece& piece);
+  SessionCalls::Events CallEvents();
   void SendCancel(uint64_t call);
-  void Deliver(uint64_t call, absl::StatusOr<CallResult> result);
   void CheckDrained();
-  // From the ready list: tells the callers.
-  void DeliverResults();
   void OnSegment(shm::DescriptorSocket::Received received);
   void CheckSilence(absl::Time scheduled);
   // The worker is dead, or reads nothing of this session any more.
@@ -157,7 +138,6 @@ class WorkerSession {
   const uint64_t id_;
   bool express_ = false;  // By Hello.
   std::unique_ptr<session::DescriptorChannel> descriptors_;
-  absl::flat_hash_map<uint64_t, Record> calls_;
   uint64_t next_call_ = 1;
   session::FramesArena scratch_;  // For one call at a time.
   // What calls of a lost session were given.
@@ -165,25 +145,16 @@ class WorkerSession {
   bool buried_ = false;  // No call of a lost session will begin to execute any more.
   LastMoments last_moments_;
 
-  // By the worker's index.
-  WorkerSegments segments_;
-  // Results that name a segment whose descriptor is still on its way.
-  std::vector<worker::v1::Result> parked_;
-  PiecedResults pieced_;
   bool draining_ = false;
   CallInputs inputs_;
   Releases releases_;
   bool flush_scheduled_ = false;
-  struct Delivery {
-    uint64_t call;
-    absl::StatusOr<CallResult> result;
-  };
-  std::vector<Delivery> deliveries_;
   absl::Time last_sign_of_life_;
   Loop::Timer silence_timer_;
   Loop::Timer ending_timer_;
   // What leases and deferred tasks find of this: null after destruction. Shared with them.
   std::shared_ptr<WorkerSession*> self_;
+  SessionCalls calls_;
   AttachStream stream_;
 };
 
