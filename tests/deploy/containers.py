@@ -6,7 +6,10 @@ import os
 import pathlib
 import resource
 import shutil
+import signal
 import subprocess
+
+from harness import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -27,6 +30,9 @@ driver = "overlay"
 graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
+
+# What Podman does in seconds on a quiet machine.
+PODMAN_S = 60
 
 _MOST_PROCESSES = 32768  # What Podman lowers its own limit to.
 
@@ -75,6 +81,24 @@ class Podman:
 
     def inspect(self, name, what="container"):
         return json.loads(self.run("inspect", "--type", what, name).stdout)[0]
+
+    def kill(self, name):
+        """Kills the container's process, and waits until it was started again."""
+        before = self.inspect(name)["State"]["Pid"]
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: self.inspect(name)["State"]["Pid"] not in (0, before), PODMAN_S,
+                   f"a new process of {name}")
+
+    def expect_no_rights(self, name):
+        """What runs in the container is nobody, may nothing, and can't write to its root."""
+        state = self.inspect(name)
+        status = pathlib.Path(f"/proc/{state['State']['Pid']}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in status.splitlines())
+        assert fields["Uid"].split() == ["65532"] * 4, name
+        assert fields["NoNewPrivs"] == "1", name
+        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(fields[capabilities], 16) == 0, name
+        assert state["HostConfig"]["ReadonlyRootfs"] is True, name
 
     def has_image(self, name):
         return self.run("image", "exists", name, check=False).returncode == 0
