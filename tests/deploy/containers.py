@@ -1,6 +1,7 @@
 """Podman without a registry and without leaving anything behind: its images, layers and state are
 in one folder, and the base image is made here, from Debian's packages."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ from harness import eventually
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 BASE = "docker.io/library/debian:bookworm-slim"
-NEEDED = ("podman", "runc", "catatonit", "debootstrap")
+NEEDED = ("podman", "runc", "catatonit", "debootstrap", "docker-compose", "iptables")
 
 _CONTAINERS_CONF = """\
 [containers]
@@ -23,6 +24,9 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+[network]
+network_backend = "netavark"
+network_config_dir = "{folder}/networks"
 """
 _STORAGE_CONF = """\
 [storage]
@@ -58,7 +62,8 @@ class Podman:
             resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
         processes = min(processes, _MOST_PROCESSES)
         configuration = {
-            "containers.conf": _CONTAINERS_CONF.format(files=files, processes=processes),
+            "containers.conf": _CONTAINERS_CONF.format(
+                files=files, processes=processes, folder=self.folder),
             "storage.conf": _STORAGE_CONF.format(folder=self.folder)}
         for name, text in configuration.items():
             (self.folder / name).write_text(text)
@@ -78,6 +83,22 @@ class Podman:
         """Begins what run() does; the end of the `with` waits for it."""
         return subprocess.Popen(["podman", *map(str, arguments)], env=self.environment,
                                 stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def api(self):
+        """Docker's API, as long as the `with`: the address of its socket."""
+        socket = self.folder / "podman.sock"
+        socket.unlink(missing_ok=True)
+        address = f"unix://{socket}"
+        # Health is asked for by timers of systemd's, where there is one; here, by who waits for it.
+        environment = {**self.environment, "DISABLE_HC_SYSTEMD": "true"}
+        with subprocess.Popen(["podman", "system", "service", "--time=0", address],
+                              env=environment) as service:
+            try:
+                eventually(socket.is_socket, PODMAN_S, "the socket of Podman's API")
+                yield address
+            finally:
+                service.terminate()
 
     def inspect(self, name, what="container"):
         return json.loads(self.run("inspect", "--type", what, name).stdout)[0]
@@ -133,6 +154,7 @@ class Podman:
         self.run("pod", "rm", "--all", "--force", "--time", "0", check=False)
         self.run("rm", "--all", "--force", "--time", "0", check=False)
         self.run("volume", "rm", "--all", "--force", check=False)
+        self.run("network", "prune", "--force", check=False)
         if not images:
             return
         self.run("rmi", "--all", "--force", check=False)
