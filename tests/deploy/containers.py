@@ -1,17 +1,21 @@
 """Podman without a registry and without leaving anything behind: its images, layers and state are
 in one folder, and the base image is made here, from Debian's packages."""
 
+import contextlib
 import json
 import os
 import pathlib
 import resource
 import shutil
+import signal
 import subprocess
+
+from harness import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 BASE = "docker.io/library/debian:bookworm-slim"
-NEEDED = ("podman", "runc", "catatonit", "debootstrap")
+NEEDED = ("podman", "runc", "catatonit", "debootstrap", "docker-compose", "iptables")
 
 _CONTAINERS_CONF = """\
 [containers]
@@ -20,6 +24,9 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+[network]
+network_backend = "netavark"
+network_config_dir = "{folder}/networks"
 """
 _STORAGE_CONF = """\
 [storage]
@@ -27,6 +34,9 @@ driver = "overlay"
 graphroot = "{folder}/graph"
 runroot = "{folder}/run"
 """
+
+# What Podman does in seconds on a quiet machine.
+PODMAN_S = 60
 
 _MOST_PROCESSES = 32768  # What Podman lowers its own limit to.
 
@@ -52,7 +62,8 @@ class Podman:
             resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
         processes = min(processes, _MOST_PROCESSES)
         configuration = {
-            "containers.conf": _CONTAINERS_CONF.format(files=files, processes=processes),
+            "containers.conf": _CONTAINERS_CONF.format(
+                files=files, processes=processes, folder=self.folder),
             "storage.conf": _STORAGE_CONF.format(folder=self.folder)}
         for name, text in configuration.items():
             (self.folder / name).write_text(text)
@@ -73,8 +84,42 @@ class Podman:
         return subprocess.Popen(["podman", *map(str, arguments)], env=self.environment,
                                 stdout=subprocess.DEVNULL)
 
+    @contextlib.contextmanager
+    def api(self):
+        """Docker's API, as long as the `with`: the address of its socket."""
+        socket = self.folder / "podman.sock"
+        socket.unlink(missing_ok=True)
+        address = f"unix://{socket}"
+        # Health is asked for by timers of systemd's, where there is one; here, by who waits for it.
+        environment = {**self.environment, "DISABLE_HC_SYSTEMD": "true"}
+        with subprocess.Popen(["podman", "system", "service", "--time=0", address],
+                              env=environment) as service:
+            try:
+                eventually(socket.is_socket, PODMAN_S, "the socket of Podman's API")
+                yield address
+            finally:
+                service.terminate()
+
     def inspect(self, name, what="container"):
         return json.loads(self.run("inspect", "--type", what, name).stdout)[0]
+
+    def kill(self, name):
+        """Kills the container's process, and waits until it was started again."""
+        before = self.inspect(name)["State"]["Pid"]
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: self.inspect(name)["State"]["Pid"] not in (0, before), PODMAN_S,
+                   f"a new process of {name}")
+
+    def expect_no_rights(self, name):
+        """What runs in the container is nobody, may nothing, and can't write to its root."""
+        state = self.inspect(name)
+        status = pathlib.Path(f"/proc/{state['State']['Pid']}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in status.splitlines())
+        assert fields["Uid"].split() == ["65532"] * 4, name
+        assert fields["NoNewPrivs"] == "1", name
+        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(fields[capabilities], 16) == 0, name
+        assert state["HostConfig"]["ReadonlyRootfs"] is True, name
 
     def has_image(self, name):
         return self.run("image", "exists", name, check=False).returncode == 0
@@ -109,6 +154,7 @@ class Podman:
         self.run("pod", "rm", "--all", "--force", "--time", "0", check=False)
         self.run("rm", "--all", "--force", "--time", "0", check=False)
         self.run("volume", "rm", "--all", "--force", check=False)
+        self.run("network", "prune", "--force", check=False)
         if not images:
             return
         self.run("rmi", "--all", "--force", check=False)

@@ -5,31 +5,14 @@ gateway, preStop), left out (probes, ports), or replaced (volumes, by folders of
 else of a pod is as it is written: images, arguments, users, capabilities, limits.
 """
 
-import contextlib
 import copy
-import os
 import shutil
-import signal
-import socket
-import subprocess
 
-import grpc
 import yaml
-from tritonclient.grpc import service_pb2_grpc
 
-import harness
 import policy
+from gateways import Gateway, free_port
 from harness import eventually
-
-START_S = 120
-# What Podman does in seconds on a quiet machine.
-PODMAN_S = 60
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class Pod:
@@ -120,10 +103,7 @@ class Pod:
 
     def kill(self, container):
         """Kills the container's process, and waits until it was started again."""
-        before = self.state(container)["Pid"]
-        os.kill(before, signal.SIGKILL)
-        eventually(lambda: self.state(container)["Pid"] not in (0, before), PODMAN_S,
-                   f"a new process of {container}")
+        self.podman.kill(f"{self.name}-{container}")
 
     def terminate(self, meanwhile):
         """Ends the pod as Kubernetes does; what ended with which exit code. `meanwhile` is what
@@ -149,7 +129,7 @@ class Pod:
             for c in policy.serves(self.spec))
 
 
-class GatewayPod(Pod):
+class GatewayPod(Pod, Gateway):
     """A pod with a gateway, on ports of its own."""
 
     def __init__(self, podman, objects, name, *, folders, arguments=()):
@@ -160,16 +140,3 @@ class GatewayPod(Pod):
             arguments=[*arguments,
                        ("--grpc-address=0.0.0.0:8001", f"--grpc-address={self.address}"),
                        ("--http-address=0.0.0.0:8000", f"--http-address=127.0.0.1:{http_port}")])
-
-    def is_ready(self):
-        return subprocess.run([harness.TIFFIN, "probe", self.address], capture_output=True,
-                              check=False).returncode == 0
-
-    def wait_until_ready(self):
-        eventually(self.is_ready, START_S, f"readiness of {self.name}")
-
-    def infer(self, model, **inputs):
-        with grpc.insecure_channel(self.address) as channel:
-            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            request = harness.infer_request(model, **inputs)
-            return harness.outputs_of(stub.ModelInfer(request, timeout=harness.ANSWER_S))

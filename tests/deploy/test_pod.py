@@ -3,13 +3,13 @@
 Needs root, Podman and Debian's archive: the base image and then all others are made here.
 """
 
-import pathlib
 import shutil
 
 import pytest
 
 import harness
 import kustomize
+from gateways import expect_gateway_back, expect_worker_back
 from harness import eventually
 from pods import GatewayPod
 from traffic import CLASSIFY, PREDICT, Traffic
@@ -39,30 +39,17 @@ def pod(new_pod):
         yield made
 
 
-def ask(pod, question):
-    model, inputs, expected = question
-    assert pod.infer(model, **inputs) == expected
-
-
 def test_both_services_answer_from_outside(pod):
-    ask(pod, PREDICT)
-    ask(pod, CLASSIFY)
+    pod.ask_both()
 
 
 def test_what_runs_is_nobody_and_may_nothing(pod):
-    for name, pid in pod.pids().items():
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        fields = dict(line.split(":\t", 1) for line in status.splitlines())
-        assert fields["Uid"].split() == ["65532"] * 4, name
-        assert fields["NoNewPrivs"] == "1", name
-        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            assert int(fields[capabilities], 16) == 0, name
-        root = pod.podman.inspect(f"{pod.name}-{name}")["HostConfig"]["ReadonlyRootfs"]
-        assert root is True, name
+    for container in pod.pids():
+        pod.podman.expect_no_rights(f"{pod.name}-{container}")
 
 
 def test_tensors_are_shared_between_the_containers(pod):
-    ask(pod, PREDICT)
+    pod.ask_both()
     pids = pod.pids()
     of_workers = harness.segments(*(pids[name] for name in WORKERS))
     assert of_workers.keys() & harness.segments(pids["gateway"]).keys()
@@ -70,23 +57,11 @@ def test_tensors_are_shared_between_the_containers(pod):
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_worker_that_is_killed_is_found_again(pod, worker):
-    other = CLASSIFY if worker.startswith("inference") else PREDICT
-    with Traffic([pod.address], [other], clients=1) as traffic:
-        pod.kill(worker)
-        pod.wait_until_ready()
-    assert traffic.failed == []  # The other service did not notice.
-    ask(pod, PREDICT)
-    ask(pod, CLASSIFY)
+    expect_worker_back(pod, worker)
 
 
 def test_a_gateway_that_is_killed_finds_its_workers_again(pod):
-    before = pod.pids()
-    pod.kill("gateway")
-    pod.wait_until_ready()
-    ask(pod, PREDICT)
-    ask(pod, CLASSIFY)
-    after = pod.pids()
-    assert {name: after[name] for name in WORKERS} == {name: before[name] for name in WORKERS}
+    expect_gateway_back(pod)
 
 
 def test_a_pod_is_replaced_under_load_and_no_request_fails(pod, new_pod):
