@@ -236,9 +236,9 @@ def test_what_is_cancelled_or_late_leaves_nothing(listen, folder, gate, journal)
         assert journal.next() is not None
         second = server.infer_later("away.call_hold", x=LARGE)
         second.cancel()
-        # Behind the cancel, which the worker has heard of when this one is over.
         with refused(Code.DEADLINE_EXCEEDED):
             server.infer("away.call_hold", x=LARGE, timeout=0.3)
+        worker.probe()  # It has heard of the cancel by now.
         gate.open()
         assert np.array_equal(harness.outputs_of(first.result(ANSWER_S))["y"], LARGE)
         assert np.array_equal(server.infer("away.call_hold", x=ROW)["y"], ROW)
