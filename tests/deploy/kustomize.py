@@ -1,7 +1,7 @@
-"""Renders the kustomizations of deploy/, as far as they use kustomize: resources, components, patches
-(strategic merges, and JSON patches), generated ConfigMaps with their hashes, a suffix of names, a
-namespace, labels, images. What it doesn't know is an error. test_manifests.py compares it with kubectl
-where there is one."""
+"""Renders the kustomizations of deploy/, as far as they use kustomize: resources, components,
+patches (strategic merges, and JSON patches), generated ConfigMaps with their hashes, a suffix of
+names, a namespace, labels, images. What it doesn't know is an error. test_manifests.py compares it
+with kubectl where there is one."""
 
 import copy
 import hashlib

@@ -59,7 +59,8 @@ def fleet(podman, secrets):
             workers.setdefault(runner, []).append(stack.enter_context(pod))
         gateway = GatewayPod(podman, objects, "gateway", folders=folders)
         gateway.add_file("/etc/hosts", "127.0.0.1 localhost\n" + "".join(
-            f"{pod.ip} tiffin-worker-{runner}\n" for runner, pods in workers.items() for pod in pods))
+            f"{pod.ip} tiffin-worker-{runner}\n"
+            for runner, pods in workers.items() for pod in pods))
         stack.enter_context(gateway)
         gateway.wait_until_ready()
         yield gateway, workers

@@ -173,9 +173,9 @@ def test_images_arguments_and_monitoring_are_added_as_the_readme_does(mine):
 def test_gateways_of_a_fleet_may_ask_pods_and_the_node_for_names():
     network = next(obj["spec"] for obj in rendered("own_fleet") if obj["kind"] == "NetworkPolicy"
                    and obj["metadata"]["name"] == "tiffin-gateway")
-    (rule,) = [rule for rule in network["egress"] if {"protocol": "UDP", "port": 53} in rule["ports"]]
+    of_port_53 = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    (rule,) = [rule for rule in network["egress"] if rule["ports"] == of_port_53]
     assert rule["to"] == [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.0.0/16"}}]
-    assert [port["port"] for port in rule["ports"]] == [53, 53]
 
 
 def test_all_workers_of_a_fleet_are_given_an_argument_by_their_label(mine):
