@@ -84,10 +84,10 @@ def container_name(runner):
 
 
 @functools.cache
-def plan(files, cpus):
+def plan(files, cpus, *flags):
     """What `tiffin check --kubernetes` says of each container, by name."""
     ended = harness.run(harness.TIFFIN, "check", *files, "--store", harness.MODELS, "--cpus", cpus,
-                        "--kubernetes")
+                        "--kubernetes", *flags)
     assert ended.returncode == 0, ended.stderr
     return {container["name"]: container for container in yaml.safe_load(ended.stdout)}
 

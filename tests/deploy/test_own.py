@@ -17,15 +17,23 @@ from manifests import (DEPLOY, KUBERNETES, OVERLAYS, VERSION, check_all_against_
                        check_endpoints, gateway_of, load, plan, rendered)
 
 README = (DEPLOY / "README.md").read_text(encoding="utf-8")
-# What a user writes for a service with other names, other engines and another model.
-OTHER_NAMES = {"digits-preprocess": "sentiment-analysis-ocr",
-               "digits-model": "sentiment-analysis-sentiment",
-               "value: preprocess}": "value: ocr}", "value: model}": "value: sentiment}",
-               "- preprocess": "- ocr", "- model": "- sentiment",
-               "digits_xgboost:latest": "sentiment:latest",
-               "tiffin-worker-image:": "tiffin-worker-ocr:",
-               "tiffin-worker-xgboost:": "tiffin-worker-torch:",
-               ": digits": ": sentiment"}
+# What a user writes for a service whose own name, and its runners', are others.
+OTHER_NAMES = {"digits-preprocess": "post-office-small-image",
+               "digits-model": "post-office-read-digit",
+               "value: preprocess}": "value: small_image}", "value: model}": "value: read_digit}",
+               "- preprocess": "- small_image", "- model": "- read_digit",
+               ": digits": ": post-office"}
+OTHER_SERVICE = """\
+service: post_office
+runners:
+  small_image: {backend: image, options: {color: gray, size: [8, 8], scale: 0.0625, layout: flat}}
+  read_digit: {model: "digits_xgboost:latest", queue: {max: 10}}
+apis:
+  read:
+    input: {image: image}
+    steps: {small: small_image(image), scores: read_digit(small)}
+    output: {scores: scores}
+"""
 
 both_kinds = pytest.mark.parametrize("kind", ["pod", "fleet"])
 
@@ -103,28 +111,27 @@ def test_the_container_in_the_readme_is_the_one_in_the_file():
 @both_kinds
 def test_another_service_takes_other_names_and_no_more(mine, kind):
     folder = mine(kind)
-    planned = plan((harness.SENTIMENT_SERVICE,), 2)
-    names = {**OTHER_NAMES, **{old: planned[new]["resources"]["limits"]["memory"] for old, new in (
-        ("384Mi", "sentiment-analysis-ocr"), ("320Mi", "sentiment-analysis-sentiment"))}}
     if kind == "fleet":
-        (folder / "preprocess").rename(folder / "ocr")
-        (folder / "model").rename(folder / "sentiment")
+        (folder / "preprocess").rename(folder / "small_image")
+        (folder / "model").rename(folder / "read_digit")
     for file in folder.rglob("*.yaml"):
         text = file.read_text()
-        for old, new in names.items():
+        for old, new in OTHER_NAMES.items():
             text = text.replace(old, new)
         file.write_text(text)
-    whole = load(harness.SENTIMENT_SERVICE)
-    (folder / "service.yaml").write_text(yaml.safe_dump(whole))
-    for runner in whole["runners"]:
+    (folder / "service.yaml").write_text(OTHER_SERVICE)
+    service = yaml.safe_load(OTHER_SERVICE)
+    for runner, written in service["runners"].items():
         address = f"unix:/run/tiffin/{runner}.sock" if kind == "pod" else (
-            f"dns:///tiffin-worker-sentiment-analysis-{runner}:9000")
-        whole["runners"][runner] = {"endpoints": [address]}
-    (folder / "gateway.yaml").write_text(yaml.safe_dump(whole))
+            f"dns:///tiffin-worker-post-office-{runner.replace('_', '-')}:9000")
+        service["runners"][runner] = {"endpoints": [address],
+                                      **{key: written[key] for key in ("queue",) if key in written}}
+    (folder / "gateway.yaml").write_text(yaml.safe_dump(service))
     objects = kustomize.render(folder)
     expect_sound(objects, kind)
-    check_all_against_plan(objects, planned)
-    assert "digits" not in yaml.safe_dump_all(objects)
+    check_all_against_plan(objects, plan((folder / "service.yaml",), 2))
+    rest = yaml.safe_dump_all(objects).replace("digits_xgboost", "")
+    assert "digits" not in rest
 
 
 def test_both_kinds_run_the_same_service():
@@ -176,6 +183,43 @@ def test_gateways_of_a_fleet_may_ask_pods_and_the_node_for_names():
     of_port_53 = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     (rule,) = [rule for rule in network["egress"] if rule["ports"] == of_port_53]
     assert rule["to"] == [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.0.0/16"}}]
+
+
+GATEWAY_PATCH = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: tiffin-gateway}
+spec:
+  template:
+    spec:
+      containers:
+        - name: gateway
+          resources: %s
+          env:
+            - {name: MAX_MESSAGE, value: "%s"}
+            - {name: IN_FLIGHT_LIMIT, value: "%s"}
+            - {name: SEGMENT_LIMIT, value: "%s"}
+"""
+
+
+def test_another_largest_message_is_variables_and_memory(mine):
+    folder = mine("fleet")
+    planned = plan((folder / "service.yaml",), 2, "--max-message", "67108864")
+    recipe = load(folder / "kustomization.yaml")
+    gateway = planned["gateway"]
+    recipe["patches"] = [
+        {"patch": GATEWAY_PATCH % (gateway["resources"], *gateway["args"][1::2])}]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(recipe))
+    for runner in ("preprocess", "model"):
+        wanted = planned[f"digits-{runner}"]
+        patch = load(folder / runner / "runner.yaml")
+        container = patch["spec"]["template"]["spec"]["containers"][0]
+        container["resources"] = wanted["resources"]
+        container["env"].append({"name": "SEGMENT_LIMIT", "value": wanted["args"][-1]})
+        (folder / runner / "runner.yaml").write_text(yaml.safe_dump(patch))
+    objects = expect_as_kubectl_has_it(folder)
+    expect_sound(objects, "fleet")
+    check_all_against_plan(objects, planned)
 
 
 def test_all_workers_of_a_fleet_are_given_an_argument_by_their_label(mine):
