@@ -1,7 +1,7 @@
-"""Renders the kustomizations of deploy/, as far as they use kustomize: resources, patches
-(strategic merges, and JSON patches that add), generated ConfigMaps with their hashes, a suffix of
-names, labels in selectors. What it doesn't know is an error. test_manifests.py compares it with
-kubectl where there is one."""
+"""Renders the kustomizations of deploy/, as far as they use kustomize: resources, components,
+patches (strategic merges, and JSON patches), generated ConfigMaps with their hashes, a suffix of
+names, a namespace, labels, images. What it doesn't know is an error. test_manifests.py compares it
+with kubectl where there is one."""
 
 import copy
 import hashlib
@@ -10,8 +10,8 @@ import pathlib
 
 import yaml
 
-_KNOWN = {"apiVersion", "kind", "resources", "configMapGenerator", "patches", "nameSuffix",
-          "labels"}
+_KNOWN = {"apiVersion", "kind", "resources", "components", "configMapGenerator", "patches",
+          "namespace", "nameSuffix", "labels", "images"}
 # Lists that a strategic merge takes for mappings, by what their items are told apart by.
 _MERGE_KEYS = {"containers": "name", "initContainers": "name", "volumes": "name",
                "volumeMounts": "mountPath", "env": "name"}
@@ -28,38 +28,49 @@ def render(folder):
     return [obj for obj, _ in objects]
 
 
-def _render(folder):
-    """The objects, each with the name that others refer to it by."""
-    text = (folder / "kustomization.yaml").read_text(encoding="utf-8")
-    recipe = yaml.safe_load(text)
+def _render(folder, objects=()):
+    """The objects, each with the name that others refer to it by: these and the folder's own."""
+    recipe = yaml.safe_load(_read(folder / "kustomization.yaml"))
     if unknown := set(recipe) - _KNOWN:
         raise Unknown(f"{folder}: {', '.join(sorted(unknown))}")
-    objects = []
+    objects = list(objects)
     for resource in recipe.get("resources", []):
         path = folder / resource
         if path.is_dir():
             objects += _render(path)
         else:
-            objects += [(obj, obj["metadata"]["name"]) for obj in _load(path)]
+            objects += [(obj, obj["metadata"]["name"]) for obj in _load(_read(path))]
+    for component in recipe.get("components", []):
+        objects = _render(folder / component, objects)
     objects += [_config_map(folder, **entry) for entry in recipe.get("configMapGenerator", [])]
     for patch in recipe.get("patches", []):
         _patch(folder, objects, patch)
-    for labels in recipe.get("labels", []):
-        _label(objects, labels)
+    if namespace := recipe.get("namespace"):
+        for obj, _ in objects:
+            obj["metadata"]["namespace"] = namespace
     if suffix := recipe.get("nameSuffix"):
         objects = _suffix(objects, suffix)
+    for labels in recipe.get("labels", []):
+        _label(objects, labels)
+    for image in recipe.get("images", []):
+        _rename_image(objects, **image)
     return objects
 
 
-def _load(path):
-    return [obj for obj in yaml.safe_load_all(path.read_text(encoding="utf-8")) if obj]
+def _read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def _load(text):
+    # By way of JSON, so that what anchors share becomes a copy of each one's own.
+    return [json.loads(json.dumps(obj)) for obj in yaml.safe_load_all(text) if obj]
 
 
 def _config_map(folder, name, files):
     data = {}
     for entry in files:
         key, _, path = entry.rpartition("=")
-        data[key or pathlib.Path(path).name] = (folder / path).read_text(encoding="utf-8")
+        data[key or pathlib.Path(path).name] = _read(folder / path)
     # What kustomize hashes has no name.
     content = json.dumps({"data": data, "kind": "ConfigMap", "name": ""}, sort_keys=True,
                          separators=(",", ":"), ensure_ascii=False)
@@ -72,33 +83,46 @@ def _config_map(folder, name, files):
 
 
 def _patch(folder, objects, patch):
-    if unknown := set(patch) - {"path", "target"}:
+    if unknown := set(patch) - {"path", "patch", "target"}:
         raise Unknown(f"{folder}: in a patch {', '.join(sorted(unknown))}")
-    for content in _load(folder / patch["path"]):
+    text = patch["patch"] if "patch" in patch else _read(folder / patch["path"])
+    for content in _load(text):
         json_patch = isinstance(content, list)
         target = patch["target"] if json_patch else {"kind": content["kind"],
                                                      "name": content["metadata"]["name"]}
-        found = [obj for obj, name in objects
-                 if (obj["kind"], name) == (target["kind"], target["name"])]
-        if len(found) != 1:
-            raise Unknown(f"{folder}/{patch['path']}: {len(found)} objects are its target")
-        if json_patch:
-            _json_patch(found[0], content)
-        else:
-            merged = _merge(found[0], content)
-            found[0].clear()
-            found[0].update(merged)
+        found = [obj for obj, name in objects if _is_target(obj, name, target)]
+        if not found or ("name" in target and len(found) > 1):
+            raise Unknown(f"{folder}: {len(found)} objects are the target {target}")
+        for obj in found:
+            if json_patch:
+                _json_patch(obj, content)
+            else:
+                merged = _merge(obj, content)
+                obj.clear()
+                obj.update(merged)
+
+
+def _is_target(obj, name, target):
+    if unknown := set(target) - {"kind", "name", "labelSelector"}:
+        raise Unknown(f"in a target {', '.join(sorted(unknown))}")
+    label, _, value = target.get("labelSelector", "").partition("=")
+    labels = obj["metadata"].get("labels", {})
+    return obj["kind"] == target["kind"] and target.get("name", name) == name and (
+        not label or labels.get(label) == value)
 
 
 def _json_patch(obj, operations):
     for operation in operations:
         *parents, last = operation["path"].strip("/").split("/")
-        if operation["op"] != "add" or last != "-":
-            raise Unknown(f"{operation['op']} {operation['path']}")
         at = obj
         for key in parents:
             at = at[int(key)] if isinstance(at, list) else at[key]
-        at.append(operation["value"])
+        if not isinstance(at, list) or operation["op"] not in ("add", "replace"):
+            raise Unknown(f"{operation['op']} {operation['path']}")
+        if operation["op"] == "add":
+            at.insert(len(at) if last == "-" else int(last), operation["value"])
+        else:
+            at[int(last)] = operation["value"]
 
 
 def _merge(base, patch, key=None):
@@ -119,25 +143,46 @@ def _merge(base, patch, key=None):
 
 
 def _label(objects, labels):
-    if not labels.get("includeSelectors") or set(labels) != {"pairs", "includeSelectors"}:
-        raise Unknown("labels without selectors")
+    in_selectors = labels.get("includeSelectors")
+    if set(labels) - {"pairs"} != {"includeSelectors" if in_selectors else "includeTemplates"}:
+        raise Unknown("labels that are neither in selectors nor in templates")
     pairs = labels["pairs"]
     for obj, _ in objects:
-        metadata, spec = obj["metadata"], obj.get("spec", {})
-        metadata["labels"] = {**metadata.get("labels", {}), **pairs}
-        if obj["kind"] == "Service":
-            spec["selector"] = {**spec.get("selector", {}), **pairs}
-        elif obj["kind"] == "Deployment":
-            selector = spec.setdefault("selector", {})
-            selector["matchLabels"] = {**selector.get("matchLabels", {}), **pairs}
-            template = spec["template"].setdefault("metadata", {})
-            template["labels"] = {**template.get("labels", {}), **pairs}
-        elif obj["kind"] == "PodDisruptionBudget":
-            # kustomize makes no selector where there is none.
-            if "matchLabels" in spec.get("selector", {}):
-                spec["selector"]["matchLabels"].update(pairs)
-        elif obj["kind"] != "HorizontalPodAutoscaler":
-            raise Unknown(f"labels in the selectors of {obj['kind']}")
+        _add_labels(obj["metadata"], "labels", pairs)
+        if obj["kind"] == "Deployment":
+            _add_labels(obj["spec"]["template"]["metadata"], "labels", pairs)
+        if in_selectors:
+            _add_to_selectors(obj, pairs)
+
+
+def _add_labels(parent, key, pairs):
+    parent[key] = {**parent.get(key, {}), **pairs}
+
+
+def _add_to_selectors(obj, pairs):
+    spec = obj["spec"]
+    if obj["kind"] == "Service":
+        _add_labels(spec, "selector", pairs)
+    elif obj["kind"] in ("Deployment", "PodDisruptionBudget"):
+        _add_labels(spec["selector"], "matchLabels", pairs)
+    elif obj["kind"] != "HorizontalPodAutoscaler":
+        raise Unknown(f"labels in the selectors of {obj['kind']}")
+    if obj["kind"] == "Deployment":
+        for spread in spec["template"]["spec"].get("topologySpreadConstraints", []):
+            _add_labels(spread["labelSelector"], "matchLabels", pairs)
+
+
+def _rename_image(objects, name, **new):
+    if unknown := set(new) - {"newName", "newTag"}:
+        raise Unknown(f"in images {', '.join(sorted(unknown))}")
+    for obj, _ in objects:
+        if obj["kind"] != "Deployment":
+            continue
+        spec = obj["spec"]["template"]["spec"]
+        for container in spec.get("initContainers", []) + spec["containers"]:
+            found, _, tag = container["image"].rpartition(":")
+            if found == name:
+                container["image"] = f"{new.get('newName', name)}:{new.get('newTag', tag)}"
 
 
 def _suffix(objects, suffix):

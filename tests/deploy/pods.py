@@ -1,8 +1,9 @@
 """Pods of the manifests in deploy/kubernetes, run by Podman on this machine.
 
 Podman is no Kubernetes. What it lacks is done here as Kubernetes would (sidecars that end after the
-gateway, preStop), left out (probes, ports), or replaced (volumes, by folders of this machine). All
-else of a pod is as it is written: images, arguments, users, capabilities, limits.
+gateway, preStop, variables in arguments), left out (probes, ports), or replaced (volumes, by
+folders of this machine). All else of a pod is as it is written: images, arguments, users,
+capabilities, limits.
 """
 
 import copy
@@ -32,7 +33,7 @@ class Pod:
         for container in policy.containers(self.spec):
             container["image"] = f"localhost/{container['image']}"
             container["imagePullPolicy"] = "Never"
-            container["args"] = [replaced.get(arg, arg) for arg in container["args"]]
+            container["args"] = [replaced.get(arg, arg) for arg in policy.arguments(container)]
             # They want systemd to run them.
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 container.pop(probe, None)

@@ -1,5 +1,7 @@
 """What must hold of everything in deploy/ that becomes a pod, and where it doesn't."""
 
+import re
+
 DRAIN_S = 30  # test_manifests.py compares it with the gateway's.
 
 
@@ -19,9 +21,21 @@ def is_sidecar(container):
     return container.get("restartPolicy") == "Always"
 
 
+def is_worker(container):
+    return any(arg.startswith("--runner=") for arg in container["args"])
+
+
 def serves(spec):
     """The containers that stay: the others run to their end before."""
     return [c for c in spec.get("initContainers", []) if is_sidecar(c)] + spec["containers"]
+
+
+def arguments(container):
+    """Its arguments, as Kubernetes expands them."""
+    values = {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    # A variable that there isn't stays as it is written.
+    return [re.sub(r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), arg)
+            for arg in container["args"]]
 
 
 def violations(objects, version):
@@ -32,6 +46,7 @@ def violations(objects, version):
         found += [f"{name}: {wrong}" for wrong in pod_violations(spec, version)]
         found += [f"{name}: {wrong}" for wrong in _volumes(spec, config_maps)]
         found += [f"{name}: {wrong}" for wrong in _surroundings(objects, name, labels)]
+        found += [f"{name}: {wrong}" for wrong in _spread(objects, spec, labels)]
     for obj in objects:
         if obj["kind"] == "ServiceAccount" and obj.get("automountServiceAccountToken") is not False:
             found.append("a ServiceAccount has a token")
@@ -64,6 +79,9 @@ def _container(container, version):
     image, _, tag = container["image"].rpartition(":")
     if not image or tag != version:
         yield f"its image is {container['image']}, not of version {version}"
+    for arg in arguments(container):
+        if "$(" in arg:
+            yield f"its argument {arg} wants a variable that there isn't"
     security = container.get("securityContext", {})
     if security.get("readOnlyRootFilesystem") is not True:
         yield "can write to its image"
@@ -88,11 +106,10 @@ def _probes(container):
     for probe in sorted(wanted - set(container)):
         yield f"has no {probe}"
     liveness = container.get("livenessProbe", {})
-    is_worker = "tiffin-worker-" in container["image"]
-    if is_worker:
-        of_heartbeat = (liveness.get("grpc", {}).get("service") == "liveness" or
-                        liveness.get("exec", {}).get("command", [])[-1:] == ["liveness"])
-        if not of_heartbeat:
+    if is_worker(container):
+        command = " ".join(liveness.get("exec", {}).get("command", []))
+        if liveness.get("grpc", {}).get("service") != "liveness" and (
+                command.rpartition(" ")[2] != "liveness"):
             yield "its liveness is not its heartbeat's"
     elif liveness.get("httpGet", {}).get("path") != "/healthz":
         yield "its liveness depends on models"
@@ -130,6 +147,19 @@ def _volumes(spec, config_maps):
 
 def _selects(selector, labels):
     return bool(selector) and selector.items() <= labels.items()
+
+
+def _spread(objects, spec, labels):
+    """Replicas go to different hosts where they can, and are counted without those of others."""
+    spreads = [spread for spread in spec.get("topologySpreadConstraints", [])
+               if spread["topologyKey"] == "kubernetes.io/hostname"]
+    if [spread["whenUnsatisfiable"] for spread in spreads] != ["ScheduleAnyway"]:
+        yield "is not spread over hosts"
+        return
+    selector = spreads[0]["labelSelector"]["matchLabels"]
+    counted = [others for _, _, others in pod_specs(objects) if _selects(selector, others)]
+    if counted != [labels]:
+        yield f"its spread counts the pods of {len(counted)} Deployments"
 
 
 def _surroundings(objects, name, labels):

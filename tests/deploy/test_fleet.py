@@ -25,7 +25,7 @@ class WorkerPod(Pod):
 
     def __init__(self, podman, objects, runner, name, *, folders):
         self.ip = ".".join(["127", *(str(random.randrange(1, 255)) for _ in range(3))])
-        super().__init__(podman, objects, f"worker-{runner}", name, folders=folders,
+        super().__init__(podman, objects, f"tiffin-worker-{runner}", name, folders=folders,
                          arguments=[("--listen=0.0.0.0:9000", f"--listen={self.ip}:9000")])
 
 
@@ -59,7 +59,8 @@ def fleet(podman, secrets):
             workers.setdefault(runner, []).append(stack.enter_context(pod))
         gateway = GatewayPod(podman, objects, "gateway", folders=folders)
         gateway.add_file("/etc/hosts", "127.0.0.1 localhost\n" + "".join(
-            f"{pod.ip} worker-{runner}\n" for runner, pods in workers.items() for pod in pods))
+            f"{pod.ip} tiffin-worker-{runner}\n"
+            for runner, pods in workers.items() for pod in pods))
         stack.enter_context(gateway)
         gateway.wait_until_ready()
         yield gateway, workers

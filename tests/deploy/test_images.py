@@ -62,6 +62,8 @@ def test_an_image_runs_its_program_as_nobody(target):
     users = re.findall(r"^USER (\S+)$", runtime + body, flags=re.M)
     assert users[-1] == "65532:65532"
     assert f'ENTRYPOINT ["{program(target)}"]' in body
+    # By which probes find it, whichever worker it is.
+    assert target == "gateway" or f"ENV TIFFIN_WORKER={program(target)}\n" in body
     assert "org.opencontainers.image.title" in body
 
 

@@ -2,7 +2,6 @@
 programs."""
 
 import copy
-import pathlib
 import re
 import shutil
 import subprocess
@@ -14,25 +13,11 @@ import yaml
 import harness
 import kustomize
 import policy
+from manifests import (DEPLOY, KUBERNETES, OVERLAYS, VERSION, check_against_plan,
+                       check_all_against_plan, check_endpoints, gateway_files, gateway_of, kind_of,
+                       load, plan, rendered, services_of)
 
-DEPLOY = harness.ROOT / "deploy"
-OVERLAYS = {name: DEPLOY / "kubernetes/overlays" / name for name in ("pod", "fleet")}
-VERSION = re.search(r'kVersion\[\] = "([^"]+)"',
-                    (harness.ROOT / "common/version.h").read_text()).group(1)
-SERVICES = {"inference_graph_demo": harness.DIGITS_SERVICE,
-            "sentiment_analysis": harness.SENTIMENT_SERVICE}
-CPUS = 3  # What the manifests' cores are divided from.
-MEMORY_STEP_MI = 64
-
-both_overlays = pytest.mark.parametrize("overlay", sorted(OVERLAYS))
-
-
-def rendered(overlay):
-    return kustomize.render(OVERLAYS[overlay])
-
-
-def load(path):
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+every_overlay = pytest.mark.parametrize("overlay", sorted(OVERLAYS))
 
 
 def kserve_pod():
@@ -46,31 +31,10 @@ def kserve_pod():
     return spec
 
 
-def gateway_of(objects):
-    return next(spec for name, spec, _ in policy.pod_specs(objects) if name == "tiffin-gateway")
-
-
-def workers_of(objects):
-    """Runner, as "service.runner", -> its container, and the name of what it is deployed by."""
-    found = {}
-    for name, spec, _ in policy.pod_specs(objects):
-        for container in policy.serves(spec):
-            if "tiffin-worker-" in container["image"]:
-                service = pathlib.PurePath(argument(container, "--service")).parent.name
-                found[f"{service}.{argument(container, '--runner')}"] = (container, name)
-    return found
-
-
-def argument(container, name):
-    found = [text.partition("=")[2] for text in container["args"] if text.startswith(f"{name}=")]
-    assert len(found) == 1, f"{container['name']} has {name} {len(found)} times"
-    return found[0]
-
-
-@both_overlays
+@every_overlay
 def test_every_object_is_valid_for_kubernetes(overlay):
     objects = rendered(overlay)
-    assert len(objects) > 9
+    assert len(objects) >= 9
     for obj in objects:
         for version in ("1.30", "1.34"):
             kubernetes_validate.validate(obj, version, strict=True)
@@ -84,7 +48,7 @@ def test_the_schemas_find_what_is_no_field():
         kubernetes_validate.validate(deployment, "1.34", strict=True)
 
 
-@both_overlays
+@every_overlay
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="compares with kubectl's rendering")
 def test_the_renderer_does_what_kubectl_does(overlay):
     printed = subprocess.run(["kubectl", "kustomize", OVERLAYS[overlay]], text=True,
@@ -96,7 +60,7 @@ def test_the_renderer_does_what_kubectl_does(overlay):
     assert named(rendered(overlay)) == named(yaml.safe_load_all(printed))
 
 
-@both_overlays
+@every_overlay
 def test_every_object_keeps_to_the_policy(overlay):
     assert policy.violations(rendered(overlay), VERSION) == []
 
@@ -119,13 +83,19 @@ BREACHES = [
     ("pod", ["securityContext", "seccompProfile"], None, "has no seccomp profile"),
     ("pod", ["terminationGracePeriodSeconds"], None, "is killed after 30 s"),
     ("pod", ["terminationGracePeriodSeconds"], 35, "is killed after 35 s"),
-    ("pod", ["volumes", 0], {"name": "sockets", "hostPath": {"path": "/run"}}, "is of the host"),
-    ("pod", ["volumes", 0], {"name": "sockets", "emptyDir": {}}, "has no limit"),
-    ("pod", ["volumes", 0], {"name": "another", "emptyDir": {"sizeLimit": "1Mi"}},
-     "there is no volume sockets"),
-    ("pod", ["volumes", 2, "configMap", "name"], "another", "of a ConfigMap that there isn't"),
+    ("pod", ["topologySpreadConstraints"], [], "is not spread over hosts"),
+    ("pod", ["topologySpreadConstraints", 0, "whenUnsatisfiable"], "DoNotSchedule",
+     "is not spread over hosts"),
+    ("pod", ["topologySpreadConstraints", 0, "labelSelector", "matchLabels"],
+     {"app.kubernetes.io/name": "another"}, "counts the pods of 0 Deployments"),
+    ("pod", ["volumes", -1], {"name": "tmp", "hostPath": {"path": "/run"}}, "is of the host"),
+    ("pod", ["volumes", -1], {"name": "tmp", "emptyDir": {}}, "has no limit"),
+    ("pod", ["volumes", -1], {"name": "another", "emptyDir": {"sizeLimit": "1Mi"}},
+     "there is no volume tmp"),
+    ("pod", ["volumes", 0, "configMap", "name"], "another", "of a ConfigMap that there isn't"),
     ("container", ["image"], "tiffin-gateway:latest", "not of version"),
     ("container", ["image"], "tiffin-gateway", "not of version"),
+    ("container", ["args", 0], "$(COMMAND)", "$(COMMAND) wants a variable that there isn't"),
     ("container", ["resources", "limits"], None, "has no limits"),
     ("container", ["resources", "requests", "memory"], "1Mi", "less memory than it may take"),
     ("container", ["securityContext", "readOnlyRootFilesystem"], False, "can write to its image"),
@@ -154,6 +124,15 @@ def test_the_policy_finds(where, path, value, said):
     assert said in "\n".join(policy.violations(objects, VERSION))
 
 
+def test_the_policy_finds_a_spread_that_counts_others():
+    objects = rendered("fleet")
+    _, spec, _ = next(found for found in policy.pod_specs(objects)
+                      if found[0].startswith("tiffin-worker-"))
+    del spec["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]["tiffin/runner"]
+    assert "its spread counts the pods of 5 Deployments" in "\n".join(
+        policy.violations(objects, VERSION))
+
+
 @pytest.mark.parametrize("kind, path, value, said", [
     ("ServiceAccount", ["automountServiceAccountToken"], None, "a ServiceAccount has a token"),
     ("Deployment", ["spec", "replicas"], 3, "replicas beside an autoscaler"),
@@ -176,49 +155,43 @@ def test_the_grace_is_that_of_the_drain():
     assert int(drain.group(1)) == policy.DRAIN_S
 
 
-@both_overlays
+@every_overlay
 def test_gateways_look_for_workers_where_they_listen(overlay):
-    objects = rendered(overlay)
-    workers = workers_of(objects)
-    services = {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == "Service"}
-    config = next(obj for obj in objects if obj["metadata"]["name"].startswith("tiffin-gateway-"))
-    names = set()
-    for text in config["data"].values():
-        service = yaml.safe_load(text)
-        for runner, written in service["runners"].items():
-            names.add(f"{service['service']}.{runner}")
-            container, deployed_by = workers[f"{service['service']}.{runner}"]
-            listens = argument(container, "--listen")
-            if overlay == "pod":
-                assert written["endpoints"] == [listens]
-                continue
-            port = listens.rpartition(":")[2]
-            assert written["endpoints"] == [f"dns:///{deployed_by}:{port}"]
-            assert services[deployed_by]["spec"]["clusterIP"] == "None"
-            assert str(services[deployed_by]["spec"]["ports"][0]["port"]) == port
-            assert str(container["ports"][0]["containerPort"]) == port
-    assert names == set(workers)
+    check_endpoints(rendered(overlay), kind_of(overlay))
 
 
-@both_overlays
-def test_the_gateways_graphs_are_those_of_the_examples(overlay):
-    for name, example in SERVICES.items():
-        graph = load(OVERLAYS[overlay] / "services" / f"{name}.yaml")
-        whole = load(example)
+@every_overlay
+def test_the_gateways_graphs_are_those_of_the_workers(overlay):
+    graphs = {graph["service"]: graph for graph in map(
+        yaml.safe_load, gateway_files(rendered(overlay)).values())}
+    files, _ = services_of(overlay)
+    assert len(graphs) == len(files)
+    for whole in map(load, files):
+        graph = graphs[whole["service"]]
         assert graph["apis"] == whole["apis"]
         for runner, written in whole["runners"].items():
             assert graph["runners"][runner].get("queue") == written.get("queue")
 
 
-@both_overlays
-def test_the_gateways_files_have_no_mistake(overlay):
-    files = sorted((OVERLAYS[overlay] / "services").glob("*_*.yaml"))
-    checked = harness.run(harness.TIFFIN, "check", *files)
+@every_overlay
+def test_the_gateways_files_have_no_mistake(overlay, tmp_path):
+    for name, text in gateway_files(rendered(overlay)).items():
+        (tmp_path / name).write_text(text)
+    checked = harness.run(harness.TIFFIN, "check", *sorted(tmp_path.iterdir()))
     # 2 would be a mistake in a file; 1 is that there are no workers here to ask.
     assert checked.returncode == 1 and "does it run?" in checked.stderr, checked.stderr
 
 
-@both_overlays
+@every_overlay
+def test_gateways_are_given_the_files_that_they_have(overlay):
+    objects = rendered(overlay)
+    args = gateway_of(objects)["containers"][0]["args"]
+    folder = "/etc/tiffin/gateway/"
+    assert [arg for arg in args if arg.startswith("/")] == [
+        folder + name for name in sorted(gateway_files(objects))]
+
+
+@every_overlay
 def test_the_programs_know_their_arguments(overlay):
     known = set(re.findall(r"^\| `(--[a-z-]+)`", (
         DEPLOY / "reference/configuration.md").read_text(), flags=re.M))
@@ -228,44 +201,15 @@ def test_the_programs_know_their_arguments(overlay):
             assert flags <= known, container["name"]
 
 
-@pytest.fixture(scope="module")
-def planned():
-    """What `tiffin check --kubernetes` says of each container, by name."""
-    ended = harness.run(harness.TIFFIN, "check", *SERVICES.values(), "--store", harness.MODELS,
-                        "--cpus", CPUS, "--kubernetes")
-    assert ended.returncode == 0, ended.stderr
-    return {container["name"]: container for container in yaml.safe_load(ended.stdout)}
+@every_overlay
+def test_resources_are_those_that_check_plans(overlay):
+    check_all_against_plan(rendered(overlay), plan(*services_of(overlay)))
 
 
-def mebibytes(text):
-    return int(text.removesuffix("Mi"))
-
-
-def check_against_plan(container, plan):
-    """Cores and arguments as they are planned. Memory within a step: what loading takes is measured
-    anew each time, and on each machine."""
-    wanted, written = plan["resources"], container["resources"]
-    for kind in ("requests", "limits"):
-        assert written[kind]["cpu"] == wanted[kind]["cpu"], container["name"]
-        difference = mebibytes(written[kind]["memory"]) - mebibytes(wanted[kind]["memory"])
-        assert abs(difference) <= MEMORY_STEP_MI, container["name"]
-    for flag, value in zip(plan["args"][::2], plan["args"][1::2]):
-        assert argument(container, flag) == value
-
-
-@both_overlays
-def test_resources_are_those_that_check_plans(overlay, planned):
-    objects = rendered(overlay)
-    check_against_plan(gateway_of(objects)["containers"][0], planned["gateway"])
-    workers = workers_of(objects)
-    assert {name.replace("_", "-").replace(".", "-") for name in workers} == (
-        set(planned) - {"gateway"})
-    for runner, (container, _) in workers.items():
-        check_against_plan(container, planned[runner.replace("_", "-").replace(".", "-")])
-
-
-def test_resources_of_another_plan_are_found(planned):
-    container = copy.deepcopy(gateway_of(rendered("pod"))["containers"][0])
+def test_resources_of_another_plan_are_found():
+    planned = plan(*services_of("own_pod"))
+    container = copy.deepcopy(gateway_of(rendered("own_pod"))["containers"][0])
+    check_against_plan(container, planned["gateway"])
     container["resources"]["limits"]["cpu"] = "3"
     with pytest.raises(AssertionError):
         check_against_plan(container, planned["gateway"])
@@ -285,8 +229,9 @@ def test_kserves_pod_is_the_pod_overlays():
     pod, theirs = gateway_of(rendered("pod")), kserve_pod()
     assert theirs["initContainers"] == pod["initContainers"]
     ours = pod["containers"][0]
-    for key in ("image", "args", "resources", "securityContext"):
+    for key in ("image", "resources", "securityContext"):
         assert theirs["containers"][0][key] == ours[key], key
+    assert policy.arguments(theirs["containers"][0]) == policy.arguments(ours)
 
 
 def test_kserves_objects_refer_to_each_other():
@@ -302,9 +247,10 @@ def test_kserves_objects_refer_to_each_other():
 def test_what_the_readme_applies_is_there():
     text = (harness.ROOT / "README.md").read_text() + (DEPLOY / "README.md").read_text()
     applied = set(re.findall(r"kubectl apply -k (\S+?)[\s`]", text))
-    assert applied == {"deploy/kserve", *(str(path.relative_to(harness.ROOT))
-                                          for path in OVERLAYS.values())}
-    for folder in applied:
+    mine = "deploy/kubernetes/overlays/mine"  # What the reader makes: see test_own.py.
+    assert applied == {mine, "deploy/kserve", *(
+        str(OVERLAYS[name].relative_to(harness.ROOT)) for name in ("pod", "fleet"))}
+    for folder in applied - {mine}:
         assert (harness.ROOT / folder / "kustomization.yaml").is_file()
     for file in re.findall(r"docker compose -f (\S+)", text):
         assert (harness.ROOT / file).is_file()
@@ -319,7 +265,7 @@ def test_compose_runs_what_the_pod_does():
         service = compose[name]
         assert service["image"] == container["image"]
         logs = "--log-format=json"
-        assert service["command"] == [arg for arg in container["args"] if arg != logs]
+        assert service["command"] == [arg for arg in policy.arguments(container) if arg != logs]
         limits = container["resources"]["limits"]
         assert str(service["cpus"]) == limits["cpu"]
         assert service["mem_limit"].upper() + "i" == limits["memory"]
