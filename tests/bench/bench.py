@@ -68,7 +68,8 @@ class Bench:
     def echo(self, under: Sequence[str] = ()) -> Server:
         """`under`: a command that runs it."""
         return Server("the echo server",
-                      [*under, str(self._bin / "bench-echo-server"), "--address", self._address("echo")],
+                      [*under, str(self._bin / "bench-echo-server"), "--address",
+                       self._address("echo")],
                       self._folder / "echo.log")
 
     def gateway(self, service_file: pathlib.Path, worker_transport: str = "express",

@@ -22,7 +22,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("TIFFIN_BIN_DIR", ROOT / "build/release/bin"))
+BIN = pathlib.Path(os.environ.get("TIFFIN_BIN_DIR", ROOT / "build/release/bin")).absolute()
 TIFFIN = BIN / "tiffin"
 MODELS = ROOT / "build/models"
 IMAGES = ROOT / "build/images/digits"
