@@ -111,6 +111,7 @@ void AddCheck(CLI::App& app, Command& chosen, AddExtensions own) {
   CLI::App* check = app.add_subcommand(
       "check", "Check service files whole: all errors at once, or the plan and the resources.");
   AddPlanOptions(*check, options->plan);
+  AddEndpoints(*check, options->plan);
   options->plan.own = own;
   AddWorkerSecurityFlags(*check, options->workers);
   check->add_option("--proto", options->proto_dir,

@@ -12,4 +12,7 @@ namespace tiffin::gateway {
 // and --cpus, with their defaults. `options` outlives the parsing.
 void AddPlanOptions(CLI::App& command, PlanOptions& options);
 
+// --endpoints, of those that need no worker of their own. Likewise.
+void AddEndpoints(CLI::App& command, PlanOptions& options);
+
 }  // namespace tiffin::gateway

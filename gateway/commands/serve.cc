@@ -155,6 +155,7 @@ void AddServe(CLI::App& app, Command& chosen, AddExtensions own) {
   CLI::App* serve =
       app.add_subcommand("serve", "Serve one or more service files over gRPC and HTTP.");
   AddPlanOptions(*serve, options->plan);
+  AddEndpoints(*serve, options->plan);
   options->plan.own = own;
   serve
       ->add_option("--grpc-address", options->grpc_address,

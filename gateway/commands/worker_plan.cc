@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "common/config/endpoint_pattern.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/commands/plugins.h"
@@ -146,8 +147,19 @@ absl::StatusOr<std::vector<PlannedFile>> LoadFiles(const std::vector<std::string
   return files;
 }
 
+absl::Status PutElsewhere(const std::vector<std::string>& patterns, WorkerPlan& plan) {
+  if (patterns.empty()) return absl::OkStatus();
+  std::vector<config::ServiceConfig*> services;
+  for (PlannedFile& file : plan.files) services.push_back(&file.service);
+  absl::Status set = config::SetEndpoints(patterns, services);
+  // What is wrong in the files is told first: a runner may be missing because of it.
+  if (!set.ok()) RETURN_IF_ERROR(DiagnosticsOf(plan));
+  return set;
+}
+
 std::vector<std::string> NamesOf(const std::vector<PlannedFile>& files) {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const PlannedFile& file : files) names.push_back(file.service.name);
   return names;
 }
@@ -159,8 +171,10 @@ absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options) {
   ASSIGN_OR_RETURN(plan.extensions, LoadExtensions(options.own, options.plugins));
   ASSIGN_OR_RETURN(plan.files, LoadFiles(options.files));
   RETURN_IF_ERROR(CheckServices(plan.extensions.apis, NamesOf(plan.files)));
+  RETURN_IF_ERROR(PutElsewhere(options.endpoints, plan));
   const std::vector<Subject> subjects = FindSubjects(plan.files, options);
   std::vector<RunnerRequest> requests;
+  requests.reserve(subjects.size());
   for (const Subject& subject : subjects) requests.push_back(RequestOf(subject));
   plan.allocation.budget = MakeCoreBudget(ReadCoreLimits(), options.cpus);
   plan.tuning_subject = TuningSubjectOf(plan, subjects);

@@ -21,6 +21,7 @@ struct PlanOptions {
   std::filesystem::path store;
   std::vector<std::string> worker_dirs;  // Given by --worker-dir.
   std::vector<std::string> plugins;      // Files.
+  std::vector<std::string> endpoints;    // Patterns: see config::SetEndpoints.
   AddExtensions own = nullptr;           // What this program adds itself.
   std::optional<double> cpus;            // What the user says about the cores.
   enum class Tunings { kUsed, kIgnored } tunings = Tunings::kUsed;
@@ -54,8 +55,8 @@ struct WorkerPlan {
 
 // Loads the plugins, reads the service files, finds every runner's model and worker program, and
 // divides the cores among all of them. What is wrong in a file goes to its diagnostics, and runners
-// that can't be started are left out; INVALID_ARGUMENT if a file can't be read, or a plugin is
-// none.
+// that can't be started are left out; INVALID_ARGUMENT if a file can't be read, a plugin is none,
+// or a pattern of endpoints is wrong.
 absl::StatusOr<WorkerPlan> PlanWorkers(const PlanOptions& options);
 
 // INVALID_ARGUMENT with the diagnostics of all files, OK if there are none.

@@ -30,8 +30,9 @@ runners:
 class Worker(harness.Server):
     """`tiffin-worker-testing`, with nobody to tend it. A context manager, as servers are."""
 
-    def __init__(self, runner, listen, *, folder, args=(), gate="/nowhere", journal="/dev/null"):
-        super().__init__(WORKERS.format(gate=gate, journal=journal), folder=folder)
+    def __init__(self, runner, listen, *, folder, args=(), gate="/nowhere", journal="/dev/null",
+                 file=None):
+        super().__init__(file or WORKERS.format(gate=gate, journal=journal), folder=folder)
         self.runner = runner
         self.listen = listen
         self.args = args
