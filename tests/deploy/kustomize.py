@@ -1,7 +1,7 @@
 """Renders the kustomizations of deploy/, as far as they use kustomize: resources, components,
-patches (strategic merges, and JSON patches), generated ConfigMaps with their hashes, a suffix of
-names, a namespace, labels, images. What it doesn't know is an error. test_manifests.py compares it
-with kubectl where there is one."""
+patches (strategic merges, which may delete items of lists, and JSON patches), generated ConfigMaps
+with their hashes, a suffix of names, a namespace, labels, images. What it doesn't know is an error.
+test_manifests.py compares it with kubectl where there is one."""
 
 import copy
 import hashlib
@@ -136,9 +136,13 @@ def _merge(base, patch, key=None):
     if isinstance(base, list) and isinstance(patch, list) and key in _MERGE_KEYS:
         by = _MERGE_KEYS[key]
         old = {item[by]: item for item in base}
-        # The patch's items come first.
-        merged = [_merge(old.pop(item[by], {}), item) for item in patch]
-        return merged + list(old.values())
+        merged = []
+        for item in patch:
+            if item.get("$patch") == "delete":
+                del old[item[by]]
+            else:
+                merged.append(_merge(old.pop(item[by], {}), item))
+        return merged + list(old.values())  # The patch's items come first.
     return patch
 
 

@@ -44,27 +44,32 @@ def gateway_of(objects):
     return next(spec for name, spec, _ in policy.pod_specs(objects) if name == "tiffin-gateway")
 
 
+def file_in(objects, spec, container, path):
+    """The text of a file that a container of the pod has by a ConfigMap."""
+    path = pathlib.PurePath(path)
+    texts = {obj["metadata"]["name"]: obj["data"] for obj in objects if obj["kind"] == "ConfigMap"}
+    volume = next(mount["name"] for mount in container["volumeMounts"]
+                  if mount["mountPath"] == str(path.parent))
+    name = next(found["configMap"]["name"] for found in spec["volumes"] if found["name"] == volume)
+    return texts[name][path.name]
+
+
 def gateway_files(objects):
-    """The service files of the gateway, by name."""
-    volumes = gateway_of(objects)["volumes"]
-    name = next(volume["configMap"]["name"] for volume in volumes if volume["name"] == "services")
-    return next(obj["data"] for obj in objects
-                if obj["kind"] == "ConfigMap" and obj["metadata"]["name"] == name)
+    """The texts of the service files that the gateway is given."""
+    spec = gateway_of(objects)
+    container = spec["containers"][0]
+    return [file_in(objects, spec, container, arg) for arg in container["args"]
+            if arg.startswith("/")]
 
 
 def workers_of(objects):
     """Runner, as "service.runner", -> its container, and the name of what it is deployed by."""
-    texts = {obj["metadata"]["name"]: obj["data"] for obj in objects if obj["kind"] == "ConfigMap"}
     found = {}
     for name, spec, _ in policy.pod_specs(objects):
-        maps = {volume["name"]: texts.get(volume["configMap"]["name"])
-                for volume in spec.get("volumes", []) if "configMap" in volume}
         for container in policy.serves(spec):
             if policy.is_worker(container):
-                file = pathlib.PurePath(argument(container, "--service"))
-                mount = next(mount["name"] for mount in container["volumeMounts"]
-                             if mount["mountPath"] == str(file.parent))
-                service = yaml.safe_load(maps[mount][file.name])
+                text = file_in(objects, spec, container, argument(container, "--service"))
+                service = yaml.safe_load(text)
                 runner = argument(container, "--runner")
                 assert runner in service["runners"], container["name"]
                 found[f"{service['service']}.{runner}"] = (container, name)
@@ -79,7 +84,7 @@ def argument(container, name):
 
 
 def container_name(runner):
-    """Of "service.runner", as `tiffin check --kubernetes` has it."""
+    """Of "service.runner", or a part of it, as `tiffin check --kubernetes` has it."""
     return runner.replace("_", "-").replace(".", "-")
 
 
@@ -122,20 +127,22 @@ def check_endpoints(objects, kind):
     """Gateways look for workers where they listen, for all of them, and for no others."""
     workers = workers_of(objects)
     services = {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == "Service"}
+    pattern = argument(gateway_of(objects)["containers"][0], "--endpoints")
     names = set()
-    for text in gateway_files(objects).values():
-        service = yaml.safe_load(text)
-        for runner, written in service["runners"].items():
+    for service in map(yaml.safe_load, gateway_files(objects)):
+        for runner in service["runners"]:
             name = f"{service['service']}.{runner}"
             names.add(name)
             container, deployed_by = workers[name]
+            address = pattern.format(service=container_name(service["service"]),
+                                     runner=container_name(runner))
             listens = argument(container, "--listen")
             if kind == "pod":
-                assert written["endpoints"] == [listens]
+                assert address == listens
                 continue
             port = listens.rpartition(":")[2]
             # Without a namespace: it is the gateway's.
-            assert written["endpoints"] == [f"dns:///{deployed_by}:{port}"]
+            assert address == f"dns:///{deployed_by}:{port}"
             assert services[deployed_by]["spec"]["clusterIP"] == "None"
             assert str(services[deployed_by]["spec"]["ports"][0]["port"]) == port
             assert str(container["ports"][0]["containerPort"]) == port

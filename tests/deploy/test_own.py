@@ -120,13 +120,6 @@ def test_another_service_takes_other_names_and_no_more(mine, kind):
             text = text.replace(old, new)
         file.write_text(text)
     (folder / "service.yaml").write_text(OTHER_SERVICE)
-    service = yaml.safe_load(OTHER_SERVICE)
-    for runner, written in service["runners"].items():
-        address = f"unix:/run/tiffin/{runner}.sock" if kind == "pod" else (
-            f"dns:///tiffin-worker-post-office-{runner.replace('_', '-')}:9000")
-        service["runners"][runner] = {"endpoints": [address],
-                                      **{key: written[key] for key in ("queue",) if key in written}}
-    (folder / "gateway.yaml").write_text(yaml.safe_dump(service))
     objects = kustomize.render(folder)
     expect_sound(objects, kind)
     check_all_against_plan(objects, plan((folder / "service.yaml",), 2))
