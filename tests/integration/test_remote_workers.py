@@ -1,6 +1,7 @@
 """Workers that somebody else starts: on this machine's sockets, and on TCP."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -42,6 +43,12 @@ def answers_now(server, array=ROW):
     return False
 
 
+def error_of(server):
+    with pytest.raises(grpc.RpcError) as error:
+        server.infer("away.call_echo", x=ROW)
+    return error.value.details()
+
+
 @pytest.mark.parametrize("args", [[], ["--loops", "2"], ["--worker-transport", "grpc"]], ids=str)
 def test_calls_go_there_and_back(listen, folder, args):
     with Worker("echo", listen(), folder=folder) as worker:
@@ -58,21 +65,21 @@ def test_tensors_pass_between_workers_of_all_kinds(folder):
 service: away
 runners:
   here: {{backend: testing, options: {{behavior: identity, shape: [-1]}}}}
-  there: {{endpoints: ["{tcp}"]}}
-  beside: {{endpoints: ["{unix}"]}}
+  echo: {{endpoints: ["{tcp}"]}}
+  twin: {{endpoints: ["{unix}"]}}
 apis:
   around:
     input: {{x: "fp32[rows,-1]"}}
     steps:
       a: here(x)
-      b: there(a)
-      c: beside(b)
-      d: there(c)
+      b: echo(a)
+      c: twin(b)
+      d: echo(c)
       e: here(d)
     output: {{y: e, z: c}}
 """
     with (Worker("echo", "127.0.0.1:0", folder=folder) as tcp,
-          Worker("echo", f"unix:{folder}/w", folder=folder) as unix,
+          Worker("twin", f"unix:{folder}/w", folder=folder) as unix,
           harness.Server(text.format(tcp=tcp.address, unix=unix.address)) as server):
         for array in (ROW, LARGE, np.vstack([LARGE[:, :1000]] * 40)):
             got = server.infer("away.around", x=array)
@@ -122,7 +129,10 @@ def test_the_gateway_starts_without_them(listen, folder):
 
 
 def test_one_that_does_not_fit_is_told_of_and_waited_for(listen, folder):
-    wrong = Worker("other", listen(), folder=folder)
+    wrong = Worker("echo", listen(), folder=folder)
+    wrong_file = folder / "wrong.yaml"
+    wrong_file.write_text(wrong.file.read_text().replace("fp32", "int32"))
+    wrong.file = wrong_file
     with wrong:
         with harness.Server(service(echo=wrong.address)) as server:
             with refused(Code.FAILED_PRECONDITION, "service0.yaml", "int32"):
@@ -130,16 +140,55 @@ def test_one_that_does_not_fit_is_told_of_and_waited_for(listen, folder):
             server.wait_for_line("not served yet: .*int32")
             assert health(server) == "NOT_SERVING"
             wrong.kill()
-            wrong.runner = "echo"  # Somebody mends it.
+            wrong.file = wrong.files[0]  # Somebody mends it.
             wrong.restart()
             eventually(lambda: answers_now(server), what="the right worker's answer")
             # And one that is wrong later is refused, and nothing else.
             wrong.kill()
-            wrong.runner = "other"
+            wrong.file = wrong_file
             wrong.restart()
             server.wait_for_line("another signature")
             with refused(Code.UNAVAILABLE, within=20):
                 server.infer("away.call_echo", x=ROW)
+
+
+def test_another_runners_worker_is_refused_though_its_signature_fits(listen, folder):
+    worker = Worker("twin", listen(), folder=folder)
+    said = "runs 'twin' of service 'away'; start it with --runner echo, or correct 'endpoints'"
+    with worker, harness.Server(service(echo=worker.address)) as server:
+        with refused(Code.FAILED_PRECONDITION, "runner 'echo': the worker at", said):
+            server.infer("away.call_echo", x=ROW)
+        server.wait_for_line(f"no session with a worker at .*: it {said}")
+        assert health(server) == "NOT_SERVING"
+        worker.kill()
+        eventually(lambda: "has attached yet" in error_of(server), what="that nobody is there")
+        worker.runner = "echo"
+        worker.restart()
+        eventually(lambda: answers_now(server), what="the right worker's answer")
+
+
+def test_another_runners_worker_stops_none_that_is_right(listen, folder):
+    with (Worker("twin", listen(), folder=folder) as wrong,
+          Worker("echo", listen(), folder=folder) as right,
+          harness.Server(service(echo=[wrong.address, right.address])) as server):
+        assert all(answers(server) for _ in range(4))
+        server.wait_for_line("no session with a worker at .*: it runs 'twin'")
+
+
+def test_a_worker_may_be_of_another_service(folder):
+    worker = Worker("echo", f"unix:{folder}/w", folder=folder)
+    worker.file.write_text(worker.file.read_text().replace("service: away", "service: shared"))
+    with worker, harness.Server(service(echo=worker.address)) as server:
+        server.wait_for_line("which runs the backend testing, of service 'shared'")
+        assert answers(server)
+
+
+def test_a_worker_describes_whose_it_is(folder):
+    file = Worker("echo", "", folder=folder).file
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "echo",
+                        "--describe")
+    described = json.loads(ended.stdout)
+    assert (described["service"], described["runner"]) == ("away", "echo")
 
 
 def test_killed_and_started_again_under_load_nothing_is_lost(listen, folder):

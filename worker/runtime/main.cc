@@ -160,7 +160,9 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
                                 .model_version = subject.model_version,
                                 .model_digest = subject.model_digest,
                                 .device = backend.device(),
-                                .methods = backend.signature()};
+                                .methods = backend.signature(),
+                                .service = subject.service,
+                                .runner = subject.runner};
   if (subject.batching.policy == config::BatchingPolicy::kOff) return description;
   for (auto& [name, method] : description.methods) {
     if (CanBatch(method)) method.max_batch_size = subject.batching.max_batch_size;

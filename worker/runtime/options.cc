@@ -78,6 +78,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   subject.batching = runner->batching.value_or(config::BatchingConfig{});
   subject.asks_for_batching =
       runner->batching.has_value() && subject.batching.policy != config::BatchingPolicy::kOff;
+  subject.runner = runner->name;
   return subject;
 }
 

@@ -49,6 +49,7 @@ struct WorkerSubject {
   std::string service;  // Empty without a service file.
   BackendConfig config;
   std::string backend;  // This program's.
+  std::string runner;   // Likewise.
   std::string model;    // Empty without a store model.
   int64_t model_version = 1;
   std::string model_digest;
