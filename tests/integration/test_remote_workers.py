@@ -352,6 +352,14 @@ def test_certificates_are_wanted_on_both_sides(folder):
             eventually(lambda: answers_now(server, LARGE), what="an answer")
             checked = harness.run(harness.TIFFIN, "check", server.files[0], *args)
             assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+        file = folder / "gateway.yaml"
+        file.write_text(text)
+        for trust, advice in [
+                ([], "if it speaks TLS, give --worker-ca"),
+                (["--worker-ca", strange.certificate], "not signed by one of --worker-ca"),
+                (["--worker-ca", authority.certificate], "give --worker-certificate")]:
+            checked = harness.run(harness.TIFFIN, "check", file, *trust)
+            assert checked.returncode == 1 and advice in checked.stderr, checked.stderr
         for args in (["--worker-ca", authority.certificate],
                      ["--worker-ca", strange.certificate, *shown]):
             with harness.Server(text, args=args) as server:
@@ -362,6 +370,16 @@ def test_certificates_are_wanted_on_both_sides(folder):
         args = ["--worker-ca", authority.certificate, *shown]
         with harness.Server(service(echo=worker.address), args=args) as server:
             server.wait_for_line("no session with a worker at")
+
+
+def test_check_explains_a_worker_without_tls(folder):
+    authority = Authority(folder)
+    file = folder / "gateway.yaml"
+    with Worker("echo", "127.0.0.1:0", folder=folder) as worker:
+        file.write_text(service(echo=worker.address))
+        checked = harness.run(harness.TIFFIN, "check", file, "--worker-ca", authority.certificate)
+    assert checked.returncode == 1 and "it speaks no TLS: remove --worker-ca" in checked.stderr, (
+        checked.stderr)
 
 
 @pytest.mark.parametrize("args, words", [
@@ -396,6 +414,68 @@ def test_check_asks_the_workers(listen, folder):
         assert checked.returncode == 2 and "int32" in checked.stderr
     checked = harness.run(harness.TIFFIN, "check", file)
     assert checked.returncode == 1 and "not checked" in checked.stderr, checked.stderr
+
+
+def test_check_reports_every_runner_and_address_that_does_not_answer(folder):
+    file = folder / "gateway.yaml"
+    dead = [f"unix:{folder}/dead{i}" for i in range(4)]
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker:
+        file.write_text(service(echo=[dead[0], worker.address], a=dead[1:3], b=dead[3]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        said = checked.stderr.splitlines()
+        assert checked.returncode == 1, checked.stderr
+        assert [line for line in said if line.startswith("warning: runner 'echo'")
+                and f"no worker answers at {dead[0]}: " in line], checked.stderr
+        for runner, address in [("a", dead[1]), ("a", dead[2]), ("b", dead[3])]:
+            (line,) = [line for line in said if f"no worker answers at {address}: " in line]
+            assert f"{file}:" in line and f"runner '{runner}'" in line
+            assert line.endswith("(no worker listens there: start it, or correct the endpoint)")
+        checked = harness.run(harness.TIFFIN, "check", file, "--json")
+        told = json.loads(checked.stdout)
+        assert checked.returncode == 1 and not told["ok"] and len(told["errors"]) == 3
+        assert len(told["warnings"]) == 1 and dead[0] in told["warnings"][0]
+
+        # What is wrong with the graph is told beside it.
+        file.write_text(file.read_text().replace("a: echo(x)", "a: echo(x, x)"))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 2 and "echo" in checked.stderr and dead[3] in checked.stderr
+
+        file.write_text(service(echo=[dead[0], worker.address]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+        assert dead[0] in checked.stderr
+
+
+def test_check_explains_a_name_that_nobody_knows(folder):
+    file = folder / "gateway.yaml"
+    with Names() as names:
+        file.write_text(service(echo=f"dns://{names.address}/nobody.test:9"))
+        checked = harness.run(harness.TIFFIN, "check", file)
+    assert checked.returncode == 1 and "the name is unknown here" in checked.stderr, checked.stderr
+
+
+def test_check_refuses_another_runners_worker(folder):
+    file = folder / "gateway.yaml"
+    with (Worker("twin", f"unix:{folder}/wrong", folder=folder) as wrong,
+          Worker("echo", f"unix:{folder}/right", folder=folder) as right):
+        for addresses in ([wrong.address], [wrong.address, right.address]):
+            file.write_text(service(echo=addresses))
+            checked = harness.run(harness.TIFFIN, "check", file)
+            assert checked.returncode == 2, checked.stderr
+            assert (f"runner 'echo': the worker at {wrong.address} runs 'twin' of service 'away'; "
+                    "start it with --runner echo") in checked.stderr
+
+
+def test_two_workers_of_a_runner_that_differ_are_told_of(folder):
+    other = Worker("echo", f"unix:{folder}/other", folder=folder)
+    other.file = folder / "other.yaml"
+    other.file.write_text(other.files[0].read_text().replace("fp32", "int32"))
+    file = folder / "gateway.yaml"
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker, other:
+        file.write_text(service(echo=[worker.address, other.address]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+    assert checked.returncode == 2, checked.stderr
+    assert f"the worker at {other.address} has another signature" in checked.stderr
 
 
 def test_flags_for_workers_elsewhere_need_some(folder):
