@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "common/async/watcher.h"
 #include "common/clock.h"
 #include "common/log/log.h"
+#include "common/log/now_and_then.h"
 #include "common/security/reloader.h"
 #include "common/security/server_tls.h"
 #include "common/security/tokens.h"
@@ -146,21 +148,17 @@ class TurnedAwayLog {
   explicit TurnedAwayLog(int limit) : limit_(limit) {}
 
   void Add() {
-    ++count_;
-    const absl::Time now = Clock::Monotonic().Now();
-    if (now < next_) return;
-    next_ = now + kPause;
+    const std::optional<int64_t> count = turned_away_.Count();
+    if (!count.has_value()) return;
     log::Write(log::Level::kWarning, "connections_turned_away",
                StrCat("gRPC: as many connections as may be, ", limit_, ", are open; closed ",
-                      count_, " more so far; --grpc-connections allows more"),
-               {{"limit", limit_}, {"turned_away", count_}});
+                      *count, " more so far; --grpc-connections allows more"),
+               {{"limit", limit_}, {"turned_away", *count}});
   }
 
  private:
-  static constexpr absl::Duration kPause = absl::Seconds(10);
   const int limit_;
-  int64_t count_ = 0;
-  absl::Time next_ = absl::InfinitePast();
+  log::NowAndThen turned_away_{Clock::Monotonic()};
 };
 
 // What clients and the server show to one another, kept as new as its files.

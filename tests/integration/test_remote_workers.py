@@ -321,6 +321,8 @@ def test_a_token_is_wanted(folder):
         text = service(echo=worker.address)
         with harness.Server(text) as server:
             server.wait_for_line("no session with a worker at .*this needs a token")
+            worker.wait_for_line("refused the gateway at ipv4:127.0.0.1:[0-9]+: this needs a "
+                                 "token;.* 1 attempt refused so far")
             with refused(Code.UNAVAILABLE, "has attached yet"):
                 server.infer("away.call_echo", x=ROW)
         token.write_text(secrets[1] + "\n")
