@@ -109,6 +109,9 @@ int Check(const CheckOptions& options) {
     const absl::StatusOr<std::string> containers = ContainerPlan(*plan, options.containers);
     if (!containers.ok()) return Fail(options, containers.status());
     Print(*containers);
+    if (const std::string note = ElsewhereNote(*plan); !note.empty()) {
+      std::fputs(StrCat(note, "\n").c_str(), stderr);
+    }
   } else {
     PrintPlan(*plan, services);
   }

@@ -456,6 +456,17 @@ def test_check_explains_a_name_that_nobody_knows(folder):
     assert checked.returncode == 1 and "the name is unknown here" in checked.stderr, checked.stderr
 
 
+def test_check_plans_no_resources_for_workers_elsewhere(folder):
+    file = folder / "gateway.yaml"
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker:
+        file.write_text(service(echo=worker.address))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.stdout.endswith("resources: no worker is started here\n"), checked.stdout
+        checked = harness.run(harness.TIFFIN, "check", file, "--kubernetes")
+        assert checked.returncode == 0 and "name: gateway" in checked.stdout, checked.stderr
+        assert "not planned here, for their workers are elsewhere: away.echo;" in checked.stderr
+
+
 def test_check_refuses_another_runners_worker(folder):
     file = folder / "gateway.yaml"
     with (Worker("twin", f"unix:{folder}/wrong", folder=folder) as wrong,
