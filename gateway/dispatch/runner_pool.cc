@@ -228,10 +228,11 @@ void RunnerPool::OnUnreachable(size_t index, const absl::Status& status, bool ha
   if (had_served) CountFailure(index);
   if (!absl::IsFailedPrecondition(status)) shared_.strangers.Set(index, "");
   Health& health = health_[index];
-  // Once for each thing that there is to say, not for each attempt.
+  // Once for each thing that there is to say, not for each attempt; what was said of the whole
+  // service, not of each worker too.
   std::string said = StrCat(Message(status));
   if (said != refusal_) refusal_.clear();
-  if (parts_.tells_of_endpoints && said != health.said) {
+  if (parts_.tells_of_endpoints && said != health.said && said != refusal_) {
     const std::string& target = replicas_[index]->address().target;
     log::Write(log::Level::kWarning, had_served ? "worker_lost" : "worker_unreachable",
                StrCat("runner '", options_.name,

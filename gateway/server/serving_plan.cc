@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "common/config/diagnostics.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -60,6 +61,11 @@ Known KnownOf(const std::string& service, const ServingOptions& options,
   return known;
 }
 
+// Of errors that are a line each: the log and a status have one.
+std::string InOneLine(std::string_view text) {
+  return absl::StrReplaceAll(ToAbsl(text), {{"\n", "; "}});
+}
+
 // What would stop the whole server, of a service that comes to it later: names that clash, or break
 // with its contract.
 absl::Status CheckAlone(const PlannedService& service, const std::vector<RunnerEntry>& entries) {
@@ -87,7 +93,7 @@ absl::StatusOr<ServingPlan::Attempt> ServingPlan::Create(const ServingOptions& o
         absent = diagnostics.empty() ? CheckAlone(planned, known.entries) : diagnostics.ToStatus();
         if (!absent.ok()) {
           absent = absl::FailedPreconditionError(
-              StrCat("its workers are not what it was written for: ", Message(absent)));
+              StrCat("its workers are not what it was written for: ", InOneLine(Message(absent))));
           attempt.misfits.insert(service.name);
         }
       } else {
