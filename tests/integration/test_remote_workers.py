@@ -340,6 +340,19 @@ def test_a_token_is_wanted(folder):
             assert not any(secret in said for secret in secrets)
 
 
+def test_a_token_that_goes_in_clear_is_warned_of(folder):
+    token = folder / "token"
+    token.write_text("secret\n")
+    said = "--worker-token goes unencrypted over the network"
+    with Names() as names:
+        args = ["--worker-token", token]
+        with harness.Server(service(echo=f"dns://{names.address}/away.test:9"), args=args) as server:
+            server.wait_for_line(said)
+            assert len([line for line in server.lines if said in line]) == 1, server.said()
+        with harness.Server(service(echo="127.0.0.1:9"), args=args) as server:
+            assert said not in server.said()
+
+
 def test_certificates_are_wanted_on_both_sides(folder):
     authority, strange = Authority(folder), Authority(folder, "strange")
     pair = authority.make("worker", "DNS:localhost")
