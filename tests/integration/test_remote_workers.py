@@ -397,6 +397,30 @@ def test_check_explains_a_worker_without_tls(folder):
         checked.stderr)
 
 
+def test_a_worker_with_tls_is_probed(folder):
+    authority = Authority(folder)
+    pair, own = authority.make("worker", "DNS:model-a.test"), authority.make("prober")
+    trust = ["--tls-ca", authority.certificate, "--tls-server-name", "model-a.test"]
+
+    def probe(*args):
+        return harness.run(BIN / "tiffin-worker-testing", "--probe", worker.address, *args)
+
+    with Worker("echo", "127.0.0.1:0", folder=folder, args=pair.flags) as worker:
+        for asked in ([], ["liveness"]):
+            probed = probe(*asked, *trust)
+            assert probed.returncode == 0, probed.stderr
+        assert probe().returncode == 1
+        assert probe("--tls-ca", authority.certificate).returncode == 1  # Another name.
+    with Worker("echo", "127.0.0.1:0", folder=folder,
+                args=[*pair.flags, "--tls-client-ca", authority.certificate]) as worker:
+        assert probe(*trust).returncode == 1
+        shown = ["--tls-certificate", own.certificate, "--tls-key", own.key]
+        probed = probe(*trust, *shown)
+        assert probed.returncode == 0, probed.stderr
+        probed = probe(*shown)
+        assert probed.returncode == 2 and "give --tls-ca FILE" in probed.stderr, probed.stderr
+
+
 @pytest.mark.parametrize("args, words", [
     (["--listen", "0.0.0.0:0"], "is not the loopback"),
     (["--listen", "unix:/tmp/never", "--insecure"], "remove --tls-"),

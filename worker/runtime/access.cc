@@ -39,8 +39,9 @@ absl::Status CheckFlags(const AccessFlags& flags, const std::string& listen) {
 void AddAccessFlags(CLI::App& app, AccessFlags& flags) {
   CLI::Option* certificate = app.add_option("--tls-certificate", flags.certificate,
                                             "With --listen HOST:PORT: the worker's certificate "
-                                            "(PEM; with those that signed it behind it). "
-                                            "Read again when it is replaced");
+                                            "(PEM; with those that signed it behind it), which "
+                                            "is read again when it is replaced. With --probe and "
+                                            "--tls-ca: what the probe shows");
   CLI::Option* key =
       app.add_option("--tls-key", flags.key, "The certificate's private key (PEM, not encrypted)");
   certificate->needs(key);
