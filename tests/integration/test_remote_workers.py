@@ -423,14 +423,19 @@ def test_a_worker_with_tls_is_probed(folder):
 
 @pytest.mark.parametrize("args, words", [
     (["--listen", "0.0.0.0:0"], "is not the loopback"),
+    ([], "give --listen unix:PATH or --listen HOST:PORT"),
+    (["--listen", "unix:/nowhere/w"], "there is no folder '/nowhere'"),
+    (["--runner", "q"], "no runner 'q'; it has r, s"),
     (["--listen", "unix:/tmp/never", "--insecure"], "remove --tls-"),
     (["--listen", "nowhere"], "must be unix:PATH or HOST:PORT"),
     (["--listen", "127.0.0.1:0", "--tokens", "/nowhere"], "--tokens"),
 ])
 def test_a_worker_says_what_it_needs_to_listen(folder, args, words):
     file = folder / "workers.yaml"
-    file.write_text("service: s\nrunners: {r: {backend: testing}}\n")
-    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "r", *args)
+    file.write_text("service: s\nrunners: {r: {backend: testing}, s: {backend: testing}}\n")
+    if "--runner" not in args:
+        args = ["--runner", "r", *args]
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, *args)
     assert ended.returncode == 2 and words in ended.stderr, ended.stderr
 
 
