@@ -406,7 +406,7 @@ absl::Status RunnerPool::Accept(size_t index, const WorkerDescription& descripti
   if (shared_.accepted.Accept(description, AcceptedDescription::Version::kSame)) {
     return absl::OkStatus();
   }
-  const absl::Status refused = absl::FailedPreconditionError(
+  absl::Status refused = absl::FailedPreconditionError(
       StrCat("runner '", options_.name,
              "': a worker has another signature or model than the graph was checked with: the "
              "service file was changed; restart the server"));

@@ -346,7 +346,8 @@ def test_a_token_that_goes_in_clear_is_warned_of(folder):
     said = "--worker-token goes unencrypted over the network"
     with Names() as names:
         args = ["--worker-token", token]
-        with harness.Server(service(echo=f"dns://{names.address}/away.test:9"), args=args) as server:
+        text = service(echo=f"dns://{names.address}/away.test:9")
+        with harness.Server(text, args=args) as server:
             server.wait_for_line(said)
             assert len([line for line in server.lines if said in line]) == 1, server.said()
         with harness.Server(service(echo="127.0.0.1:9"), args=args) as server:
