@@ -121,7 +121,7 @@ absl::Status ErrorsOf(const WorkerPlan& plan, const GraphPlan& graphs) {
   for (const PlannedFile& file : plan.files) all.push_back(file.diagnostics);
   const bool is_wrong = !config::ToStatus(all).ok();
   all.insert(all.end(), graphs.unanswered.begin(), graphs.unanswered.end());
-  const absl::Status errors = config::ToStatus(all);
+  absl::Status errors = config::ToStatus(all);
   if (is_wrong || errors.ok()) return errors;
   absl::Status unanswered = absl::UnavailableError(errors.message());
   errors.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {

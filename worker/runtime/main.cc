@@ -211,7 +211,7 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
   users.push_back({.loop = loop, .services = {&server}});
   ASSIGN_OR_RETURN(const std::string address,
                    rpc_server.Open(options.listen, std::move(users), access.credentials()));
-  const absl::Status listening = server.Listen(path.has_value() ? StrCat(*path, ".fd") : "");
+  absl::Status listening = server.Listen(path.has_value() ? StrCat(*path, ".fd") : "");
   std::thread loop_thread([&] { loop.Run(); });
   // A gateway that started it knows where.
   if (listening.ok() && options.lifeline_fd < 0) {
