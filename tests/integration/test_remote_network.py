@@ -1,9 +1,6 @@
-"""Workers behind a network that delays, loses, is cut, and whose hosts vanish: a network namespace
-of its own, where that is permitted."""
+"""Workers behind a network that delays, loses, is slow, and is cut, in both directions and in one."""
 
-import contextlib
-import os
-import subprocess
+import itertools
 import time
 
 import grpc
@@ -11,119 +8,93 @@ import numpy as np
 import pytest
 
 import harness
-from harness import eventually, refused
-from remote import Load, Worker, answers, service
+from cable import CUT, PERFECT, Cable, NotPermitted, Way
+from harness import MIB, eventually, refused
+from load import await_rest
+from prometheus_text import Scrape
+from remote import LARGE, ROW, Load, Worker, answers, service
 
 Code = grpc.StatusCode
-LARGE = np.arange(100_000, dtype=np.float32).reshape(1, -1)
-
-
-class Network:
-    """A host at the other end of a cable. A context manager."""
-
-    def __init__(self, number):
-        self.name = f"tf{os.getpid() % 100_000}n{number}"
-        self.here, self.there = f"{self.name}a", f"{self.name}b"
-        prefix = f"10.203.{os.getpid() % 250}.{4 * number}"
-        base = prefix.rsplit(".", 1)[0]
-        self.near, self.far = f"{base}.{4 * number + 1}", f"{base}.{4 * number + 2}"
-
-    def run(self, *args):
-        ended = subprocess.run([str(arg) for arg in args], capture_output=True, text=True,
-                               timeout=30, check=False)
-        if ended.returncode != 0:
-            raise OSError(f"{' '.join(args)}: {ended.stderr.strip()}")
-
-    def inside(self, *args):
-        self.run("ip", "netns", "exec", self.name, *args)
-
-    def __enter__(self):
-        try:
-            self.run("ip", "netns", "add", self.name)
-            self.run("ip", "link", "add", self.here, "type", "veth", "peer", "name", self.there)
-            self.run("ip", "link", "set", self.there, "netns", self.name)
-            self.run("ip", "addr", "add", f"{self.near}/30", "dev", self.here)
-            self.run("ip", "link", "set", self.here, "up")
-            self.inside("ip", "addr", "add", f"{self.far}/30", "dev", self.there)
-            self.inside("ip", "link", "set", self.there, "up")
-        except OSError as error:
-            self.__exit__()
-            pytest.skip(f"no network namespace: {error}")
-        return self
-
-    def __exit__(self, *_):
-        for args in (["link", "del", self.here], ["netns", "del", self.name]):
-            with contextlib.suppress(OSError):
-                self.run("ip", *args)
-
-    def impair(self, *how):
-        try:
-            self.run("tc", "qdisc", "replace", "dev", self.here, "root", "netem", *how)
-            self.inside("tc", "qdisc", "replace", "dev", self.there, "root", "netem", *how)
-        except OSError as error:
-            pytest.skip(f"the kernel has no netem: {error}")
-
-    def cut(self):
-        self.run("ip", "link", "set", self.here, "down")
-
-    def mend(self):
-        self.run("ip", "link", "set", self.here, "up")
-
-    def vanish(self):
-        """No packet comes from there any more, not even that it is gone."""
-        self.run("ip", "link", "del", self.here)
 
 
 class FarWorker(Worker):
-    def __init__(self, network, folder):
-        super().__init__("echo", f"{network.far}:0", folder=folder, args=["--insecure"])
-        self.prefix = ["ip", "netns", "exec", network.name]
+    def __init__(self, cable, folder, args=()):
+        super().__init__("echo", f"{cable.far}:0", folder=folder, args=["--insecure", *args])
+        self.prefix = cable.prefix
 
 
 @pytest.fixture
-def network():
-    with Network(1) as made:
+def cable():
+    try:
+        made = Cable().__enter__()
+    except NotPermitted as error:
+        pytest.skip(f"no cable can be laid here: {error}")
+    with made:
         yield made
 
 
-def test_delay_and_loss_lose_nothing(network, folder):
-    network.impair("delay", "5ms", "2ms", "loss", "1%")
-    with (FarWorker(network, folder) as far,
+def both(way):
+    return {"out": way, "back": way}
+
+
+def test_delay_and_loss_lose_nothing(cable, folder):
+    cable.carry(**both(Way(delay=0.002, jitter=0.001, loss=0.02)))
+    with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
-        eventually(lambda: "away' have attached" in server.said() or health_ok(server),
-                   what="a session")
-        with Load(server, clients=4, array=LARGE) as load:
-            load.more(40)
-        assert load.failures == []
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+        with (Load(server, clients=4, array=LARGE) as large,
+              Load(server, clients=2, array=ROW) as small):
+            large.more(40)
+            small.more(40)
+        assert large.failures == small.failures == []
+        assert not [line for line in server.lines if "lost the worker" in line]
+    assert min(cable.lost().values()) > 50
 
 
-def health_ok(server):
-    with contextlib.suppress(grpc.RpcError):
-        return answers(server)
-    return False
-
-
-def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(network, folder):
-    with (FarWorker(network, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
-          harness.Server(service(echo=[far.address, near.address])) as server):
+@pytest.mark.parametrize("how", [both(CUT), {"out": CUT}, {"back": CUT}],
+                         ids=["both ways", "out", "back"])
+def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(cable, folder, how):
+    delayed = both(Way(delay=0.005))  # So that there is always a call under way.
+    cable.carry(**delayed)
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(echo=[far.address, near.address]),
+                         args=["--http-address", "127.0.0.1:0"]) as server):
         server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
         with Load(server, clients=4, array=LARGE) as load:
             load.more()
-            network.cut()
-            server.wait_for_line(f"lost the worker at ipv4:{far.address}")
-            load.more()
             seen = len(server.lines)
-            network.mend()
+            cable.carry(**delayed | how)
+            server.wait_for_line(f"lost the worker at ipv4:{far.address}",
+                                 timeout=8 * harness.SLOWNESS, since=seen)
+            load.more()
+            cable.carry(**delayed)
             server.wait_for_line(f"attached to the worker at ipv4:{far.address}", since=seen)
             load.more()
         assert load.failures == []
+        assert Scrape(server).value("tiffin_runner_retries_total") >= 1
 
 
-def test_a_host_that_vanishes_costs_bounded_time(network, folder):
-    with (FarWorker(network, folder) as far,
+def test_cut_and_mended_again_and_again_nothing_is_lost(cable, folder):
+    """Each time for a moment: most of them nobody notices."""
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(echo=[far.address, near.address])) as server):
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+        with Load(server, clients=4, array=LARGE) as load:
+            for how in [both(CUT), {"out": CUT}, {"back": CUT}] * 3:
+                cable.carry(**how)
+                load.more()
+                cable.carry()
+                load.more()
+            near.kill()
+            load.more()  # The far one is as good as before.
+        assert load.failures == []
+
+
+def test_a_host_that_vanishes_costs_bounded_time(cable, folder):
+    with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
         assert answers(server, LARGE)
-        network.vanish()
+        cable.carry(**both(CUT))  # No packet comes from there, not even that it is gone.
         start = time.monotonic()
         with refused(Code.UNAVAILABLE):
             answers(server, LARGE)
@@ -133,3 +104,28 @@ def test_a_host_that_vanishes_costs_bounded_time(network, folder):
             answers(server, LARGE)
         server.terminate()
         assert server.wait(10) == 0  # What was on its way there does not hold it up.
+
+
+# A slow link: 16 MiB need 4 s.
+SLOW = Way(delay=0.001, rate=4 * MIB)
+HUGE = np.arange(4 * MIB, dtype=np.float32).reshape(1, -1)
+
+
+@pytest.mark.parametrize("slow", [{"out": SLOW}, {"back": SLOW}], ids=["out", "back"])
+def test_a_slow_link_holds_up_no_other_worker(cable, folder, slow):
+    cable.carry(**slow)
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(far=far.address, near=near.address),
+                         args=["--http-address", "127.0.0.1:0"]) as server):
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+        server.wait_for_line(f"attached to the worker at ipv4:{near.address}")
+        under_way = [server.infer_later("away.call_far", x=HUGE) for _ in range(3)]
+        for _ in range(30):
+            assert answers(server, LARGE, api="away.call_near")
+        assert answers(server, HUGE, api="away.call_near")
+        assert not any(call.done() for call in under_way)
+        for call in under_way:
+            call.cancel()
+        await_rest(server)
+        assert answers(server, LARGE, api="away.call_far")
+        assert not [line for line in server.lines if "lost the worker" in line]
