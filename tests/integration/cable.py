@@ -124,8 +124,8 @@ class Cable:
         """From now on packets to the other host go `out`, those from there come `back`."""
         self._ask({OUT: dataclasses.asdict(out), BACK: dataclasses.asdict(back)})
 
-    def lost(self):
-        """How many packets were, in each direction."""
+    def traffic(self):
+        """Of each direction `carried`, in bytes, and `lost`, in packets."""
         return self._ask({})
 
     def unplug(self):
@@ -152,7 +152,7 @@ class _Direction:
     def __init__(self, source, target, dice):
         self.source, self._target, self._dice = source, target, dice
         self.way = PERFECT
-        self.lost = 0
+        self.traffic = {"carried": 0, "lost": 0}
         self._under_way = []  # A heap of (when it is due, its number, packet).
         self._numbers = itertools.count()
         self._free = 0.0  # When the link has sent what it had to.
@@ -167,7 +167,7 @@ class _Direction:
     def _admit(self, packet, now):
         way = self.way
         if self._dice.random() < way.loss or self._free > now + _LONGEST_QUEUE_S:
-            self.lost += 1
+            self.traffic["lost"] += 1
             return
         due = now
         if way.rate > 0:
@@ -184,9 +184,9 @@ class _Direction:
         while self._under_way and self._under_way[0][0] <= time.monotonic():
             packet = heapq.heappop(self._under_way)[2]
             try:
-                os.write(self._target, packet)
+                self.traffic["carried"] += os.write(self._target, packet)
             except OSError:  # The device is down.
-                self.lost += 1
+                self.traffic["lost"] += 1
 
     def wait(self):
         """How long nothing is due; None: nothing is under way."""
@@ -213,8 +213,8 @@ def _carry(near, far, dice):
                     return
                 for name, how in json.loads(line).items():
                     directions[name].way = Way(**how)
-                lost = {name: direction.lost for name, direction in directions.items()}
-                print(json.dumps(lost), flush=True)
+                print(json.dumps({name: direction.traffic
+                                  for name, direction in directions.items()}), flush=True)
             for direction in directions.values():
                 direction.deliver()
 
