@@ -107,8 +107,6 @@ def test_a_host_that_vanishes_costs_bounded_time(cable, folder):
         assert server.wait(10) == 0  # What was on its way there does not hold it up.
 
 
-# 16 MiB take 4 s.
-SLOW = Way(delay=0.001, rate=4 * MIB / harness.SLOWNESS)
 HUGE = np.arange(4 * MIB, dtype=np.float32).reshape(1, -1)
 
 
@@ -123,7 +121,7 @@ def test_a_slow_link_holds_up_no_other_worker(cable, folder, slow):
           harness.Server(service(far=far.address, near=near.address)) as server):
         for worker in (far, near):
             server.wait_for_line(f"attached to the worker at ipv4:{worker.address}")
-        cable.carry(**{slow: SLOW})
+        cable.carry(**{slow: Way(delay=0.001, rate=MIB)})  # 48 s, and a quarter for each piece.
         under_way = [server.infer_later("away.call_far", x=HUGE) for _ in range(3)]
         for array in [LARGE] * 10 + [HUGE]:
             assert answers(server, array, api="away.call_near")
@@ -152,7 +150,7 @@ def test_what_nobody_waits_for_frees_a_slow_link_and_its_memory(cable, folder, s
             return cable.traffic()[slow]["carried"]
 
         for _ in range(2):
-            cable.carry(**{slow: SLOW})
+            cable.carry(**{slow: Way(delay=0.001, rate=4 * MIB / harness.SLOWNESS)})
             before = carried()
             calls = two(timeout=0.7 * harness.SLOWNESS if late else ANSWER_S)
             eventually(lambda: carried() > before + MIB, what="tensors on their way")
