@@ -43,7 +43,7 @@ def test_delay_and_loss_lose_nothing(cable, folder):
         server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
         with (Load(server, clients=4, array=LARGE) as large,
               Load(server, clients=2, array=ROW) as small):
-            large.more(40)
+            large.more(25)
             small.more(40)
         assert large.failures == small.failures == []
         assert not [line for line in server.lines if "lost the worker" in line]
@@ -149,20 +149,20 @@ def test_what_nobody_waits_for_frees_a_slow_link_and_its_memory(cable, folder, s
         def carried():
             return cable.traffic()[slow]["carried"]
 
-        for _ in range(2):
-            cable.carry(**{slow: Way(delay=0.001, rate=4 * MIB / harness.SLOWNESS)})
-            before = carried()
-            calls = two(timeout=0.7 * harness.SLOWNESS if late else ANSWER_S)
+        cable.carry(**{slow: Way(delay=0.001, rate=4 * MIB / harness.SLOWNESS)})
+        before = carried()
+        if late:
+            for call in two(timeout=1 * harness.SLOWNESS):
+                assert call.exception(ANSWER_S).code() == Code.DEADLINE_EXCEEDED
+        else:
+            calls = two()
             eventually(lambda: carried() > before + MIB, what="tensors on their way")
             for call in calls:
-                if late:
-                    assert call.exception(ANSWER_S).code() == Code.DEADLINE_EXCEEDED
-                else:
-                    call.cancel()
-            await_rest(server)
-            cable.carry()
-            for call in two():
-                assert np.array_equal(harness.outputs_of(call.result(ANSWER_S))["y"], array)
-            # These two, and of the others what was on its way.
-            assert carried() < before + 3.5 * array.nbytes
+                call.cancel()
+        await_rest(server)
+        cable.carry()
+        for call in two():
+            assert np.array_equal(harness.outputs_of(call.result(ANSWER_S))["y"], array)
+        # These two, and of the others what was on its way.
+        assert carried() < before + 3.5 * array.nbytes
         assert not [line for line in server.lines if "lost the worker" in line]
