@@ -51,8 +51,8 @@ def test_delay_and_loss_lose_nothing(cable, folder):
     assert all(way["lost"] > 50 for way in cable.traffic().values())
 
 
-@pytest.mark.parametrize("how", [both(CUT), {"out": CUT}, {"back": CUT}],
-                         ids=["both ways", "out", "back"])
+@pytest.mark.parametrize("how", [both(CUT), {"out": CUT}, {"back": CUT}, None],
+                         ids=["both ways", "out", "back", "unplugged"])
 def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(cable, folder, how):
     delayed = both(Way(delay=0.005))  # So that there is always a call under way.
     cable.carry(**delayed)
@@ -63,10 +63,14 @@ def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(cable, folder, how):
         with Load(server, clients=4, array=LARGE) as load:
             load.more()
             seen = len(server.lines)
-            cable.carry(**delayed | how)
+            if how is None:
+                cable.unplug()
+            else:
+                cable.carry(**delayed | how)
             server.wait_for_line(f"lost the worker at ipv4:{far.address}",
                                  timeout=8 * harness.SLOWNESS, since=seen)
             load.more()
+            cable.plug_in()
             cable.carry(**delayed)
             server.wait_for_line(f"attached to the worker at ipv4:{far.address}", since=seen)
             load.more()
