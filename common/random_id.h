@@ -4,7 +4,8 @@
 
 namespace tiffin {
 
-// From the kernel, so that nobody can guess it. Neither 0 nor above 2^63 - 1.
+// From std::random_device, so that nobody can guess it. Neither 0, which names nothing, nor above
+// 2^63 - 1, so that there are names for other purposes (shm::kNoSession).
 uint64_t RandomId();
 
 }  // namespace tiffin

@@ -211,6 +211,8 @@ void to_json(Json& json, const WorkerDescription& description) {
           {"device", description.device},
           {"methods", Json::object()}};
   for (const auto& [name, method] : description.methods) json["methods"][name] = method;
+  if (!description.service.empty()) json["service"] = description.service;
+  if (!description.runner.empty()) json["runner"] = description.runner;
 }
 
 absl::StatusOr<MethodSignature> MethodSignatureFromJson(const Json& json) {
@@ -238,6 +240,8 @@ absl::StatusOr<WorkerDescription> WorkerDescriptionFromJson(std::string_view tex
   ASSIGN_OR_RETURN(description.model, StringField(json, "model", ""));
   ASSIGN_OR_RETURN(description.model_digest, StringField(json, "model_digest", ""));
   ASSIGN_OR_RETURN(description.device, StringField(json, "device", description.device));
+  ASSIGN_OR_RETURN(description.service, StringField(json, "service", ""));
+  ASSIGN_OR_RETURN(description.runner, StringField(json, "runner", ""));
   if (description.backend.empty()) {
     return absl::InvalidArgumentError("a worker's description must name its 'backend'");
   }

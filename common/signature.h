@@ -69,6 +69,9 @@ struct WorkerDescription {
   std::string model_digest;    // Of model.yaml; empty without a store model.
   std::string device = "cpu";  // Where it runs.
   Signature methods;
+  // Which runner of which service file it is; empty where a model's folder is described.
+  std::string service = {};
+  std::string runner = {};
 };
 
 void to_json(nlohmann::json& json, const MethodSignature& method);

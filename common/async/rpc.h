@@ -25,6 +25,8 @@ class Rpc {
 
   // "/package.Service/Method"
   virtual std::string_view method() const = 0;
+  // Who sent it, as gRPC writes addresses: "ipv4:10.0.0.1:4321", "unix:". Empty: it isn't known.
+  virtual std::string peer() const { return ""; }
   // The first value of a metadata key (lower case).
   virtual std::optional<std::string_view> metadata(std::string_view key) const = 0;
   // All of them, in order.

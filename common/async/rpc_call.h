@@ -40,6 +40,7 @@ class RpcCall : public Rpc {
   RpcCall(RpcCallHost& host, grpc::ServerContext& context);
   ~RpcCall() override;
 
+  std::string peer() const final { return context_.peer(); }
   std::optional<std::string_view> metadata(std::string_view key) const final;
   std::vector<std::string_view> metadata_values(std::string_view key) const final;
   absl::Time deadline() const final { return deadline_; }

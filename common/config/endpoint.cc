@@ -118,6 +118,10 @@ absl::StatusOr<Endpoint> ParseEndpoint(std::string_view text) {
     if (!fits) return Wrong(text, StrCat(Quoted(endpoint.host), " is no such address"));
     return endpoint;
   }
+  if (text.starts_with('/')) {
+    return absl::InvalidArgumentError(
+        StrCat("the endpoint ", Quoted(text), ": did you mean ", Quoted(StrCat(kUnix, text)), "?"));
+  }
   return ParseHostAndPort(text, text);
 }
 

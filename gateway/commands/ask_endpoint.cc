@@ -1,12 +1,14 @@
 #include "gateway/commands/ask_endpoint.h"
 
+#include <future>
 #include <memory>
-#include <string>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/async/message.h"
 #include "common/session/frames.h"
 #include "common/strings.h"
+#include "gateway/commands/endpoint_advice.h"
 #include "gateway/dispatch/worker_credentials.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/create_channel.h"
@@ -67,38 +69,29 @@ absl::StatusOr<WorkerDescription> Ask(const std::string& target,
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
-std::string_view AdviceOn(const absl::Status& refusal) {
-  switch (refusal.code()) {
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kPermissionDenied:
-      return " (give --worker-token a file with a token of the worker's --tokens)";
-    case absl::StatusCode::kUnimplemented:
-      return " (what listens there is no worker)";
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-      return " (does it run? if it speaks TLS, give --worker-ca)";
-    default:
-      return "";
-  }
-}
-
 }  // namespace
 
-absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner,
-                                               const WorkerCredentials* credentials) {
-  std::string said;
+std::vector<EndpointAnswer> AskEndpoints(const config::RunnerConfig& runner,
+                                         const WorkerCredentials* credentials) {
+  std::vector<std::future<EndpointAnswer>> asked;
   for (const config::Endpoint& endpoint : runner.endpoints) {
-    const std::string target = ToString(endpoint);
     const bool is_shown = credentials != nullptr && endpoint.kind != config::Endpoint::Kind::kUnix;
-    absl::StatusOr<WorkerDescription> description =
-        Ask(target, is_shown ? *credentials->current() : security::ClientSecurity{});
-    if (description.ok()) return description;
-    said += StrCat(said.empty() ? "" : "; ", target, ": ", Message(description.status()),
-                   AdviceOn(description.status()));
+    asked.push_back(std::async(
+        std::launch::async,
+        [target = ToString(endpoint), is_shown, credentials]() -> EndpointAnswer {
+          const security::ClientSecurity security =
+              is_shown ? *credentials->current() : security::ClientSecurity{};
+          absl::StatusOr<WorkerDescription> description = Ask(target, security);
+          if (description.ok()) return {target, std::move(description)};
+          const absl::Status& why = description.status();
+          const Shown shown = security.tls ? Shown::kTls : Shown::kPlain;
+          return {target, absl::Status(why.code(), StrCat(Message(why), AdviceOn(why, shown)))};
+        }));
   }
-  return absl::UnavailableError(StrCat(
-      "runner '", runner.name, "': what its workers do can't be told from here, so the file ",
-      "is not checked: ", said));
+  std::vector<EndpointAnswer> answers;
+  answers.reserve(asked.size());
+  for (auto& answer : asked) answers.push_back(answer.get());
+  return answers;
 }
 
 }  // namespace tiffin::gateway

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/config/service.h"
@@ -11,9 +14,16 @@ class WorkerCredentials;
 
 inline constexpr absl::Duration kAskEndpointTime = absl::Seconds(2);
 
-// What a worker at one of the runner's endpoints says it is; null: those on TCP are shown nothing.
-// Blocks, for kAskEndpointTime for each endpoint at most. UNAVAILABLE if none answers.
-absl::StatusOr<WorkerDescription> AskEndpoints(const config::RunnerConfig& runner,
-                                               const WorkerCredentials* credentials);
+// What came of asking at one of a runner's endpoints.
+struct EndpointAnswer {
+  std::string endpoint;  // As the gateway connects to it.
+  // What the worker there says it is, or why nothing is known, with advice.
+  absl::StatusOr<WorkerDescription> description;
+};
+
+// Asks the workers at all endpoints of the runner at once, those on TCP with `credentials` (null:
+// they are shown nothing). Blocks, for kAskEndpointTime at most.
+std::vector<EndpointAnswer> AskEndpoints(const config::RunnerConfig& runner,
+                                         const WorkerCredentials* credentials);
 
 }  // namespace tiffin::gateway

@@ -66,11 +66,18 @@ absl::Status WriteFiles(const CheckOptions& options, const std::vector<PlannedSe
 }
 
 // Of what went wrong, JSON is said on stdout, and all else on stderr.
-int Fail(const CheckOptions& options, const absl::Status& errors, std::string_view note = "") {
-  if (options.json) PrintJson(ErrorsJson(errors, note));
+int Fail(const CheckOptions& options, const absl::Status& errors, std::string_view note = "",
+         const std::vector<std::string>& warnings = {}) {
+  if (options.json) PrintJson(ErrorsJson(errors, note, warnings));
   const int exit_code = ReportError(errors);
   if (!note.empty()) std::fputs(StrCat(note, "\n").c_str(), stderr);
   return exit_code;
+}
+
+// Empty: the errors say all.
+std::string_view NoteOn(const WorkerPlan& plan, const GraphPlan& graphs) {
+  if (config::ToStatus(graphs.unanswered).ok()) return TypesNote(plan);
+  return "what these workers do can't be told from here, so what depends on it is not checked";
 }
 
 int Check(const CheckOptions& options) {
@@ -78,28 +85,35 @@ int Check(const CheckOptions& options) {
   if (!plan.ok()) return Fail(options, plan.status());
   const auto credentials = CredentialsFor(options.workers, *plan);
   if (!credentials.ok()) return Fail(options, credentials.status());
-  const absl::StatusOr<std::vector<PlannedService>> services =
-      PlanGraphs(*plan, credentials->get());
-  if (!services.ok()) return Fail(options, services.status());
-  if (const absl::Status errors = DiagnosticsOf(*plan); !errors.ok()) {
-    return Fail(options, errors, TypesNote(*plan));
+  const absl::StatusOr<GraphPlan> graphs = PlanGraphs(*plan, credentials->get());
+  if (!graphs.ok()) return Fail(options, graphs.status());
+  const std::vector<std::string>& warnings = graphs->warnings;
+  for (const std::string& warning : warnings) {
+    std::fputs(StrCat("warning: ", warning, "\n").c_str(), stderr);
   }
+  if (const absl::Status errors = ErrorsOf(*plan, *graphs); !errors.ok()) {
+    return Fail(options, errors, NoteOn(*plan, *graphs), warnings);
+  }
+  const std::vector<PlannedService>& services = graphs->services;
   // With the contracts beside the files.
-  if (const auto typed = typed::Descriptors::Create(*services); !typed.ok()) {
-    return Fail(options, typed.status());
+  if (const auto typed = typed::Descriptors::Create(services); !typed.ok()) {
+    return Fail(options, typed.status(), "", warnings);
   }
   // First: what could not be written is an error, in the JSON too.
-  if (const absl::Status written = WriteFiles(options, *services); !written.ok()) {
-    return Fail(options, written);
+  if (const absl::Status written = WriteFiles(options, services); !written.ok()) {
+    return Fail(options, written, "", warnings);
   }
   if (options.json) {
-    PrintJson(PlanJson(*plan, *services));
+    PrintJson(PlanJson(*plan, services, warnings));
   } else if (options.kubernetes) {
     const absl::StatusOr<std::string> containers = ContainerPlan(*plan, options.containers);
     if (!containers.ok()) return Fail(options, containers.status());
     Print(*containers);
+    if (const std::string note = ElsewhereNote(*plan); !note.empty()) {
+      std::fputs(StrCat(note, "\n").c_str(), stderr);
+    }
   } else {
-    PrintPlan(*plan, *services);
+    PrintPlan(*plan, services);
   }
   return kExitDone;
 }
@@ -120,7 +134,7 @@ void AddCheck(CLI::App& app, Command& chosen, AddExtensions own) {
                     "Draw each API's graph into this folder, as SERVICE.API.svg (needs Graphviz)");
   auto* json = check->add_flag("--json", options->json,
                                "Print the plan, or the errors, as one JSON object: ok, errors, "
-                               "services, resources, note");
+                               "warnings, services, resources, note");
   auto* kubernetes = check->add_flag("--kubernetes", options->kubernetes,
                                      "Print what the gateway and each runner need as containers, "
                                      "as YAML: requests, limits, and the "

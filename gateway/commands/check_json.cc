@@ -65,21 +65,21 @@ Json ResourcesJson(const Allocation& allocation) {
 
 }  // namespace
 
-Json PlanJson(const WorkerPlan& plan, const std::vector<PlannedService>& services) {
+Json PlanJson(const WorkerPlan& plan, const std::vector<PlannedService>& services,
+              const std::vector<std::string>& warnings) {
   Json list = Json::array();
   for (const PlannedService& service : services) {
     Json apis = Json::array();
     for (const PlannedApi& api : service.apis) apis.push_back(ApiJson(api));
     list.push_back({{"name", service.name}, {"apis", apis}});
   }
-  return {{"ok", true},
-          {"errors", Json::array()},
-          {"note", nullptr},
-          {"services", list},
-          {"resources", ResourcesJson(plan.allocation)}};
+  return {{"ok", true},           {"errors", Json::array()},
+          {"warnings", warnings}, {"note", nullptr},
+          {"services", list},     {"resources", ResourcesJson(plan.allocation)}};
 }
 
-Json ErrorsJson(const absl::Status& errors, std::string_view note) {
+Json ErrorsJson(const absl::Status& errors, std::string_view note,
+                const std::vector<std::string>& warnings) {
   Json list = Json::array();
   for (const auto& [file, location, message] : config::DiagnosticsIn(errors)) {
     list.push_back({{"file", file},
@@ -93,6 +93,7 @@ Json ErrorsJson(const absl::Status& errors, std::string_view note) {
   }
   return {{"ok", false},
           {"errors", list},
+          {"warnings", warnings},
           {"note", OrNull(note)},
           {"services", Json::array()},
           {"resources", nullptr}};

@@ -33,4 +33,17 @@ absl::StatusOr<std::string> ContainerPlan(const WorkerPlan& plan, const Containe
   return ContainersYaml(plan.allocation, containers);
 }
 
+std::string ElsewhereNote(const WorkerPlan& plan) {
+  std::string elsewhere;
+  for (const PlannedFile& file : plan.files) {
+    for (const config::RunnerConfig& runner : file.service.runners) {
+      if (runner.endpoints.empty()) continue;
+      elsewhere += StrCat(elsewhere.empty() ? "" : ", ", file.service.name, ".", runner.name);
+    }
+  }
+  if (elsewhere.empty()) return "";
+  return StrCat("not planned here, for their workers are elsewhere: ", elsewhere,
+                "; plan them from the file that the workers get");
+}
+
 }  // namespace tiffin::gateway

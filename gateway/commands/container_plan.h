@@ -12,4 +12,7 @@ namespace tiffin::gateway {
 // the other, to see how much memory that takes. Blocks.
 absl::StatusOr<std::string> ContainerPlan(const WorkerPlan& plan, const ContainerLimits& limits);
 
+// Which runners are not in it, for their workers are elsewhere, and what to do. Empty: all are.
+std::string ElsewhereNote(const WorkerPlan& plan);
+
 }  // namespace tiffin::gateway

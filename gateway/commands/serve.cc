@@ -72,6 +72,7 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
     // workers.
     ASSIGN_OR_RETURN(const auto credentials, CredentialsFor(options.security.workers, plan));
     RETURN_IF_ERROR(PlanGraphs(plan, credentials.get()).status());
+    // Of workers elsewhere it needs none to start, and says in its log who is missing.
     return DiagnosticsOf(plan);
   }
   ASSIGN_OR_RETURN(const WireLimits asked, LimitsOf(options.wire));

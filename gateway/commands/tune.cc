@@ -155,10 +155,9 @@ absl::Status Tune(TuneOptions options) {
   options.plan.tunings = PlanOptions::Tunings::kIgnored;
   ASSIGN_OR_RETURN(WorkerPlan plan, PlanWorkers(options.plan));
   RETURN_IF_ERROR(CheckNoEndpoints(plan));
-  ASSIGN_OR_RETURN(const std::vector<PlannedService> services,
-                   PlanGraphs(plan, /*credentials=*/nullptr));
+  ASSIGN_OR_RETURN(const GraphPlan graphs, PlanGraphs(plan, /*credentials=*/nullptr));
   RETURN_IF_ERROR(DiagnosticsOf(plan));
-  Tuner tuner(plan, services);
+  Tuner tuner(plan, graphs.services);
   RETURN_IF_ERROR(tuner.ReadExamples(options.examples));
   ASSIGN_OR_RETURN(WorkerCounts workers, tuner.Tune());
   const Tuning tuning{

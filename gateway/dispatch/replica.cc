@@ -106,14 +106,14 @@ void Replica::Connect() {
 }
 
 void Replica::OnReady(const WorkerDescription& description) {
-  usable_ = events_.ready(description);
+  const absl::Status fits = events_.ready(description);
+  usable_ = fits.ok();
   refused_ = !usable_;
   coming_back_ = false;
   if (is_own_ || usable_) failed_connections_ = 0;
   if (!is_own_) {
     if (!usable_) {
-      session_->Close(absl::FailedPreconditionError(
-          "the worker has another signature, model or backend than the graph was checked with"));
+      session_->Close(fits);
     } else if (session_->incarnation() !=
                    std::exchange(last_incarnation_, session_->incarnation()) &&
                parts_.tells_of_endpoints) {

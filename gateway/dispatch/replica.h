@@ -21,8 +21,8 @@ namespace tiffin::gateway {
 class Replica {
  public:
   struct Events {
-    // A session is ready. False refuses it: what the worker says does not fit.
-    absl::AnyInvocable<bool(const WorkerDescription&)> ready;
+    // A session is ready. An error refuses it: what the worker says does not fit.
+    absl::AnyInvocable<absl::Status(const WorkerDescription&)> ready;
     // ready() may have changed.
     absl::AnyInvocable<void()> changed;
     // The worker lives but says nothing, or nonsense: its process should be replaced. Not at an

@@ -5,6 +5,7 @@
 
 #include "common/log/log.h"
 #include "common/strings.h"
+#include "gateway/dispatch/worker_identity.h"
 
 namespace tiffin::gateway {
 namespace {
@@ -206,8 +207,8 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
                 [this, i](const WorkerDescription& description) {
                   // Before, none may have taken calls: that says nothing about a queue.
                   shared_.queue_wait.BeginAnew(parts_.loop.now());
-                  const bool fits = Accept(static_cast<size_t>(i), description);
-                  events_.attached(i, fits);
+                  absl::Status fits = Accept(static_cast<size_t>(i), description);
+                  events_.attached(i, fits.ok());
                   return fits;
                 },
             .changed = [this] { OnChange(); },
@@ -225,11 +226,13 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
 
 void RunnerPool::OnUnreachable(size_t index, const absl::Status& status, bool had_served) {
   if (had_served) CountFailure(index);
+  if (!absl::IsFailedPrecondition(status)) shared_.strangers.Set(index, "");
   Health& health = health_[index];
-  // Once for each thing that there is to say, not for each attempt.
+  // Once for each thing that there is to say, not for each attempt; what was said of the whole
+  // service, not of each worker too.
   std::string said = StrCat(Message(status));
   if (said != refusal_) refusal_.clear();
-  if (parts_.tells_of_endpoints && said != health.said) {
+  if (parts_.tells_of_endpoints && said != health.said && said != refusal_) {
     const std::string& target = replicas_[index]->address().target;
     log::Write(log::Level::kWarning, had_served ? "worker_lost" : "worker_unreachable",
                StrCat("runner '", options_.name,
@@ -398,32 +401,42 @@ bool RunnerPool::all_ready() const {
                      [](const auto& replica) { return replica->ready(); });
 }
 
-bool RunnerPool::Accept(size_t index, const WorkerDescription& description) {
-  using Version = AcceptedDescription::Version;
-  const bool fits =
-      shared_.accepted.Accept(description, options_.elsewhere ? Version::kAny : Version::kSame);
-  if (options_.elsewhere) {
-    const std::string& target = replicas_[index]->address().target;
-    // One that was refused, and may be refused again, was told of.
-    if (fits && refusal_.empty()) {
-      if (parts_.tells_of_endpoints) {
-        log::Write(log::Level::kInfo, "worker_attached",
-                   StrCat("runner '", options_.name, "': attached to the worker at ", target,
-                          ", which runs ", WhatRuns(description)),
-                   {{"runner", options_.name}, {"endpoint", target}});
-      }
-      health_[index].said.clear();
-    }
-    return fits;  // Who refuses it says so.
+absl::Status RunnerPool::Accept(size_t index, const WorkerDescription& description) {
+  if (options_.elsewhere) return AcceptElsewhere(index, description);
+  if (shared_.accepted.Accept(description, AcceptedDescription::Version::kSame)) {
+    return absl::OkStatus();
   }
-  if (!fits) {
-    log::Write(log::Level::kError, "worker_refused",
-               StrCat("runner '", options_.name,
-                      "': a worker has another signature or model than the graph was checked with: "
-                      "the service file was changed; restart the server"),
-               {{"runner", options_.name}});
+  absl::Status refused = absl::FailedPreconditionError(
+      StrCat("runner '", options_.name,
+             "': a worker has another signature or model than the graph was checked with: the "
+             "service file was changed; restart the server"));
+  log::Write(log::Level::kError, "worker_refused", Message(refused), {{"runner", options_.name}});
+  return refused;
+}
+
+// Who is refused is told of as one with whom no session can be had.
+absl::Status RunnerPool::AcceptElsewhere(size_t index, const WorkerDescription& description) {
+  const std::string& target = replicas_[index]->address().target;
+  const std::string stranger = AnotherRunner(description, options_.name);
+  shared_.strangers.Set(index,
+                        stranger.empty() ? "" : StrCat("the worker at ", target, " ", stranger));
+  if (!stranger.empty()) return absl::FailedPreconditionError(StrCat("it ", stranger));
+  if (!shared_.accepted.Accept(description, AcceptedDescription::Version::kAny)) {
+    return absl::FailedPreconditionError(
+        "the worker has another signature, model or backend than the graph was checked with");
   }
-  return fits;
+  // One that was refused, and may be refused again, was told of.
+  if (!refusal_.empty()) return absl::OkStatus();
+  if (parts_.tells_of_endpoints) {
+    const bool is_shared = description.service != options_.service && !description.service.empty();
+    log::Write(log::Level::kInfo, "worker_attached",
+               StrCat("runner '", options_.name, "': attached to the worker at ", target,
+                      ", which runs ", WhatRuns(description),
+                      is_shared ? StrCat(", of service '", description.service, "'") : ""),
+               {{"runner", options_.name}, {"endpoint", target}});
+  }
+  health_[index].said.clear();
+  return absl::OkStatus();
 }
 
 void RunnerPool::OnChange() {

@@ -17,8 +17,9 @@
 namespace tiffin::gateway {
 
 struct RunnerPoolOptions {
-  std::string name;  // "model_a"
-  int replicas = 1;  // Of endpoints: the most addresses at a time.
+  std::string name;     // "model_a"
+  std::string service;  // That it is of.
+  int replicas = 1;     // Of endpoints: the most addresses at a time.
   // Its workers are at addresses, and somebody else's.
   bool elsewhere = false;
   int queue_max = 0;  // For messages; `shared.load` keeps it.
@@ -67,7 +68,9 @@ class RunnerPool : public Runner {
   class PooledCall;
   using CallList = std::list<PooledCall*>;
 
-  bool Accept(size_t index, const WorkerDescription& description);
+  // FAILED_PRECONDITION: it doesn't fit.
+  absl::Status Accept(size_t index, const WorkerDescription& description);
+  absl::Status AcceptElsewhere(size_t index, const WorkerDescription& description);
   void OnChange();
   void OnUnreachable(size_t index, const absl::Status& status, bool had_served);
   void CountFailure(size_t index);

@@ -5,6 +5,7 @@
 #include "gateway/dispatch/quarantine.h"
 #include "gateway/dispatch/queue_wait.h"
 #include "gateway/dispatch/runner_load.h"
+#include "gateway/dispatch/strangers.h"
 #include "gateway/dispatch/trial_turn.h"
 #include "gateway/metrics/metrics.h"
 
@@ -17,6 +18,7 @@ struct SharedRunner {
       : load(replicas, queue_max), quarantine(clock), metrics(counted) {}
 
   AcceptedDescription accepted;
+  Strangers strangers;
   RunnerLoad load;
   QueueWait queue_wait;
   Quarantine quarantine;

@@ -52,8 +52,9 @@ absl::StatusOr<security::ClientSecurity> WorkerCredentials::Load() const {
                                 [](char character) { return character > ' ' && character < 127; });
   if (fits) return loaded;
   return absl::InvalidArgumentError(
-      StrCat(kTokenFlag, " ", files_.token.native(),
-             ": must hold a token alone, as 'tiffin token' prints it, in one line"));
+      StrCat(kTokenFlag, " '", files_.token.native(),
+             "': ", loaded.token.empty() ? "it is empty; it " : "it ",
+             "must hold a token alone, as 'tiffin token' prints it, in one line"));
 }
 
 std::shared_ptr<const security::ClientSecurity> WorkerCredentials::current() const {

@@ -8,6 +8,7 @@
 namespace tiffin::gateway {
 
 std::vector<std::string> AllocationText(const Allocation& allocation) {
+  if (allocation.runners.empty()) return {"resources: no worker is started here"};
   const CoreBudget& budget = allocation.budget;
   std::vector<std::string> lines = {
       StrCat("resources: ", CountText(budget.cores, "core"), " (", budget.why, ")")};

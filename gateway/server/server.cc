@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@
 #include "common/async/watcher.h"
 #include "common/clock.h"
 #include "common/log/log.h"
+#include "common/log/now_and_then.h"
+#include "common/security/loopback.h"
 #include "common/security/reloader.h"
 #include "common/security/server_tls.h"
 #include "common/security/tokens.h"
@@ -146,22 +149,39 @@ class TurnedAwayLog {
   explicit TurnedAwayLog(int limit) : limit_(limit) {}
 
   void Add() {
-    ++count_;
-    const absl::Time now = Clock::Monotonic().Now();
-    if (now < next_) return;
-    next_ = now + kPause;
+    const std::optional<int64_t> count = turned_away_.Count();
+    if (!count.has_value()) return;
     log::Write(log::Level::kWarning, "connections_turned_away",
                StrCat("gRPC: as many connections as may be, ", limit_, ", are open; closed ",
-                      count_, " more so far; --grpc-connections allows more"),
-               {{"limit", limit_}, {"turned_away", count_}});
+                      *count, " more so far; --grpc-connections allows more"),
+               {{"limit", limit_}, {"turned_away", *count}});
   }
 
  private:
-  static constexpr absl::Duration kPause = absl::Seconds(10);
   const int limit_;
-  int64_t count_ = 0;
-  absl::Time next_ = absl::InfinitePast();
+  log::NowAndThen turned_away_{Clock::Monotonic()};
 };
+
+// Whoever sees the traffic with workers beyond this machine would have the token.
+void WarnOfPlaintext(const ServerOptions& options) {
+  if (options.workers.token.empty() || !options.workers.tls.ca.empty()) return;
+  std::string beyond;
+  for (const RunnerSetup& setup : options.serving.runners) {
+    for (const config::Endpoint& endpoint : setup.endpoints) {
+      if (endpoint.kind == config::Endpoint::Kind::kUnix ||
+          security::IsLoopback(StrCat(endpoint.host, ":", endpoint.port))) {
+        continue;
+      }
+      beyond += StrCat(beyond.empty() ? "" : ", ", ToString(endpoint));
+    }
+  }
+  if (beyond.empty()) return;
+  log::Write(log::Level::kWarning, "worker_token_in_plaintext",
+             StrCat("--worker-token goes unencrypted over the network, to the workers at ", beyond,
+                    ": whoever sees the traffic can use it; give --worker-ca, and the workers "
+                    "--tls-certificate and --tls-key"),
+             {{"endpoints", beyond}});
+}
 
 // What clients and the server show to one another, kept as new as its files.
 struct Secrets {
@@ -183,6 +203,7 @@ struct Secrets {
     }
     if (!options.workers.tls.ca.empty() || !options.workers.token.empty()) {
       ASSIGN_OR_RETURN(secrets.workers, WorkerCredentials::Create(options.workers));
+      WarnOfPlaintext(options);
       looks.push_back([workers = secrets.workers.get()] { workers->Look(); });
     }
     secrets.reloader = std::make_unique<security::Reloader>(std::move(looks));

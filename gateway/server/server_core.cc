@@ -181,6 +181,7 @@ void ServerCore::StartFleets() {
             .gone =
                 [this, runner](size_t slot) {
                   shared_.shared_runners[runner]->metrics.replicas[slot]->vacant = true;
+                  shared_.shared_runners[runner]->strangers.Set(slot, "");
                   TellAll([=, this](size_t to) { serving_[to]->OnWithdrawn(runner, slot); });
                 },
         });
@@ -195,6 +196,7 @@ void ServerCore::StartFleets() {
 
 void ServerCore::OnUnreachable(size_t runner) {
   if (fleets_[runner] != nullptr) fleets_[runner]->LookSoon();
+  if (!shared_.absences.empty()) PlanMore();
 }
 
 void ServerCore::OnWorkerExited(size_t runner, const Process::Ending& ending) {
@@ -254,7 +256,7 @@ bool ServerCore::HasMore() const {
       if (shared_.options.runners[i].service != service) continue;
       has_all = has_all && Complete(i) && shared_.shared_runners[i]->accepted.current().has_value();
     }
-    if (has_all) return true;
+    if (has_all || shared_.HasNewStrangers(service)) return true;
   }
   return false;
 }
@@ -293,7 +295,7 @@ void ServerCore::TellAbsences() {
                  "service_absent", StrCat("not served yet: ", Message(why)),
                  {{"service", service}, {"error", Message(why)}});
     }
-    if (absl::IsUnavailable(why)) continue;
+    if (!shared_.misfits.contains(service)) continue;
     for (size_t i = 0; i < shared_.options.runners.size(); ++i) {
       const RunnerSetup& setup = shared_.options.runners[i];
       if (setup.service != service || !setup.elsewhere()) continue;

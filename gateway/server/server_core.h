@@ -82,7 +82,7 @@ class ServerCore {
   void PlanMore();
   // The first plan needn't wait.
   bool MayPlan() const;
-  // A service is complete that is not served.
+  // A service is complete that is not served, or there is something new to say of one that isn't.
   bool HasMore() const;
   // Says what became of services that aren't served, and has workers that don't fit asked again.
   void TellAbsences();

@@ -47,6 +47,7 @@ std::unique_ptr<RunnerPool> ServingLoop::MakePool(size_t runner) {
   return std::make_unique<RunnerPool>(
       parts_,
       RunnerPoolOptions{.name = setup.runner,
+                        .service = setup.service,
                         .replicas = setup.replicas,
                         .elsewhere = setup.elsewhere(),
                         .queue_max = setup.queue_max},

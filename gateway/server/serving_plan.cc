@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "common/config/diagnostics.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -16,8 +17,18 @@ struct Known {
   RunnerSignatures signatures;
   std::vector<RunnerEntry> entries;
   bool elsewhere = false;  // One of them is.
-  std::string awaited;     // Those that nothing is known of.
+  absl::Status awaited;    // Those that nothing is known of.
 };
+
+// Of a runner whose workers nothing is known of.
+std::string WhyAwaited(const RunnerSetup& setup, const absl::Status& why) {
+  if (absl::IsFailedPrecondition(why)) return StrCat("runner '", setup.runner, "': ", Message(why));
+  std::string where;
+  for (const config::Endpoint& endpoint : setup.endpoints) {
+    where += StrCat(where.empty() ? "" : ", ", ToString(endpoint));
+  }
+  return StrCat("runner '", setup.runner, "': no worker at ", where, " has attached yet");
+}
 
 Known KnownOf(const std::string& service, const ServingOptions& options,
               ServingPlan::Describe describe) {
@@ -26,14 +37,15 @@ Known KnownOf(const std::string& service, const ServingOptions& options,
     const RunnerSetup& setup = options.runners[i];
     if (setup.service != service) continue;
     known.elsewhere = known.elsewhere || setup.elsewhere();
-    const std::optional<WorkerDescription> description = describe(i);
-    if (!description.has_value()) {
-      std::string where;
-      for (const config::Endpoint& endpoint : setup.endpoints) {
-        where += StrCat(where.empty() ? "" : ", ", ToString(endpoint));
-      }
-      known.awaited += StrCat(known.awaited.empty() ? "" : "; ", "runner '", setup.runner,
-                              "': no worker at ", where, " has attached yet");
+    const absl::StatusOr<WorkerDescription> description = describe(i);
+    if (!description.ok()) {
+      // It is served no sooner than the last of them is mended.
+      const absl::StatusCode code = known.awaited.ok() || absl::IsUnavailable(known.awaited)
+                                        ? description.status().code()
+                                        : known.awaited.code();
+      known.awaited =
+          absl::Status(code, StrCat(Message(known.awaited), known.awaited.ok() ? "" : "; ",
+                                    WhyAwaited(setup, description.status())));
       continue;
     }
     known.signatures[setup.runner] = description->methods;
@@ -47,6 +59,11 @@ Known KnownOf(const std::string& service, const ServingOptions& options,
     }
   }
   return known;
+}
+
+// Of errors that are a line each: the log and a status have one.
+std::string InOneLine(std::string_view text) {
+  return absl::StrReplaceAll(ToAbsl(text), {{"\n", "; "}});
 }
 
 // What would stop the whole server, of a service that comes to it later: names that clash, or break
@@ -66,8 +83,8 @@ absl::StatusOr<ServingPlan::Attempt> ServingPlan::Create(const ServingOptions& o
   for (const config::ServiceConfig& service : options.services) {
     Known known = KnownOf(service.name, options, describe);
     absl::Status absent;
-    if (!known.awaited.empty()) {
-      absent = absl::UnavailableError(known.awaited);
+    if (!known.awaited.ok()) {
+      absent = known.awaited;
     } else {
       config::Diagnostics diagnostics(service.file.native());
       PlannedService planned =
@@ -76,7 +93,8 @@ absl::StatusOr<ServingPlan::Attempt> ServingPlan::Create(const ServingOptions& o
         absent = diagnostics.empty() ? CheckAlone(planned, known.entries) : diagnostics.ToStatus();
         if (!absent.ok()) {
           absent = absl::FailedPreconditionError(
-              StrCat("its workers are not what it was written for: ", Message(absent)));
+              StrCat("its workers are not what it was written for: ", InOneLine(Message(absent))));
+          attempt.misfits.insert(service.name);
         }
       } else {
         errors.push_back(std::move(diagnostics));

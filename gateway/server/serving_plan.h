@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,15 +27,18 @@ struct ServingPlan {
   std::vector<RunnerEntry> runners;
   std::vector<AbsentService> absent;
 
-  // What the workers of a runner, by its number in `options`, said. nullopt: none has attached yet,
-  // which can be of workers elsewhere only.
-  using Describe = absl::FunctionRef<std::optional<WorkerDescription>(size_t runner)>;
+  // What the workers of a runner, by its number in `options`, said. Of workers elsewhere only:
+  // UNAVAILABLE, none has attached yet; FAILED_PRECONDITION, those that did are another runner's,
+  // and the message says which.
+  using Describe = absl::FunctionRef<absl::StatusOr<WorkerDescription>(size_t runner)>;
 
   struct Attempt {
     std::unique_ptr<const ServingPlan> plan;
     // By the name of each absent service: UNAVAILABLE, or FAILED_PRECONDITION where what its
     // workers say they are doesn't fit it.
     Absences::Reasons why_absent;
+    // Those of them whose runners all have workers, which don't fit together.
+    std::set<std::string, std::less<>> misfits;
   };
   // INVALID_ARGUMENT with all that is wrong in the files whose workers are the gateway's own.
   static absl::StatusOr<Attempt> Create(const ServingOptions& options, Describe describe);

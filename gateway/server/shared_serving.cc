@@ -29,17 +29,25 @@ SharedServing::SharedServing(ServingOptions served, size_t loops, metrics::Metri
 }
 
 absl::StatusOr<ServingGeneration*> SharedServing::Plan() {
-  ASSIGN_OR_RETURN(
-      ServingPlan::Attempt attempt,
-      ServingPlan::Create(options, [this](size_t runner) -> std::optional<WorkerDescription> {
-        return shared_runners[runner]->accepted.current();
-      }));
+  planned_strangers_.clear();
+  for (const auto& runner : shared_runners) {
+    planned_strangers_.push_back(runner->strangers.text());
+  }
+  const auto describe = [this](size_t runner) -> absl::StatusOr<WorkerDescription> {
+    std::optional<WorkerDescription> accepted = shared_runners[runner]->accepted.current();
+    if (accepted.has_value()) return *std::move(accepted);
+    if (planned_strangers_[runner].empty()) return absl::UnavailableError("none has attached yet");
+    return absl::FailedPreconditionError(planned_strangers_[runner]);
+  };
+  ASSIGN_OR_RETURN(ServingPlan::Attempt attempt, ServingPlan::Create(options, describe));
   // Those that didn't fit are asked again, which tells nothing new until they have answered.
   const Absences::Reasons before = absences.all();
   for (auto& [service, why] : attempt.why_absent) {
-    const auto known = before.find(service);
-    if (absl::IsUnavailable(why) && known != before.end()) why = known->second;
+    if (!absl::IsUnavailable(why) || !misfits.contains(service)) continue;
+    why = before.at(service);
+    attempt.misfits.insert(service);
   }
+  misfits = std::move(attempt.misfits);
   ServingGeneration* const last = generations.empty() ? nullptr : generations.back().get();
   if (last != nullptr && attempt.plan->services.size() <= last->plan->services.size()) {
     absences.Set(std::move(attempt.why_absent));
@@ -55,6 +63,15 @@ absl::StatusOr<ServingGeneration*> SharedServing::Plan() {
   absences.Set(std::move(attempt.why_absent));
   generations.push_back(std::move(generation));
   return generations.back().get();
+}
+
+bool SharedServing::HasNewStrangers(std::string_view service) const {
+  for (size_t i = 0; i < options.runners.size(); ++i) {
+    const SharedRunner& runner = *shared_runners[i];
+    if (options.runners[i].service != service || runner.accepted.current().has_value()) continue;
+    if (runner.strangers.text() != planned_strangers_[i]) return true;
+  }
+  return false;
 }
 
 }  // namespace tiffin::gateway

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/random_id.h"
@@ -39,6 +42,8 @@ struct SharedServing {
   // INVALID_ARGUMENT where names of the services clash, or break with a contract. Null: no service
   // more than before. On the first loop's thread.
   absl::StatusOr<ServingGeneration*> Plan();
+  // Other strangers than then stand where workers of an absent service should. Likewise.
+  bool HasNewStrangers(std::string_view service) const;
 
   const uint64_t id = RandomId();  // Of this gateway, to workers.
   const ServingOptions options;
@@ -50,6 +55,12 @@ struct SharedServing {
   OomKills oom_kills;
   // As many as services have workers elsewhere, and one, at most. Of the first loop's thread.
   std::vector<std::unique_ptr<ServingGeneration>> generations;
+  // Absent services whose workers don't fit, by the last plan that knew all of them. Likewise.
+  std::set<std::string, std::less<>> misfits;
+
+ private:
+  // By runner: the strangers that the last plan knew.
+  std::vector<std::string> planned_strangers_;
 };
 
 }  // namespace tiffin::gateway

@@ -102,6 +102,12 @@ double Scrape::Sum(std::string_view name, const Labels& labels) const {
   return sum;
 }
 
+bool Scrape::Has(std::string_view name, const Labels& labels) const {
+  const std::vector<Sample>& all = of(name);
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Sample& sample) { return Contains(sample.labels, labels); });
+}
+
 absl::StatusOr<Scrape> ParseScrape(std::string_view text, absl::Time when) {
   Scrape scrape{.when = when, .samples = {}};
   size_t number = 0;

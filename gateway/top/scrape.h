@@ -28,6 +28,8 @@ struct Scrape {
   const std::vector<Sample>& of(std::string_view name) const;
   // The sum of those samples whose labels contain all of `labels`.
   double Sum(std::string_view name, const Labels& labels) const;
+  // There are such samples.
+  bool Has(std::string_view name, const Labels& labels) const;
 };
 
 // Reads Prometheus' text format. An error names the line that is none of it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "absl/strings/str_format.h"
@@ -20,6 +21,13 @@ constexpr size_t kGap = 2;
 std::string Label(const Labels& labels, std::string_view name) {
   const auto found = labels.find(name);
   return found == labels.end() ? "" : found->second;
+}
+
+// Of a worker's process; `value` is of it.
+double IfKnown(const Scrape& scrape, const Labels& labels, double value) {
+  return scrape.Has("tiffin_worker_resident_memory_bytes", labels)
+             ? value
+             : std::numeric_limits<double>::quiet_NaN();
 }
 
 // What all rates of a view are made of.
@@ -73,13 +81,16 @@ std::string Time(double seconds) {
 }
 
 std::string Bytes(double bytes) {
+  if (std::isnan(bytes)) return "-";
   constexpr double kMiB = 1 << 20;
   constexpr double kGiB = 1 << 30;
   return bytes >= kGiB ? absl::StrFormat("%.1fGiB", bytes / kGiB)
                        : absl::StrFormat("%.0fMiB", bytes / kMiB);
 }
 
-std::string Percent(double cores) { return absl::StrFormat("%.0f%%", cores * 100); }
+std::string Percent(double cores) {
+  return std::isnan(cores) ? "-" : absl::StrFormat("%.0f%%", cores * 100);
+}
 
 using Cells = std::vector<std::string>;
 
@@ -168,8 +179,9 @@ View Compare(const Scrape& before, const Scrape& after) {
         {.name = StrCat(Label(labels, "service"), ".", Label(labels, "runner"), "#",
                         Label(labels, "replica")),
          .state = sample.value == 0 ? "down" : (ready ? "ready" : "starting"),
-         .cpu = difference.Rate("tiffin_worker_cpu_seconds_total", labels),
-         .memory_bytes = after.Sum("tiffin_worker_resident_memory_bytes", labels),
+         .cpu = IfKnown(after, labels, difference.Rate("tiffin_worker_cpu_seconds_total", labels)),
+         .memory_bytes =
+             IfKnown(after, labels, after.Sum("tiffin_worker_resident_memory_bytes", labels)),
          .restarts = after.Sum("tiffin_worker_restarts_total", labels),
          .in_flight = after.Sum("tiffin_replica_calls_in_flight", labels)});
   }
@@ -227,8 +239,8 @@ std::string ToJson(const View& view) {
   for (const ReplicaRow& row : view.replicas) {
     replicas.push_back({{"name", row.name},
                         {"state", row.state},
-                        {"cpu_cores", row.cpu},
-                        {"memory_bytes", row.memory_bytes},
+                        {"cpu_cores", NumberOrNull(row.cpu)},
+                        {"memory_bytes", NumberOrNull(row.memory_bytes)},
                         {"restarts", row.restarts},
                         {"in_flight", row.in_flight}});
   }

@@ -8,7 +8,7 @@
 namespace tiffin::gateway::top {
 
 // What `tiffin top` shows, of the time between two scrapes. Rates are per second, times in seconds;
-// NaN where nothing happened.
+// NaN where nothing happened, or nothing is known.
 struct ApiRow {
   std::string name;  // "digits.classify"; "digits.model_a" for a runner that clients call.
   double rate = 0;
@@ -30,7 +30,8 @@ struct RunnerRow {
 struct ReplicaRow {
   std::string name;   // "digits.model_a#0"
   std::string state;  // "ready", "starting" or "down"
-  double cpu = 0;     // Cores: 1.0 is one of them all the time.
+  // Of a process that the gateway started and that runs. Cores: 1.0 is one of them all the time.
+  double cpu = 0;
   double memory_bytes = 0;
   double restarts = 0;
   double in_flight = 0;
@@ -51,7 +52,7 @@ enum class Colour { kPlain, kAnsi };
 
 // Lines of at most `width` characters (0: of any length), each with its line end.
 std::string ToText(const View& view, size_t width, Colour colour);
-// One JSON object on one line, without its line end. What did not happen is null.
+// One JSON object on one line, without its line end. What did not happen, or is not known, is null.
 std::string ToJson(const View& view);
 
 }  // namespace tiffin::gateway::top

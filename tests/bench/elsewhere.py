@@ -37,8 +37,8 @@ class Elsewhere:
 
     def measure(self, bench: Bench, repetitions: int) -> list[Result]:
         results = []
-        with (bench.worker(SERVICES / "elsewhere.yaml", "echo", "unix") as unix,
-              bench.worker(SERVICES / "elsewhere.yaml", "echo", "tcp") as tcp):
+        with (bench.worker(SERVICES / "elsewhere.yaml", "unix", "unix") as unix,
+              bench.worker(SERVICES / "elsewhere.yaml", "tcp", "tcp") as tcp):
             file = bench.write("elsewhere.yaml", GATEWAY.format(unix=unix.address, tcp=tcp.address))
             with bench.gateway(file) as gateway:
                 for size in self.sizes:

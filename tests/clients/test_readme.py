@@ -1,6 +1,7 @@
 """The README's commands and snippets, run as they stand; only the server's address is another, for
 tests don't use fixed ports. (Those of its tutorial: test_tutorial.py.)"""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -83,9 +84,9 @@ def test_a_snippet_runs(snippet, both, folder):
     assert made.returncode == 0, made.stderr
 
 
-def shell_lines():
-    """The commands of the sh blocks, without their comments."""
-    text = "\n".join(blocks("sh")).replace("\\\n", " ")
+def shell_lines(of=blocks("sh")):
+    """The commands of sh blocks, without their comments."""
+    text = "\n".join(of).replace("\\\n", " ")
     lines = [re.sub(r"\s+#.*", "", line).strip() for line in text.splitlines()]
     return [line for line in lines if line]
 
@@ -94,10 +95,19 @@ def stored(model, file):
     return next((harness.MODELS / model).glob(f"*/{file}"))
 
 
+def lines_of_block_with(word):
+    (block,) = [block for block in blocks("sh") if word in block]
+    return shell_lines([block])
+
+
 def guarded_lines():
     """Those of the block about TLS and tokens."""
-    (block,) = [block for block in blocks("sh") if "--tls-certificate" in block]
-    return block.replace("\\\n", " ").splitlines()
+    return lines_of_block_with("--tls-certificate")
+
+
+def lines_of_elsewhere():
+    """Those of the block about a worker that is started by hand."""
+    return lines_of_block_with("--listen")
 
 
 def test_the_lines_about_security_work(folder):
@@ -123,8 +133,39 @@ def test_the_lines_about_security_work(folder):
             assert "7 (agree" not in made.stdout and "InferenceGraphDemo" not in made.stdout
 
 
-@pytest.mark.parametrize("line", [line for line in shell_lines()
-                                  if "tiffin serve" in line and "--tls" not in line])
+@contextlib.contextmanager
+def worker_by_hand(line, folder):
+    """The worker that a line starts, on a free port; its address."""
+    server = harness.Server(folder=folder)
+    line = line.replace("build/release/bin", str(harness.BIN))
+    server.command = ["bash", "-c", f"cd '{harness.ROOT}' && exec {line}"]
+    try:
+        server.start()
+        said = server.wait_for_line(r"listening on \S+", harness.START_S)
+        yield re.search(r"listening on (\S+)", said).group(1)
+    finally:
+        server.close()
+
+
+def test_the_lines_about_workers_elsewhere_work(folder):
+    start, write, serve = lines_of_elsewhere()
+    at = re.search(r"--listen (\S+) &$", start).group(1)
+    start = start.removesuffix("&").replace(at, "127.0.0.1:0")
+    with worker_by_hand(start, folder) as address:
+        file = folder / "elsewhere.yaml"
+        made = run_here(write.replace(at, address).replace("build/elsewhere.yaml", str(file)))
+        assert made.returncode == 0 and "build/elsewhere.yaml" in serve, made.stderr
+        with harness.Server(file, args=["--http-address", "127.0.0.1:0"]) as server:
+            assert {worker.option("--runner") for worker in server.workers()} == {
+                "preprocess", "model_b"}
+            made = run_here("build/release/bin/tiffin call inference_graph_demo.predict "
+                            "@build/images/digits/digit_7.png", server)
+            assert "7 (agree" in made.stdout, made.stderr
+
+
+@pytest.mark.parametrize("line", [
+    line for line in shell_lines()
+    if "tiffin serve" in line and line not in guarded_lines() + lines_of_elsewhere()])
 def test_a_line_that_serves_works(line):
     words = line.split()
     files = [harness.ROOT / word for word in words if word.endswith(".yaml")]
@@ -162,9 +203,9 @@ def test_no_other_shell_line_goes_untested():
                        r"scripts/import_transformers\b|"
                        # tests/deploy knows these.
                        r"scripts/image$|docker compose|kubectl apply -k")
-    guarded = [re.sub(r" +", " ", line) for line in guarded_lines()]
+    blocks_of_their_own = guarded_lines() + lines_of_elsewhere()
     assert [line for line in shell_lines()
-            if not known.match(line) and re.sub(r" +", " ", line) not in guarded] == []
+            if not known.match(line) and line not in blocks_of_their_own] == []
 
 
 def content(picture):

@@ -19,7 +19,7 @@ WORKERS = """
 service: away
 runners:
   echo: {{backend: testing, options: {{behavior: identity, dtype: fp32, shape: [-1]}}}}
-  other: {{backend: testing, options: {{behavior: identity, dtype: int32, shape: [-1]}}}}
+  twin: {{backend: testing, options: {{behavior: identity, dtype: fp32, shape: [-1]}}}}
   hold: {{backend: testing,
          options: {{behavior: delay, until: {gate}, ms: 60000, shape: [-1], journal: {journal}}}}}
   large: {{backend: testing,
@@ -33,6 +33,7 @@ class Worker(harness.Server):
     def __init__(self, runner, listen, *, folder, args=(), gate="/nowhere", journal="/dev/null",
                  file=None):
         super().__init__(file or WORKERS.format(gate=gate, journal=journal), folder=folder)
+        self.file = self.files[0]  # Its service file.
         self.runner = runner
         self.listen = listen
         self.args = args
@@ -42,7 +43,7 @@ class Worker(harness.Server):
     def start(self):
         # At the next start, where it was before.
         self.command = [*self.prefix, BIN / "tiffin-worker-testing",
-                        "--service", self.files[0], "--runner",
+                        "--service", self.file, "--runner",
                         self.runner, "--listen", self.address or self.listen, "--debuggable",
                         *self.args]
         if self._popen is not None:

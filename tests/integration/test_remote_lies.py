@@ -209,8 +209,18 @@ def test_one_that_does_not_fit_is_asked_again_and_told_of_once():
     with (LyingWorker("int32[-1]") as liar,
           harness.Server(service(liar=liar.address)) as server):
         eventually(lambda: liar.sessions >= 4, what="sessions again and again")
-        for said in ("attached to the worker", "not served yet", "no session with a worker"):
-            assert len([line for line in server.lines if said in line]) == 1, server.said()
+        for said, times in [("attached to the worker", 1), ("not served yet", 1),
+                            ("no session with a worker", 0)]:  # That is said of the service.
+            assert len([line for line in server.lines if said in line]) == times, server.said()
+
+
+def test_what_does_not_fit_is_told_of_once_for_all_runners_in_one_line():
+    with (LyingWorker("int32[-1]") as one, LyingWorker("int32[-1]") as two,
+          harness.Server(service(one=one.address, two=two.address)) as server):
+        eventually(lambda: one.sessions >= 3 and two.sessions >= 3, what="sessions again and again")
+        told = [line for line in server.lines if "int32" in line]
+        assert len(told) == 1 and "\\n" not in told[0], server.said()
+        assert told[0].count("service0.yaml:") >= 2, told[0]
 
 
 def execute(call, **changes):

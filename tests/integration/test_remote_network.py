@@ -1,9 +1,6 @@
-"""Workers behind a network that delays, loses, is cut, and whose hosts vanish: a network namespace
-of its own, where that is permitted."""
+"""Workers behind a network that delays, loses, is slow, and is cut, in both directions and in one."""
 
 import contextlib
-import os
-import subprocess
 import time
 
 import grpc
@@ -11,119 +8,99 @@ import numpy as np
 import pytest
 
 import harness
-from harness import eventually, refused
-from remote import Load, Worker, answers, service
+from cable import CUT, Cable, NotPermitted, Way
+from harness import ANSWER_S, MIB, eventually, refused
+from load import await_rest
+from prometheus_text import Scrape
+from remote import LARGE, ROW, Load, Worker, answers, service
 
 Code = grpc.StatusCode
-LARGE = np.arange(100_000, dtype=np.float32).reshape(1, -1)
-
-
-class Network:
-    """A host at the other end of a cable. A context manager."""
-
-    def __init__(self, number):
-        self.name = f"tf{os.getpid() % 100_000}n{number}"
-        self.here, self.there = f"{self.name}a", f"{self.name}b"
-        prefix = f"10.203.{os.getpid() % 250}.{4 * number}"
-        base = prefix.rsplit(".", 1)[0]
-        self.near, self.far = f"{base}.{4 * number + 1}", f"{base}.{4 * number + 2}"
-
-    def run(self, *args):
-        ended = subprocess.run([str(arg) for arg in args], capture_output=True, text=True,
-                               timeout=30, check=False)
-        if ended.returncode != 0:
-            raise OSError(f"{' '.join(args)}: {ended.stderr.strip()}")
-
-    def inside(self, *args):
-        self.run("ip", "netns", "exec", self.name, *args)
-
-    def __enter__(self):
-        try:
-            self.run("ip", "netns", "add", self.name)
-            self.run("ip", "link", "add", self.here, "type", "veth", "peer", "name", self.there)
-            self.run("ip", "link", "set", self.there, "netns", self.name)
-            self.run("ip", "addr", "add", f"{self.near}/30", "dev", self.here)
-            self.run("ip", "link", "set", self.here, "up")
-            self.inside("ip", "addr", "add", f"{self.far}/30", "dev", self.there)
-            self.inside("ip", "link", "set", self.there, "up")
-        except OSError as error:
-            self.__exit__()
-            pytest.skip(f"no network namespace: {error}")
-        return self
-
-    def __exit__(self, *_):
-        for args in (["link", "del", self.here], ["netns", "del", self.name]):
-            with contextlib.suppress(OSError):
-                self.run("ip", *args)
-
-    def impair(self, *how):
-        try:
-            self.run("tc", "qdisc", "replace", "dev", self.here, "root", "netem", *how)
-            self.inside("tc", "qdisc", "replace", "dev", self.there, "root", "netem", *how)
-        except OSError as error:
-            pytest.skip(f"the kernel has no netem: {error}")
-
-    def cut(self):
-        self.run("ip", "link", "set", self.here, "down")
-
-    def mend(self):
-        self.run("ip", "link", "set", self.here, "up")
-
-    def vanish(self):
-        """No packet comes from there any more, not even that it is gone."""
-        self.run("ip", "link", "del", self.here)
 
 
 class FarWorker(Worker):
-    def __init__(self, network, folder):
-        super().__init__("echo", f"{network.far}:0", folder=folder, args=["--insecure"])
-        self.prefix = ["ip", "netns", "exec", network.name]
+    def __init__(self, cable, folder, args=()):
+        super().__init__("echo", f"{cable.far}:0", folder=folder, args=["--insecure", *args])
+        self.prefix = cable.prefix
 
 
 @pytest.fixture
-def network():
-    with Network(1) as made:
+def cable():
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(Cable())
+        except NotPermitted as error:
+            pytest.skip(f"no cable can be laid here: {error}")
         yield made
 
 
-def test_delay_and_loss_lose_nothing(network, folder):
-    network.impair("delay", "5ms", "2ms", "loss", "1%")
-    with (FarWorker(network, folder) as far,
+def both(way):
+    return {"out": way, "back": way}
+
+
+def test_delay_and_loss_lose_nothing(cable, folder):
+    cable.carry(**both(Way(delay=0.002, jitter=0.001, loss=0.02)))
+    with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
-        eventually(lambda: "away' have attached" in server.said() or health_ok(server),
-                   what="a session")
-        with Load(server, clients=4, array=LARGE) as load:
-            load.more(40)
-        assert load.failures == []
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+        with (Load(server, clients=4, array=LARGE) as large,
+              Load(server, clients=2, array=ROW) as small):
+            large.more(25)
+            small.more(40)
+        assert large.failures == small.failures == []
+        assert not [line for line in server.lines if "lost the worker" in line]
+    assert all(way["lost"] > 50 for way in cable.traffic().values())
 
 
-def health_ok(server):
-    with contextlib.suppress(grpc.RpcError):
-        return answers(server)
-    return False
-
-
-def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(network, folder):
-    with (FarWorker(network, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
-          harness.Server(service(echo=[far.address, near.address])) as server):
+@pytest.mark.parametrize("how", [both(CUT), {"out": CUT}, {"back": CUT}, None],
+                         ids=["both ways", "out", "back", "unplugged"])
+def test_a_cut_is_noticed_and_what_was_there_goes_elsewhere(cable, folder, how):
+    delayed = both(Way(delay=0.005))  # So that there is always a call under way.
+    cable.carry(**delayed)
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(echo=[far.address, near.address]),
+                         args=["--http-address", "127.0.0.1:0"]) as server):
         server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
         with Load(server, clients=4, array=LARGE) as load:
             load.more()
-            network.cut()
-            server.wait_for_line(f"lost the worker at ipv4:{far.address}")
-            load.more()
             seen = len(server.lines)
-            network.mend()
+            if how is None:
+                cable.unplug()
+            else:
+                cable.carry(**delayed | how)
+            server.wait_for_line(f"lost the worker at ipv4:{far.address}",
+                                 timeout=8 * harness.SLOWNESS, since=seen)
+            load.more()
+            cable.plug_in()
+            cable.carry(**delayed)
             server.wait_for_line(f"attached to the worker at ipv4:{far.address}", since=seen)
             load.more()
         assert load.failures == []
+        assert Scrape(server).value("tiffin_runner_retries_total") >= 1
 
 
-def test_a_host_that_vanishes_costs_bounded_time(network, folder):
-    with (FarWorker(network, folder) as far,
+def test_cut_for_a_moment_again_and_again_nothing_is_lost(cable, folder):
+    def sent():
+        return cable.traffic()["out"]["carried"]
+
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(echo=[far.address, near.address])) as server):
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+        with Load(server, clients=4, array=LARGE) as load:
+            for how in [both(CUT), {"out": CUT}, {"back": CUT}] * 3:
+                cable.carry(**how)
+                load.more()
+                cable.carry()
+                # More than all clients have under way: the far worker answers again.
+                enough = sent() + 5 * LARGE.nbytes
+                eventually(lambda: sent() > enough, what="calls of the far worker")
+        assert load.failures == []
+
+
+def test_a_host_that_vanishes_costs_bounded_time(cable, folder):
+    with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
         assert answers(server, LARGE)
-        network.vanish()
+        cable.carry(**both(CUT))  # No packet comes from there, not even that it is gone.
         start = time.monotonic()
         with refused(Code.UNAVAILABLE):
             answers(server, LARGE)
@@ -133,3 +110,64 @@ def test_a_host_that_vanishes_costs_bounded_time(network, folder):
             answers(server, LARGE)
         server.terminate()
         assert server.wait(10) == 0  # What was on its way there does not hold it up.
+
+
+HUGE = np.arange(4 * MIB, dtype=np.float32).reshape(1, -1)
+
+
+@pytest.fixture(params=["out", "back"])
+def slow(request):
+    """The direction that is."""
+    return request.param
+
+
+def test_a_slow_link_holds_up_no_other_worker(cable, folder, slow):
+    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
+          harness.Server(service(far=far.address, near=near.address)) as server):
+        for worker in (far, near):
+            server.wait_for_line(f"attached to the worker at ipv4:{worker.address}")
+        cable.carry(**{slow: Way(delay=0.001, rate=MIB)})  # 48 s, and a quarter for each piece.
+        under_way = [server.infer_later("away.call_far", x=HUGE) for _ in range(3)]
+        for array in [LARGE] * 10 + [HUGE]:
+            assert answers(server, array, api="away.call_near")
+        # Nor a small call to the same one, which overtakes them.
+        assert answers(server, ROW, api="away.call_far")
+        assert not any(call.done() for call in under_way)
+        for call in under_way:
+            call.cancel()
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["late", "cancelled"])
+def test_what_nobody_waits_for_frees_a_slow_link_and_its_memory(cable, folder, slow, late):
+    array = HUGE[:, :2 * MIB]
+    # Each side has memory for two such calls: the worker takes inputs in a half of its own.
+    limit = ["--segment-limit", str(4 * array.nbytes)]
+    with (FarWorker(cable, folder, args=limit) as far,
+          harness.Server(service(echo=far.address),
+                         args=["--http-address", "127.0.0.1:0", *limit]) as server):
+        server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
+
+        def two(timeout=ANSWER_S):
+            return [server.infer_later("away.call_echo", x=array, timeout=timeout)
+                    for _ in range(2)]
+
+        def carried():
+            return cable.traffic()[slow]["carried"]
+
+        cable.carry(**{slow: Way(delay=0.001, rate=4 * MIB / harness.SLOWNESS)})
+        before = carried()
+        if late:
+            for call in two(timeout=1 * harness.SLOWNESS):
+                assert call.exception(ANSWER_S).code() == Code.DEADLINE_EXCEEDED
+        else:
+            calls = two()
+            eventually(lambda: carried() > before + MIB, what="tensors on their way")
+            for call in calls:
+                call.cancel()
+        await_rest(server)
+        cable.carry()
+        for call in two():
+            assert np.array_equal(harness.outputs_of(call.result(ANSWER_S))["y"], array)
+        # These two, and of the others what was on its way.
+        assert carried() < before + 3.5 * array.nbytes
+        assert not [line for line in server.lines if "lost the worker" in line]

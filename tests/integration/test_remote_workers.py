@@ -1,6 +1,7 @@
 """Workers that somebody else starts: on this machine's sockets, and on TCP."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -42,6 +43,12 @@ def answers_now(server, array=ROW):
     return False
 
 
+def error_of(server):
+    with pytest.raises(grpc.RpcError) as error:
+        server.infer("away.call_echo", x=ROW)
+    return error.value.details()
+
+
 @pytest.mark.parametrize("args", [[], ["--loops", "2"], ["--worker-transport", "grpc"]], ids=str)
 def test_calls_go_there_and_back(listen, folder, args):
     with Worker("echo", listen(), folder=folder) as worker:
@@ -58,21 +65,21 @@ def test_tensors_pass_between_workers_of_all_kinds(folder):
 service: away
 runners:
   here: {{backend: testing, options: {{behavior: identity, shape: [-1]}}}}
-  there: {{endpoints: ["{tcp}"]}}
-  beside: {{endpoints: ["{unix}"]}}
+  echo: {{endpoints: ["{tcp}"]}}
+  twin: {{endpoints: ["{unix}"]}}
 apis:
   around:
     input: {{x: "fp32[rows,-1]"}}
     steps:
       a: here(x)
-      b: there(a)
-      c: beside(b)
-      d: there(c)
+      b: echo(a)
+      c: twin(b)
+      d: echo(c)
       e: here(d)
     output: {{y: e, z: c}}
 """
     with (Worker("echo", "127.0.0.1:0", folder=folder) as tcp,
-          Worker("echo", f"unix:{folder}/w", folder=folder) as unix,
+          Worker("twin", f"unix:{folder}/w", folder=folder) as unix,
           harness.Server(text.format(tcp=tcp.address, unix=unix.address)) as server):
         for array in (ROW, LARGE, np.vstack([LARGE[:, :1000]] * 40)):
             got = server.infer("away.around", x=array)
@@ -122,7 +129,10 @@ def test_the_gateway_starts_without_them(listen, folder):
 
 
 def test_one_that_does_not_fit_is_told_of_and_waited_for(listen, folder):
-    wrong = Worker("other", listen(), folder=folder)
+    wrong = Worker("echo", listen(), folder=folder)
+    wrong_file = folder / "wrong.yaml"
+    wrong_file.write_text(wrong.file.read_text().replace("fp32", "int32"))
+    wrong.file = wrong_file
     with wrong:
         with harness.Server(service(echo=wrong.address)) as server:
             with refused(Code.FAILED_PRECONDITION, "service0.yaml", "int32"):
@@ -130,16 +140,55 @@ def test_one_that_does_not_fit_is_told_of_and_waited_for(listen, folder):
             server.wait_for_line("not served yet: .*int32")
             assert health(server) == "NOT_SERVING"
             wrong.kill()
-            wrong.runner = "echo"  # Somebody mends it.
+            wrong.file = wrong.files[0]  # Somebody mends it.
             wrong.restart()
             eventually(lambda: answers_now(server), what="the right worker's answer")
             # And one that is wrong later is refused, and nothing else.
             wrong.kill()
-            wrong.runner = "other"
+            wrong.file = wrong_file
             wrong.restart()
             server.wait_for_line("another signature")
             with refused(Code.UNAVAILABLE, within=20):
                 server.infer("away.call_echo", x=ROW)
+
+
+def test_another_runners_worker_is_refused_though_its_signature_fits(listen, folder):
+    worker = Worker("twin", listen(), folder=folder)
+    said = "runs 'twin' of service 'away'; start it with --runner echo, or correct 'endpoints'"
+    with worker, harness.Server(service(echo=worker.address)) as server:
+        with refused(Code.FAILED_PRECONDITION, "runner 'echo': the worker at", said):
+            server.infer("away.call_echo", x=ROW)
+        server.wait_for_line(f"no session with a worker at .*: it {said}")
+        assert health(server) == "NOT_SERVING"
+        worker.kill()
+        eventually(lambda: "has attached yet" in error_of(server), what="that nobody is there")
+        worker.runner = "echo"
+        worker.restart()
+        eventually(lambda: answers_now(server), what="the right worker's answer")
+
+
+def test_another_runners_worker_stops_none_that_is_right(listen, folder):
+    with (Worker("twin", listen(), folder=folder) as wrong,
+          Worker("echo", listen(), folder=folder) as right,
+          harness.Server(service(echo=[wrong.address, right.address])) as server):
+        assert all(answers(server) for _ in range(4))
+        server.wait_for_line("no session with a worker at .*: it runs 'twin'")
+
+
+def test_a_worker_may_be_of_another_service(folder):
+    worker = Worker("echo", f"unix:{folder}/w", folder=folder)
+    worker.file.write_text(worker.file.read_text().replace("service: away", "service: shared"))
+    with worker, harness.Server(service(echo=worker.address)) as server:
+        server.wait_for_line("which runs the backend testing, of service 'shared'")
+        assert answers(server)
+
+
+def test_a_worker_describes_whose_it_is(folder):
+    file = Worker("echo", "", folder=folder).file
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "echo",
+                        "--describe")
+    described = json.loads(ended.stdout)
+    assert (described["service"], described["runner"]) == ("away", "echo")
 
 
 def test_killed_and_started_again_under_load_nothing_is_lost(listen, folder):
@@ -299,6 +348,8 @@ def test_a_token_is_wanted(folder):
         text = service(echo=worker.address)
         with harness.Server(text) as server:
             server.wait_for_line("no session with a worker at .*this needs a token")
+            worker.wait_for_line("refused the gateway at ipv4:127.0.0.1:[0-9]+: this needs a "
+                                 "token;.* 1 attempt refused so far")
             with refused(Code.UNAVAILABLE, "has attached yet"):
                 server.infer("away.call_echo", x=ROW)
         token.write_text(secrets[1] + "\n")
@@ -316,6 +367,20 @@ def test_a_token_is_wanted(folder):
             assert not any(secret in said for secret in secrets)
 
 
+def test_a_token_that_goes_in_clear_is_warned_of(folder):
+    token = folder / "token"
+    token.write_text("secret\n")
+    said = "--worker-token goes unencrypted over the network"
+    with Names() as names:
+        args = ["--worker-token", token]
+        text = service(echo=f"dns://{names.address}/away.test:9")
+        with harness.Server(text, args=args) as server:
+            server.wait_for_line(said)
+            assert len([line for line in server.lines if said in line]) == 1, server.said()
+        with harness.Server(service(echo="127.0.0.1:9"), args=args) as server:
+            assert said not in server.said()
+
+
 def test_certificates_are_wanted_on_both_sides(folder):
     authority, strange = Authority(folder), Authority(folder, "strange")
     pair = authority.make("worker", "DNS:localhost")
@@ -330,6 +395,14 @@ def test_certificates_are_wanted_on_both_sides(folder):
             eventually(lambda: answers_now(server, LARGE), what="an answer")
             checked = harness.run(harness.TIFFIN, "check", server.files[0], *args)
             assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+        file = folder / "gateway.yaml"
+        file.write_text(text)
+        for trust, advice in [
+                ([], "if it speaks TLS, give --worker-ca"),
+                (["--worker-ca", strange.certificate], "not signed by one of --worker-ca"),
+                (["--worker-ca", authority.certificate], "give --worker-certificate")]:
+            checked = harness.run(harness.TIFFIN, "check", file, *trust)
+            assert checked.returncode == 1 and advice in checked.stderr, checked.stderr
         for args in (["--worker-ca", authority.certificate],
                      ["--worker-ca", strange.certificate, *shown]):
             with harness.Server(text, args=args) as server:
@@ -342,16 +415,55 @@ def test_certificates_are_wanted_on_both_sides(folder):
             server.wait_for_line("no session with a worker at")
 
 
+def test_check_explains_a_worker_without_tls(folder):
+    authority = Authority(folder)
+    file = folder / "gateway.yaml"
+    with Worker("echo", "127.0.0.1:0", folder=folder) as worker:
+        file.write_text(service(echo=worker.address))
+        checked = harness.run(harness.TIFFIN, "check", file, "--worker-ca", authority.certificate)
+    assert checked.returncode == 1 and "it speaks no TLS: remove --worker-ca" in checked.stderr, (
+        checked.stderr)
+
+
+def test_a_worker_with_tls_is_probed(folder):
+    authority = Authority(folder)
+    pair, own = authority.make("worker", "DNS:model-a.test"), authority.make("prober")
+    trust = ["--tls-ca", authority.certificate, "--tls-server-name", "model-a.test"]
+
+    def probe(*args):
+        return harness.run(BIN / "tiffin-worker-testing", "--probe", worker.address, *args)
+
+    with Worker("echo", "127.0.0.1:0", folder=folder, args=pair.flags) as worker:
+        for asked in ([], ["liveness"]):
+            probed = probe(*asked, *trust)
+            assert probed.returncode == 0, probed.stderr
+        assert probe().returncode == 1
+        assert probe("--tls-ca", authority.certificate).returncode == 1  # Another name.
+    with Worker("echo", "127.0.0.1:0", folder=folder,
+                args=[*pair.flags, "--tls-client-ca", authority.certificate]) as worker:
+        assert probe(*trust).returncode == 1
+        shown = ["--tls-certificate", own.certificate, "--tls-key", own.key]
+        probed = probe(*trust, *shown)
+        assert probed.returncode == 0, probed.stderr
+        probed = probe(*shown)
+        assert probed.returncode == 2 and "give --tls-ca FILE" in probed.stderr, probed.stderr
+
+
 @pytest.mark.parametrize("args, words", [
     (["--listen", "0.0.0.0:0"], "is not the loopback"),
+    ([], "give --listen unix:PATH or --listen HOST:PORT"),
+    (["--listen", "unix:/nowhere/w"], "there is no folder '/nowhere'"),
+    (["--runner", "q"], "no runner 'q'; it has r, s"),
     (["--listen", "unix:/tmp/never", "--insecure"], "remove --tls-"),
     (["--listen", "nowhere"], "must be unix:PATH or HOST:PORT"),
     (["--listen", "127.0.0.1:0", "--tokens", "/nowhere"], "--tokens"),
 ])
 def test_a_worker_says_what_it_needs_to_listen(folder, args, words):
     file = folder / "workers.yaml"
-    file.write_text("service: s\nrunners: {r: {backend: testing}}\n")
-    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, "--runner", "r", *args)
+    file.write_text("service: s\nrunners: {r: {backend: testing}, s: {backend: testing}}\n")
+    if "--runner" not in args:
+        args = ["--runner", "r", *args]
+    ended = harness.run(BIN / "tiffin-worker-testing", "--service", file, *args)
     assert ended.returncode == 2 and words in ended.stderr, ended.stderr
 
 
@@ -374,6 +486,79 @@ def test_check_asks_the_workers(listen, folder):
         assert checked.returncode == 2 and "int32" in checked.stderr
     checked = harness.run(harness.TIFFIN, "check", file)
     assert checked.returncode == 1 and "not checked" in checked.stderr, checked.stderr
+
+
+def test_check_reports_every_runner_and_address_that_does_not_answer(folder):
+    file = folder / "gateway.yaml"
+    dead = [f"unix:{folder}/dead{i}" for i in range(4)]
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker:
+        file.write_text(service(echo=[dead[0], worker.address], a=dead[1:3], b=dead[3]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        said = checked.stderr.splitlines()
+        assert checked.returncode == 1, checked.stderr
+        assert [line for line in said if line.startswith("warning: runner 'echo'")
+                and f"no worker answers at {dead[0]}: " in line], checked.stderr
+        for runner, address in [("a", dead[1]), ("a", dead[2]), ("b", dead[3])]:
+            (line,) = [line for line in said if f"no worker answers at {address}: " in line]
+            assert f"{file}:" in line and f"runner '{runner}'" in line
+            assert line.endswith("(no worker listens there: start it, or correct the endpoint)")
+        checked = harness.run(harness.TIFFIN, "check", file, "--json")
+        told = json.loads(checked.stdout)
+        assert checked.returncode == 1 and not told["ok"] and len(told["errors"]) == 3
+        assert len(told["warnings"]) == 1 and dead[0] in told["warnings"][0]
+
+        # What is wrong with the graph is told beside it.
+        file.write_text(file.read_text().replace("a: echo(x)", "a: echo(x, x)"))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 2 and "echo" in checked.stderr and dead[3] in checked.stderr
+
+        file.write_text(service(echo=[dead[0], worker.address]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.returncode == 0 and "call_echo" in checked.stdout, checked.stderr
+        assert dead[0] in checked.stderr
+
+
+def test_check_explains_a_name_that_nobody_knows(folder):
+    file = folder / "gateway.yaml"
+    with Names() as names:
+        file.write_text(service(echo=f"dns://{names.address}/nobody.test:9"))
+        checked = harness.run(harness.TIFFIN, "check", file)
+    assert checked.returncode == 1 and "the name is unknown here" in checked.stderr, checked.stderr
+
+
+def test_check_plans_no_resources_for_workers_elsewhere(folder):
+    file = folder / "gateway.yaml"
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker:
+        file.write_text(service(echo=worker.address))
+        checked = harness.run(harness.TIFFIN, "check", file)
+        assert checked.stdout.endswith("resources: no worker is started here\n"), checked.stdout
+        checked = harness.run(harness.TIFFIN, "check", file, "--kubernetes")
+        assert checked.returncode == 0 and "name: gateway" in checked.stdout, checked.stderr
+        assert "not planned here, for their workers are elsewhere: away.echo;" in checked.stderr
+
+
+def test_check_refuses_another_runners_worker(folder):
+    file = folder / "gateway.yaml"
+    with (Worker("twin", f"unix:{folder}/wrong", folder=folder) as wrong,
+          Worker("echo", f"unix:{folder}/right", folder=folder) as right):
+        for addresses in ([wrong.address], [wrong.address, right.address]):
+            file.write_text(service(echo=addresses))
+            checked = harness.run(harness.TIFFIN, "check", file)
+            assert checked.returncode == 2, checked.stderr
+            assert (f"runner 'echo': the worker at {wrong.address} runs 'twin' of service 'away'; "
+                    "start it with --runner echo") in checked.stderr
+
+
+def test_two_workers_of_a_runner_that_differ_are_told_of(folder):
+    other = Worker("echo", f"unix:{folder}/other", folder=folder)
+    other.file = folder / "other.yaml"
+    other.file.write_text(other.files[0].read_text().replace("fp32", "int32"))
+    file = folder / "gateway.yaml"
+    with Worker("echo", f"unix:{folder}/w", folder=folder) as worker, other:
+        file.write_text(service(echo=[worker.address, other.address]))
+        checked = harness.run(harness.TIFFIN, "check", file)
+    assert checked.returncode == 2, checked.stderr
+    assert f"the worker at {other.address} has another signature" in checked.stderr
 
 
 def test_flags_for_workers_elsewhere_need_some(folder):

@@ -1,6 +1,8 @@
 #include "worker/runtime/access.h"
 
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,8 +17,19 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 
+// Of "unix:PATH".
+absl::Status CheckFolder(std::string_view listen) {
+  const std::filesystem::path path(listen.substr(kUnix.size()));
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::absolute(path, error).parent_path();
+  if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("--listen ", listen, ": there is no folder '",
+                                           folder.native(), "'; make it, or correct the path"));
+}
+
 absl::Status CheckFlags(const AccessFlags& flags, const std::string& listen) {
   if (listen.starts_with(kUnix)) {
+    RETURN_IF_ERROR(CheckFolder(listen));
     if (flags.certificate.empty() && flags.tokens.empty() && !flags.insecure) {
       return absl::OkStatus();
     }
@@ -39,8 +52,9 @@ absl::Status CheckFlags(const AccessFlags& flags, const std::string& listen) {
 void AddAccessFlags(CLI::App& app, AccessFlags& flags) {
   CLI::Option* certificate = app.add_option("--tls-certificate", flags.certificate,
                                             "With --listen HOST:PORT: the worker's certificate "
-                                            "(PEM; with those that signed it behind it). "
-                                            "Read again when it is replaced");
+                                            "(PEM; with those that signed it behind it), which "
+                                            "is read again when it is replaced. With --probe and "
+                                            "--tls-ca: what the probe shows");
   CLI::Option* key =
       app.add_option("--tls-key", flags.key, "The certificate's private key (PEM, not encrypted)");
   certificate->needs(key);
@@ -63,6 +77,11 @@ absl::StatusOr<std::optional<std::string>> SocketPath(const std::string& listen)
   if (!listen.starts_with(kUnix) && colon != listen.npos && colon > 0 &&
       colon + 1 < listen.size()) {
     return std::nullopt;
+  }
+  if (listen.empty()) {
+    return absl::InvalidArgumentError(
+        "give --listen unix:PATH or --listen HOST:PORT, where gateways find the worker, or "
+        "--describe to see what it does");
   }
   return absl::InvalidArgumentError(
       StrCat("--listen ", listen, ": must be unix:PATH or HOST:PORT"));

@@ -72,11 +72,15 @@ void Batcher::Add(std::shared_ptr<QueuedCall> call, absl::Time now) {
   ++size_;
 }
 
-void Batcher::PopFront(Bucket& bucket, Line& line, int64_t rows) {
+void Batcher::PopFront(Bucket& bucket, Line& line) {
   line.waiting.pop_front();
-  turns_.Leave(line.gateway, rows);
   --bucket.size;
   --size_;
+}
+
+void Batcher::Drop(Bucket& bucket, Line& line) {
+  PopFront(bucket, line);
+  turns_.Leave(line.gateway);
 }
 
 bool Batcher::Precedes(const Line& line, const Line* other) const {
@@ -90,7 +94,7 @@ bool Batcher::Precedes(const Line& line, const Line* other) const {
 Batcher::Line* Batcher::NextIn(Bucket& bucket) {
   Line* next = nullptr;
   for (Line& line : bucket.lines) {
-    while (!line.waiting.empty() && !Waits(*line.waiting.front().call)) PopFront(bucket, line, 0);
+    while (!line.waiting.empty() && !Waits(*line.waiting.front().call)) Drop(bucket, line);
     if (!line.waiting.empty() && Precedes(line, next)) next = &line;
   }
   return next;
@@ -127,6 +131,7 @@ absl::Time Batcher::StartAt(absl::Time now, int idle_threads) {
       first_received = std::min(first_received, entry.call->received);
     }
   }
+  if (calls == 0) return now;  // Dropped since Next: what waits is to be looked at again.
   absl::Time start = first_received + config_.max_delay;
   if (config_.policy == config::BatchingPolicy::kAdaptive) {
     // Another thread takes what comes meanwhile.
@@ -142,19 +147,21 @@ Batch Batcher::Take(absl::Time now) {
   // After an expired or dropped one, the next may be in another bucket; then the batch is of one.
   Bucket* bucket = Next();
   while (Line* line = bucket == nullptr ? nullptr : NextIn(*bucket)) {
-    std::shared_ptr<QueuedCall>& call = line->waiting.front().call;
-    int64_t executed = 0;
+    const std::shared_ptr<QueuedCall> call = line->waiting.front().call;
     if (now >= call->deadline) {
-      if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
+      Drop(*bucket, *line);
+      if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(call);
+    } else if (rows > 0 && rows + call->rows > config_.max_batch_size) {
+      break;
+    } else if (call->Take(QueuedCall::State::kExecuting)) {
+      turns_.Serve(line->gateway, call->rows,
+                   rows == 0 ? Turns::Place::kLeads : Turns::Place::kJoins);
+      PopFront(*bucket, *line);
+      rows += call->rows;
+      batch.calls.push_back(call);
     } else {
-      if (rows > 0 && rows + call->rows > config_.max_batch_size) break;
-      if (call->Take(QueuedCall::State::kExecuting)) {
-        executed = call->rows;
-        batch.calls.push_back(std::move(call));
-      }
+      Drop(*bucket, *line);
     }
-    PopFront(*bucket, *line, executed);
-    rows += executed;
     if (batch.calls.empty()) {
       bucket = Next();
     } else if (bucket->signature == nullptr) {

@@ -39,7 +39,8 @@ struct Batch {
 // without a clock: see CallQueue.
 class Batcher {
  public:
-  explicit Batcher(config::BatchingConfig config) : config_(config) {}
+  explicit Batcher(config::BatchingConfig config)
+      : config_(config), turns_(config.max_batch_size) {}
 
   void Add(std::shared_ptr<QueuedCall> call, absl::Time now);
 
@@ -91,8 +92,9 @@ class Batcher {
   Bucket* Next();
   // True if the first call of `line` comes before that of `other`, which may be null.
   bool Precedes(const Line& line, const Line* other) const;
-  // It was taken, and that many rows of it are executed.
-  void PopFront(Bucket& bucket, Line& line, int64_t rows);
+  void PopFront(Bucket& bucket, Line& line);
+  // It isn't executed.
+  void Drop(Bucket& bucket, Line& line);
 
   const config::BatchingConfig config_;
   std::list<Bucket> buckets_;  // The last one used first.

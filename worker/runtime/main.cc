@@ -14,7 +14,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/synchronization/mutex.h"
-#include "common/async/probe.h"
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
 #include "common/config/resources.h"
@@ -34,6 +33,7 @@
 #include "worker/runtime/fault_recorder.h"
 #include "worker/runtime/measure.h"
 #include "worker/runtime/options.h"
+#include "worker/runtime/probe.h"
 #include "worker/runtime/worker_server.h"
 
 namespace tiffin::worker {
@@ -43,7 +43,6 @@ constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 // A worker says little.
 constexpr size_t kLogQueue = 512;
-constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
 // After it a gateway on TCP is asked whether it lives, which it has as long to answer.
 constexpr absl::Duration kGatewaySilence = absl::Seconds(4);
 
@@ -160,7 +159,9 @@ WorkerDescription DescriptionOf(const WorkerSubject& subject, const Backend& bac
                                 .model_version = subject.model_version,
                                 .model_digest = subject.model_digest,
                                 .device = backend.device(),
-                                .methods = backend.signature()};
+                                .methods = backend.signature(),
+                                .service = subject.service,
+                                .runner = subject.runner};
   if (subject.batching.policy == config::BatchingPolicy::kOff) return description;
   for (auto& [name, method] : description.methods) {
     if (CanBatch(method)) method.max_batch_size = subject.batching.max_batch_size;
@@ -209,7 +210,7 @@ absl::Status Serve(const WorkerOptions& options, const Access& access, const Wor
   users.push_back({.loop = loop, .services = {&server}});
   ASSIGN_OR_RETURN(const std::string address,
                    rpc_server.Open(options.listen, std::move(users), access.credentials()));
-  const absl::Status listening = server.Listen(path.has_value() ? StrCat(*path, ".fd") : "");
+  absl::Status listening = server.Listen(path.has_value() ? StrCat(*path, ".fd") : "");
   std::thread loop_thread([&] { loop.Run(); });
   // A gateway that started it knows where.
   if (listening.ok() && options.lifeline_fd < 0) {
@@ -331,6 +332,13 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
                                "Ask the worker at this address for its health, and exit 0 or 1");
   app.add_option("probe_service", options.probe_service, "What to probe: liveness, or nothing")
       ->needs(probe);
+  auto* probe_ca = app.add_option("--tls-ca", options.probe_ca,
+                                  "The worker that is probed speaks TLS; its certificate is signed "
+                                  "by one of these (PEM)")
+                       ->needs(probe);
+  app.add_option("--tls-server-name", options.probe_server_name,
+                 "The name in its certificate, where it is not the address's")
+      ->needs(probe_ca);
 }
 
 }  // namespace
@@ -358,9 +366,9 @@ int WorkerMain(int argc, char** argv, std::string_view backend_name,
     return 0;
   }
   if (!options.probe_address.empty()) {
-    const absl::Status health =
-        ProbeHealth(options.probe_address, options.probe_service, kProbeTimeout);
-    return health.ok() ? 0 : Report(program, health, kExitFailed);
+    const absl::Status health = Probe(options);
+    if (health.ok()) return 0;
+    return Report(program, health, absl::IsInvalidArgument(health) ? kExitUsage : kExitFailed);
   }
   const absl::Status confined = Confine(options.debuggable ? Debuggable::kYes : Debuggable::kNo);
   if (!confined.ok()) return Report(program, confined, kExitFailed);

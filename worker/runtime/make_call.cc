@@ -1,6 +1,7 @@
 #include "worker/runtime/make_call.h"
 
 #include <utility>
+#include <vector>
 
 #include "common/aligned_buffer.h"
 #include "common/session/frames.h"
@@ -10,10 +11,10 @@
 namespace tiffin::worker {
 namespace {
 
-// What an input that comes in pieces lies in.
-struct InlineInput {
+// What a call's inputs that come in pieces lie in.
+struct PiecedInputs {
   ByteBudget::Share share;
-  AlignedBuffer memory;
+  std::vector<AlignedBuffer> memory;
 };
 
 // The shape that a call's input must have.
@@ -35,17 +36,6 @@ absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, cons
     call.shared.push_back({segment, std::move(mapping), view.bytes});
   } else if (tensor.in_pieces()) {
     ASSIGN_OR_RETURN(view, session::PromisedView(tensor));
-    auto room = std::make_shared<InlineInput>();
-    room->share = parts.incoming.Begin();
-    if (!room->share.Resize(tensor.size())) {
-      return absl::ResourceExhaustedError(
-          StrCat("no room for ", tensor.size(), " bytes: too many inputs, of this gateway or of ",
-                 "others, are coming to this worker, or waiting in it, at once (--segment-limit)"));
-    }
-    room->memory = AlignedBuffer(tensor.size());
-    view.bytes = room->memory.bytes();
-    call.promised.push_back(room->memory.bytes().data());
-    call.holds.push_back(std::move(room));
   } else {
     ASSIGN_OR_RETURN(view, session::InlineView(tensor));
     auto copy = std::make_shared<AlignedBuffer>(AlignedBuffer::Copy(view.bytes));
@@ -59,6 +49,34 @@ absl::Status ResolveInput(const v1::Tensor& tensor, const TensorSpec& spec, cons
                                              DataTypeName(view.dtype), ShapeToString(view.shape)));
   }
   call.inputs.push_back(std::move(view));
+  return absl::OkStatus();
+}
+
+// For all inputs that come in pieces, or for none.
+absl::Status MakeRoom(const v1::Execute& execute, const CallParts& parts, QueuedCall& call) {
+  uint64_t size = 0;
+  size_t count = 0;
+  for (const v1::Tensor& tensor : execute.inputs()) {
+    if (!tensor.in_pieces()) continue;
+    size += tensor.size();  // Far from overflow: see PromisedView.
+    ++count;
+  }
+  if (count == 0) return absl::OkStatus();
+  auto room = std::make_shared<PiecedInputs>();
+  room->share = parts.incoming.Begin(parts.tenant);
+  if (!room->share.Resize(size)) {
+    return absl::ResourceExhaustedError(
+        StrCat("no room for ", size, " bytes of inputs: too many, of this gateway or of others, ",
+               "are coming to this worker, or waiting in it, at once (--segment-limit)"));
+  }
+  room->memory.reserve(count);
+  for (int i = 0; i < execute.inputs_size(); ++i) {
+    if (!execute.inputs(i).in_pieces()) continue;
+    AlignedBuffer& memory = room->memory.emplace_back(execute.inputs(i).size());
+    call.inputs[static_cast<size_t>(i)].bytes = memory.bytes();
+    call.promised.push_back(memory.bytes().data());
+  }
+  call.holds.push_back(std::move(room));
   return absl::OkStatus();
 }
 
@@ -98,6 +116,7 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> MakeCall(const v1::Execute& execute,
       return absl::Status(status.code(), StrCat("input '", spec.name, "': ", status.message()));
     }
   }
+  RETURN_IF_ERROR(MakeRoom(execute, parts, *call));
   return call;
 }
 

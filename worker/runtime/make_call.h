@@ -23,7 +23,8 @@ struct CallParts {
   uint64_t gateway;
   const Signature& signature;
   const InputSegments& segments;
-  const ByteBudget::Tenant& incoming;  // What inputs that come in pieces may have together.
+  const ByteBudget& incoming;  // What inputs that come in pieces may have together.
+  const std::shared_ptr<ByteBudget::Tenant>& tenant;  // The gateway, where some do.
 };
 
 // The call that `execute` asks for, without its times. All segments that it names must be known;

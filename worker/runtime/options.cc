@@ -46,7 +46,12 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   ASSIGN_OR_RETURN(const config::ServiceConfig service, config::LoadService(options.service_file));
   const config::RunnerConfig* runner = service.FindRunner(options.runner);
   if (runner == nullptr) {
-    return absl::NotFoundError(StrCat(options.service_file, ": no runner '", options.runner, "'"));
+    std::string names;
+    for (const config::RunnerConfig& other : service.runners) {
+      names += StrCat(names.empty() ? "" : ", ", other.name);
+    }
+    return absl::NotFoundError(StrCat(options.service_file, ": no runner '", options.runner,
+                                      "'; it has ", names.empty() ? "none" : names));
   }
   const std::string what = StrCat("runner '", runner->name, "'");
   if (!runner->endpoints.empty()) {
@@ -73,6 +78,7 @@ absl::StatusOr<WorkerSubject> FromRunner(const WorkerOptions& options, std::stri
   if (runner->python.has_value()) subject.config.source = SourceOf(service, *runner->python);
   subject.name = StrCat(service.name, ".", runner->name);
   subject.service = service.name;
+  subject.runner = runner->name;
   subject.config.options.update(runner->options);
   subject.config.device = runner->device.value_or(config::kCpuDevice);
   subject.batching = runner->batching.value_or(config::BatchingConfig{});

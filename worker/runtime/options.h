@@ -41,12 +41,15 @@ struct WorkerOptions {
   std::vector<std::string> examples;
   std::string probe_address;
   std::string probe_service;
+  std::string probe_ca;
+  std::string probe_server_name;
 };
 
 // What the options say, looked up in the service file and in the store.
 struct WorkerSubject {
   std::string name;     // "digits.model_a"; a model's without a service file.
   std::string service;  // Empty without a service file.
+  std::string runner;   // Likewise.
   BackendConfig config;
   std::string backend;  // This program's.
   std::string model;    // Empty without a store model.

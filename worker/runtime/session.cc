@@ -12,15 +12,11 @@ namespace tiffin::worker {
 
 namespace {
 
-// What `gateway`, which has a session more now, is to the others.
-std::shared_ptr<const ByteBudget::Tenant> TenantOf(uint64_t gateway, WorkerParts& parts) {
+std::shared_ptr<ByteBudget::Tenant> TenantOf(uint64_t gateway, WorkerParts& parts) {
   absl::erase_if(parts.gateways, [](const auto& known) { return known.second.expired(); });
-  std::weak_ptr<const ByteBudget::Tenant>& known = parts.gateways[gateway];
-  std::shared_ptr<const ByteBudget::Tenant> tenant = known.lock();
-  if (tenant == nullptr) {
-    tenant = std::make_shared<const ByteBudget::Tenant>(parts.incoming);
-    known = tenant;
-  }
+  std::weak_ptr<ByteBudget::Tenant>& known = parts.gateways[gateway];
+  std::shared_ptr<ByteBudget::Tenant> tenant = known.lock();
+  if (tenant == nullptr) known = tenant = parts.incoming.Admit();
   return tenant;
 }
 
@@ -134,7 +130,6 @@ void Session::OnAttach(const v1::Attach& attach) {
   id_ = attach.session();
   express_ = attach.express();
   gateway_ = attach.gateway() == 0 ? id_ : attach.gateway();
-  incoming_bytes_ = TenantOf(gateway_, parts_);
   // The peer may outlive the RPC, but its writer is closed before the RPC is finished, and calls
   // back only until then.
   peer_ = std::make_shared<Peer>(
@@ -181,6 +176,7 @@ void Session::OnExecute(const v1::Execute& execute) {
 
 void Session::AwaitPieces(const v1::Execute& execute, absl::Time deadline) {
   const uint64_t id = execute.call();
+  if (tenant_ == nullptr) tenant_ = TenantOf(gateway_, parts_);
   std::vector<session::IncomingPieces::Place> places = session::PromisedPlaces(execute.inputs());
   auto call = Make(execute);
   for (size_t i = 0; call.ok() && i < places.size(); ++i) places[i].to = (*call)->promised[i];
@@ -264,7 +260,8 @@ absl::StatusOr<std::shared_ptr<QueuedCall>> Session::Make(const v1::Execute& exe
                             .gateway = gateway_,
                             .signature = parts_.signature,
                             .segments = segments_,
-                            .incoming = *incoming_bytes_});
+                            .incoming = parts_.incoming,
+                            .tenant = tenant_});
 }
 
 void Session::Refuse(const v1::Execute& execute, const absl::Status& status) {

@@ -34,8 +34,9 @@ struct WorkerParts {
   shm::PoolLimits limits;
   // What inputs that come in pieces may have together.
   ByteBudget incoming{uint64_t{1} << 30};
-  // Who competes for that: gateways that have sessions, which share them.
-  absl::flat_hash_map<uint64_t, std::weak_ptr<const ByteBudget::Tenant>> gateways = {};
+  // Who competes for that: gateways that have sent such, as long as they have a session, or calls
+  // that are left of one.
+  absl::flat_hash_map<uint64_t, std::weak_ptr<ByteBudget::Tenant>> gateways = {};
   // False: it listens where no memory can be shared.
   bool shares_memory = true;
   // One of which gateways must send to attach, and for this service. Null: they need none.
@@ -114,7 +115,8 @@ class Session {
   bool express_ = false;        // Call frames travel on the socket.
   bool inline_ = false;         // Tensors travel in frames.
   std::shared_ptr<Peer> peer_;  // Shared with the calls. Null until Attach.
-  std::shared_ptr<const ByteBudget::Tenant> incoming_bytes_;  // Its gateway's. Null until Attach.
+  // The gateway, shared with its other sessions and its calls. Null until an input comes in pieces.
+  std::shared_ptr<ByteBudget::Tenant> tenant_;
   InputSegments segments_;
   std::list<Parked> parked_;
   absl::flat_hash_map<uint64_t, Incoming> incoming_;

@@ -14,15 +14,18 @@ void Turns::Join(uint64_t gateway) {
   ++waiting_;
 }
 
-void Turns::Leave(uint64_t gateway, int64_t rows) {
-  Share& share = shares_.at(gateway);
-  if (rows > 0) {
-    now_ = std::max(now_, share.turn);
-    share.turn += static_cast<uint64_t>(rows);
-    latest_ = std::max(latest_, share.turn);
-  }
-  --share.waiting;
+void Turns::Leave(uint64_t gateway) {
+  --shares_.at(gateway).waiting;
   if (--waiting_ == 0) now_ = latest_;  // Nobody competes, so nobody owes anything.
+}
+
+void Turns::Serve(uint64_t gateway, int64_t rows, Place place) {
+  Share& share = shares_.at(gateway);
+  if (place == Place::kLeads) now_ = share.turn;
+  const auto highest = now_ + static_cast<uint64_t>(std::max(rows, most_rows_));
+  share.turn = std::min(share.turn + static_cast<uint64_t>(rows), std::max(share.turn, highest));
+  latest_ = std::max(latest_, share.turn);
+  Leave(gateway);
 }
 
 void Turns::ForgetIdle() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/async/message.h"
+#include "common/log/log.h"
 #include "common/session/frames.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
@@ -87,7 +88,7 @@ bool WorkerServer::Start(Rpc& rpc) {
     if (absl::Status admitted = Admit(rpc); admitted.ok()) {
       Attach(rpc);
     } else {
-      rpc.Finish(std::move(admitted), std::nullopt);
+      Refuse(rpc, std::move(admitted));
     }
     return true;
   }
@@ -105,6 +106,17 @@ absl::Status WorkerServer::Admit(const Rpc& rpc) const {
   if (caller->May(parts_.service)) return absl::OkStatus();
   return absl::PermissionDeniedError(
       StrCat("the token '", caller->name, "' is not for the service ", parts_.service));
+}
+
+void WorkerServer::Refuse(Rpc& rpc, absl::Status why) {
+  if (const std::optional<int64_t> count = refused_.Count(); count.has_value()) {
+    const std::string peer = rpc.peer();
+    log::Write(log::Level::kWarning, "attach_refused",
+               StrCat("refused the gateway at ", peer, ": ", Message(why), "; ", *count,
+                      *count == 1 ? " attempt" : " attempts", " refused so far"),
+               {{"peer", peer}, {"error", Message(why)}, {"refused", *count}});
+  }
+  rpc.Finish(std::move(why), std::nullopt);
 }
 
 void WorkerServer::Attach(Rpc& rpc) {

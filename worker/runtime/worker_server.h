@@ -10,6 +10,7 @@
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
+#include "common/log/now_and_then.h"
 #include "common/shm/descriptor_socket.h"
 #include "worker/runtime/descriptor_acceptor.h"
 #include "worker/runtime/session.h"
@@ -21,7 +22,7 @@ namespace tiffin::worker {
 class WorkerServer : public RpcService {
  public:
   // `parts` outlives the server.
-  explicit WorkerServer(WorkerParts& parts) : parts_(parts) {}
+  explicit WorkerServer(WorkerParts& parts) : parts_(parts), refused_(parts.loop.clock()) {}
 
   // Begins the heartbeat, and opens the descriptor socket, if there is one (the path isn't empty).
   // To be called after the gRPC socket is open: the path's appearance tells the gateway that both
@@ -34,6 +35,8 @@ class WorkerServer : public RpcService {
  private:
   // UNAUTHENTICATED or PERMISSION_DENIED, of who must not attach.
   absl::Status Admit(const Rpc& rpc) const;
+  // Says so in the log, now and then.
+  void Refuse(Rpc& rpc, absl::Status why);
   void Attach(Rpc& rpc);
   void Check(Rpc& rpc);
   void Beat();
@@ -54,6 +57,7 @@ class WorkerServer : public RpcService {
   std::map<uint64_t, Greeting> greeting_;
   std::map<uint64_t, shm::DescriptorSocket> unclaimed_;
   uint64_t next_socket_ = 0;
+  log::NowAndThen refused_;
   Loop::Timer beat_;
 };
 

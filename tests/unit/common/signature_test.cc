@@ -112,6 +112,8 @@ WorkerDescription Description() {
                                 .batchable = true,
                                 .retry_safe = false,
                                 .max_batch_size = 32};
+  description.service = "digits";
+  description.runner = "model_a";
   description.methods["explain"] = {.inputs = {{"image", Type("image")}}, .outputs = {}};
   return description;
 }
@@ -125,6 +127,19 @@ TEST(SignatureJsonTest, DescriptionsComeBackAsTheyWere) {
   EXPECT_EQ(after->model_version, before.model_version);
   EXPECT_EQ(after->model_digest, before.model_digest);
   EXPECT_EQ(after->methods, before.methods);
+  EXPECT_EQ(after->service, "digits");
+  EXPECT_EQ(after->runner, "model_a");
+}
+
+TEST(SignatureJsonTest, AModelsFolderIsNoRunnerOfAService) {
+  WorkerDescription description = Description();
+  description.service.clear();
+  description.runner.clear();
+
+  const Json json = description;
+
+  EXPECT_FALSE(json.contains("service") || json.contains("runner"));
+  EXPECT_EQ(WorkerDescriptionFromJson(json.dump())->runner, "");
 }
 
 TEST(SignatureJsonTest, ALimitOfRowsIsWrittenOnlyWhereThereIsOne) {

@@ -62,5 +62,10 @@ TEST(EndpointTest, ErrorsSayWhatIsWrong) {
   }
 }
 
+TEST(EndpointTest, ABarePathIsAskedWhetherItIsASocket) {
+  EXPECT_THAT(std::string(Message(ParseEndpoint("/run/x.sock").status())),
+              ::testing::HasSubstr("did you mean 'unix:/run/x.sock'?"));
+}
+
 }  // namespace
 }  // namespace tiffin::config

@@ -14,6 +14,7 @@ void DispatchTest::MakePool(int replicas, int queue_max) {
     pool_ = std::make_unique<RunnerPool>(
         parts_,
         RunnerPoolOptions{.name = "runner",
+                          .service = "service",
                           .replicas = replicas,
                           .elsewhere = elsewhere_,
                           .queue_max = queue_max},

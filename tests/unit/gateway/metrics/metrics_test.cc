@@ -1,5 +1,7 @@
 #include "gateway/metrics/metrics.h"
 
+#include <string>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -73,6 +75,10 @@ TEST(MetricsTest, AReplicaElsewhereIsToldOfAsLongAsItHasAnAddressAndIsUpWithASes
   EXPECT_THAT(metrics.Expose(), Not(HasSubstr("tiffin_replica_up{")));
   replica.vacant = false;
   EXPECT_THAT(metrics.Expose(), HasSubstr("runner=\"ocr\",replica=\"0\"} 0\n"));
+  // Of its process nothing is known, which is not nothing.
+  for (const char* name : {"cpu_seconds_total{", "resident_memory_bytes{", "threads{"}) {
+    EXPECT_THAT(metrics.Expose(), Not(HasSubstr(std::string("tiffin_worker_") + name)));
+  }
   const Held session(replica.ready_sessions);
   EXPECT_THAT(metrics.Expose(),
               HasSubstr("tiffin_replica_up{service=\"demo\",runner=\"ocr\",replica=\"0\"} 1\n"));

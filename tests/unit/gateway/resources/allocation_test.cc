@@ -131,5 +131,11 @@ TEST(AllocationTest, TheTextHasATableAndSaysWhenThereAreTooManyThreads) {
                   "  3 threads in all, more than the cores: they take turns", "  tuned yesterday"));
 }
 
+TEST(AllocationTest, WithoutRunnersTheTextHasNoTable) {
+  const Allocation allocation = Allocate(Cores(2), std::vector<RunnerRequest>{});
+
+  EXPECT_THAT(AllocationText(allocation), ElementsAre("resources: no worker is started here"));
+}
+
 }  // namespace
 }  // namespace tiffin::gateway

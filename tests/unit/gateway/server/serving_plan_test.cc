@@ -1,7 +1,6 @@
 #include "gateway/server/serving_plan.h"
 
 #include <map>
-#include <optional>
 #include <string>
 
 #include "common/strings.h"
@@ -42,14 +41,14 @@ class ServingPlanTest : public ::testing::Test {
     return *ServingPlan::Create(options_, [this](size_t) { return description_; });
   }
   void Describe(const std::string& type) {
-    description_.emplace();
+    description_ = WorkerDescription();
     description_->backend = "testing";
     description_->methods["run"] = {.inputs = {{"INPUT0", *ParseValueType(type)}},
                                     .outputs = {{"OUTPUT0", *ParseValueType(type)}}};
   }
 
   ServingOptions options_;
-  std::optional<WorkerDescription> description_;
+  absl::StatusOr<WorkerDescription> description_ = absl::UnavailableError("nobody");
 };
 
 TEST_F(ServingPlanTest, AServiceWhoseWorkersAreNotKnownIsAbsent) {
@@ -62,6 +61,18 @@ TEST_F(ServingPlanTest, AServiceWhoseWorkersAreNotKnownIsAbsent) {
   const absl::Status& why = attempt.why_absent.at("away");
   EXPECT_TRUE(absl::IsUnavailable(why));
   EXPECT_THAT(std::string(Message(why)), HasSubstr("runner 'echo': no worker at ipv4:10.0.0.1"));
+  EXPECT_TRUE(attempt.misfits.empty());
+}
+
+TEST_F(ServingPlanTest, OneWhoseWorkersAreAnotherRunnersIsAbsentAndSaysSo) {
+  description_ = absl::FailedPreconditionError("the worker at A runs 'other'");
+
+  const ServingPlan::Attempt attempt = Plan();
+
+  const absl::Status& why = attempt.why_absent.at("away");
+  EXPECT_TRUE(absl::IsFailedPrecondition(why));
+  EXPECT_EQ(Message(why), "service 'away': runner 'echo': the worker at A runs 'other'");
+  EXPECT_TRUE(attempt.misfits.empty()) << "those that are right would be asked again";
 }
 
 TEST_F(ServingPlanTest, OneWhoseWorkersFitIsServed) {
@@ -84,6 +95,7 @@ TEST_F(ServingPlanTest, OneWhoseWorkersDoNotFitIsAbsentWithTheErrors) {
   const absl::Status& why = attempt.why_absent.at("away");
   EXPECT_TRUE(absl::IsFailedPrecondition(why));
   EXPECT_THAT(std::string(Message(why)), HasSubstr("away.yaml:8:"));
+  EXPECT_TRUE(attempt.misfits.contains("away"));
 }
 
 }  // namespace

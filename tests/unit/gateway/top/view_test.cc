@@ -70,6 +70,20 @@ TEST(CompareTest, ReplicasAreReadyOrStartingOrDown) {
   EXPECT_EQ(view.replicas[2].restarts, 4);
 }
 
+// Another machine's, or one that has ended.
+TEST(CompareTest, OfAWorkerWhoseProcessIsNotKnownNothingIsShown) {
+  const View view = TwoSecondsOf(kBusy);
+  EXPECT_TRUE(std::isnan(view.replicas[1].cpu));
+  EXPECT_TRUE(std::isnan(view.replicas[1].memory_bytes));
+
+  const auto json = nlohmann::json::parse(ToJson(view));
+  EXPECT_TRUE(json["replicas"][1]["cpu_cores"].is_null());
+  EXPECT_TRUE(json["replicas"][1]["memory_bytes"].is_null());
+  EXPECT_EQ(json["replicas"][0]["cpu_cores"], 0.5);
+  const std::string text = ToText(view, 0, Colour::kPlain);
+  EXPECT_THAT(text, HasSubstr("demo.ocr#1  starting    -       -         0          0\n"));
+}
+
 TEST(CompareTest, ARunnerThatClientsCalledIsAmongTheApis) {
   const View view =
       TwoSecondsOf("tiffin_requests_total{service=\"demo\",api=\"ocr\",code=\"OK\"} 1\n");

@@ -21,10 +21,15 @@ std::string Error(const AccessFlags& flags, const std::string& listen) {
 TEST(AccessTest, ASocketHasAPath) {
   EXPECT_EQ(SocketPath("unix:/run/a").value(), "/run/a");
   EXPECT_EQ(SocketPath("127.0.0.1:0").value(), std::nullopt);
-  for (const std::string bad : {"", "unix:", "nowhere", ":9000", "host:"}) {
+  for (const std::string bad : {"unix:", "nowhere", ":9000", "host:"}) {
     EXPECT_THAT(std::string(Message(SocketPath(bad).status())),
                 HasSubstr("must be unix:PATH or HOST:PORT"));
   }
+  EXPECT_THAT(std::string(Message(SocketPath("").status())), HasSubstr("give --listen unix:PATH"));
+}
+
+TEST(AccessTest, AFolderThatIsMissingIsNamed) {
+  EXPECT_THAT(Error({}, "unix:/nowhere/at/all"), HasSubstr("there is no folder '/nowhere/at'"));
 }
 
 TEST(AccessTest, NothingIsNeededOnThisMachine) {

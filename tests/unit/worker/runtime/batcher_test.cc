@@ -1,6 +1,9 @@
 #include "worker/runtime/batcher.h"
 
+#include <atomic>
 #include <memory>
+#include <optional>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -198,6 +201,40 @@ TEST_F(BatcherTest, WhatExpiredOrWasCancelledTakesNoTurn) {
   for (const uint64_t id : {5, 11, 6, 12}) EXPECT_THAT(Take(), ElementsAre(id));
 }
 
+// Its rows fill what would stay empty; that is not to be paid for by waiting later.
+TEST_F(BatcherTest, WhoFillsOthersBatchesForLongIsNotPutOffForLong) {
+  uint64_t id = 0;
+  const auto add = [&](uint64_t gateway, const Signature& signature) {
+    gateway_ = gateway;
+    Add(signature, ++id, 1, 4);
+  };
+  add(2, single_);  // It always has one more waiting.
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < 16; ++i) add(1, batchable_);
+    add(2, batchable_);
+    add(2, single_);
+    Take();
+    Take();
+  }
+  for (int i = 0; i < 1000; ++i) add(2, single_);
+  gateway_ = 3;
+  const uint64_t newcomer = ++id;
+  Add(single_, newcomer, 1, 4);
+
+  int executions = 0;
+  std::optional<int> first_of_newcomer;
+  std::optional<int> first_of_one;
+  while (!first_of_newcomer.has_value() || !first_of_one.has_value()) {
+    ++executions;
+    for (const auto& call : batcher_.Take(now_).calls) {
+      if (call->gateway == 1 && !first_of_one.has_value()) first_of_one = executions;
+      if (call->id == newcomer) first_of_newcomer = executions;
+    }
+    ASSERT_LE(executions, 20);
+  }
+  EXPECT_LE(*first_of_newcomer, 3);
+}
+
 TEST_F(BatcherTest, SwitchedOffOrWithABatchSizeOfOneEveryCallRunsAlone) {
   for (const BatchingConfig& config :
        {BatchingConfig{.policy = Policy::kOff}, BatchingConfig{.max_batch_size = 1},
@@ -354,6 +391,35 @@ TEST_F(FixedWindowTest, WhatCameWhileTheWorkerWasBusyHasWaitedAlready) {
   Add(1);
   now_ += kMaxDelay;
   EXPECT_TRUE(StartsNow());
+}
+
+// By another thread, while the batcher looks at it: who waits for a time that never comes would
+// never look again.
+TEST_F(FixedWindowTest, ACallThatIsCancelledAtAnyMomentHoldsNobodyUp) {
+  std::atomic<QueuedCall*> next = nullptr;
+  std::atomic<bool> ended = false;
+  std::thread canceller([&] {
+    while (!ended) {
+      if (QueuedCall* const call = next.exchange(nullptr); call != nullptr) {
+        call->Take(QueuedCall::State::kDropped);
+      }
+    }
+  });
+  for (uint64_t id = 1; id <= 50'000; ++id) {
+    const auto call = Add(id);
+    next = call.get();
+    for (std::atomic<uint64_t> moment = id % 256; moment > 0; --moment) {
+    }
+    const absl::Time start = batcher_.StartAt(now_);
+    if (start == absl::InfiniteFuture()) {
+      EXPECT_EQ(batcher_.size(), 0U);
+    }
+    next = nullptr;
+    call->Take(QueuedCall::State::kDropped);
+    EXPECT_THAT(Take(), IsEmpty());
+  }
+  ended = true;
+  canceller.join();
 }
 
 TEST_F(FixedWindowTest, CallsThatAreNotBatchedStartAtOnce) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/session/frames.h"
@@ -204,42 +205,72 @@ class InlineSessionTest : public SessionTest {
     return made;
   }
 
-  // A call whose input is on its way, and stays so. Its code if it is refused.
-  absl::StatusCode Promise(RawGateway& gateway, uint64_t call, uint64_t size) {
+  // A call whose inputs, of so many bytes each, are on their way, and stay so. Its code if it is
+  // refused.
+  absl::StatusCode Promise(RawGateway& gateway, uint64_t call, std::vector<uint64_t> sizes) {
     v1::Frame frame = ExecuteFrame(call);
-    v1::Tensor& input = *frame.mutable_execute()->add_inputs();
-    input.set_dtype(kUint8);
-    input.add_shape(static_cast<int64_t>(size));
-    input.set_size(size);
-    input.set_in_pieces(true);
+    if (sizes.size() == 2) frame.mutable_execute()->set_method("both");
+    for (const uint64_t size : sizes) {
+      v1::Tensor& input = *frame.mutable_execute()->add_inputs();
+      input.set_dtype(kUint8);
+      input.add_shape(static_cast<int64_t>(size));
+      input.set_size(size);
+      input.set_in_pieces(true);
+    }
     gateway.Send(frame);
-    v1::Frame behind = ExecuteInline(call + 1000, "x");
-    gateway.Send(behind);
+    const uint64_t behind = call + 1000;
+    gateway.Send(ExecuteInline(behind, "x"));
     const v1::Result result = gateway.NextResult();
-    if (result.call() == call + 1000) return absl::StatusCode::kOk;
-    EXPECT_EQ(gateway.NextResult().call(), call + 1000);
+    if (result.call() == behind) return absl::StatusCode::kOk;
+    EXPECT_EQ(gateway.NextResult().call(), behind);
     return static_cast<absl::StatusCode>(result.code());
   }
 
+  // `run` takes one input, `both` two.
+  static Signature TwoMethods() {
+    Signature signature = BytesSignature();
+    MethodSignature both = signature.at("run");
+    both.inputs.push_back({"more", TensorType(DataType::kUint8, {-1})});
+    signature.emplace("both", both);
+    return signature;
+  }
+
   const std::string small_path_ = folder_.path() + "/small";
-  InProcessWorker small_{small_path_, backend_, {}, kLimit};
+  ControlledBackend both_{TwoMethods(), Identity};
+  InProcessWorker small_{small_path_, both_, {}, kLimit};
 };
 
 TEST_F(InlineSessionTest, ALoneGatewayMayHaveAllThatInputsMayTake) {
   const auto one = AttachInline(1, 100);
   const auto other = AttachInline(2, 100);
-  EXPECT_EQ(Promise(*one, 1, kLimit / 2), absl::StatusCode::kOk);
-  EXPECT_EQ(Promise(*other, 2, kLimit / 2), absl::StatusCode::kOk);
-  EXPECT_EQ(Promise(*other, 3, 1024), absl::StatusCode::kResourceExhausted);
+  const auto idle = AttachInline(3, 200);
+  EXPECT_EQ(Promise(*one, 1, {kLimit / 2}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*other, 2, {kLimit / 2}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*other, 3, {1024}), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(InlineSessionTest, AGatewayLeavesOthersRoomForTheirInputs) {
   const auto greedy = AttachInline(1, 100);
   const auto modest = AttachInline(2, 200);
-  EXPECT_EQ(Promise(*greedy, 1, kLimit / 4), absl::StatusCode::kOk);
-  EXPECT_EQ(Promise(*greedy, 2, kLimit / 4), absl::StatusCode::kOk);
-  EXPECT_EQ(Promise(*greedy, 3, 1024), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(Promise(*modest, 1, kLimit / 4), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*modest, 1, {1024}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*greedy, 1, {kLimit / 4}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*greedy, 2, {kLimit / 4 - 1024}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*greedy, 3, {1024}), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Promise(*modest, 2, {kLimit / 4 - 1024}), absl::StatusCode::kOk);
+}
+
+TEST_F(InlineSessionTest, ACallsInputsHaveRoomTogetherOrNotAtAll) {
+  const auto one = AttachInline(1, 100);
+  const auto other = AttachInline(2, 200);
+  EXPECT_EQ(Promise(*other, 1, {1024}), absl::StatusCode::kOk);
+  EXPECT_EQ(Promise(*one, 1, {kLimit / 2, kLimit / 2}), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Promise(*one, 2, {kLimit / 2, kLimit / 2 - 1024}), absl::StatusCode::kOk);
+}
+
+TEST_F(InlineSessionTest, SizesThatNobodyHasAreRefused) {
+  const auto one = AttachInline(1, 100);
+  const uint64_t half = session::kMaxTensorBytes;
+  EXPECT_EQ(Promise(*one, 1, {half, half}), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_P(SessionTest, BadCallsAreAnsweredAndHarmNoOther) {

@@ -14,12 +14,16 @@ class TurnsTest : public ::testing::Test {
   void Join(uint64_t gateway, int calls = 1) {
     for (int i = 0; i < calls; ++i) turns_.Join(gateway);
   }
-  void Execute(uint64_t gateway, int64_t rows = 1) { turns_.Leave(gateway, rows); }
+  // Whose turn it is.
+  void Execute(uint64_t gateway, int64_t rows = 1) {
+    turns_.Serve(gateway, rows, Turns::Place::kLeads);
+  }
   uint64_t Turn(uint64_t gateway) const { return turns_.turn(gateway); }
 
+  static constexpr int64_t kMostRows = 32;  // Of a batch.
   static constexpr uint64_t kA = 1;
   static constexpr uint64_t kB = 2;
-  Turns turns_;
+  Turns turns_{kMostRows};
 };
 
 TEST_F(TurnsTest, WhoWasServedLessIsNext) {
@@ -67,8 +71,30 @@ TEST_F(TurnsTest, OneCallAtATimeIsWorthNoMoreThanItsRows) {
 TEST_F(TurnsTest, CallsThatAreNeverExecutedCostNothing) {
   Join(kA, 100);
   Join(kB, 100);
-  for (int i = 0; i < 90; ++i) Execute(kA, /*rows=*/0);
+  for (int i = 0; i < 90; ++i) turns_.Leave(kA);
   EXPECT_EQ(Turn(kA), Turn(kB));
+}
+
+TEST_F(TurnsTest, WhatJoinsBatchesOfOthersCostsNoMoreThanABatch) {
+  Join(kA, 1000);
+  Join(kB, 1000);
+  for (int i = 0; i < 100; ++i) {
+    Execute(kB);
+    for (int j = 0; j < 8; ++j) turns_.Serve(kA, 1, Turns::Place::kJoins);
+  }
+  EXPECT_LE(Turn(kA), Turn(kB) + kMostRows);
+}
+
+TEST_F(TurnsTest, WhoComesLaterIsNotBehindThoseWhoJoinedBatches) {
+  Join(kA, 1000);
+  Join(kB, 1000);
+  for (int i = 0; i < 100; ++i) {
+    Execute(kB);
+    for (int j = 0; j < 8; ++j) turns_.Serve(kA, 1, Turns::Place::kJoins);
+  }
+  constexpr uint64_t kNew = 3;
+  Join(kNew);
+  EXPECT_LE(Turn(kNew), Turn(kB));
 }
 
 TEST_F(TurnsTest, WhatWasExecutedWhileNobodyCompetedIsNotOwed) {
@@ -96,10 +122,13 @@ TEST_F(TurnsTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
     for (uint64_t gateway = 1; gateway <= kBusy; ++gateway) {
       if (waiting[gateway] > 0 && Turn(gateway) < Turn(next)) next = gateway;
     }
-    const bool dropped = random() % 4 == 0;
-    const int64_t of_call = dropped ? 0 : static_cast<int64_t>(1 + random() % kLargest);
-    Execute(next, of_call);
     --waiting[next];
+    if (random() % 4 == 0) {
+      turns_.Leave(next);
+      continue;
+    }
+    const auto of_call = static_cast<int64_t>(1 + random() % kLargest);
+    Execute(next, of_call);
     rows[next] += of_call;
     const auto [least, most] = std::minmax_element(rows.begin(), rows.end() - 1);
     ASSERT_LE(*most - *least, kLargest) << "at step " << step;
