@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 import xml.etree.ElementTree as xml
@@ -135,32 +136,31 @@ def test_the_lines_about_security_work(folder):
 
 @contextlib.contextmanager
 def worker_by_hand(line, folder):
-    """The worker that a line starts, on a free port; its address."""
+    """The worker that a line starts."""
     server = harness.Server(folder=folder)
     line = line.replace("build/release/bin", str(harness.BIN))
     server.command = ["bash", "-c", f"cd '{harness.ROOT}' && exec {line}"]
     try:
         server.start()
-        said = server.wait_for_line(r"listening on \S+", harness.START_S)
-        yield re.search(r"listening on (\S+)", said).group(1)
+        server.wait_for_line(r"listening on \S+", harness.START_S)
+        yield
     finally:
         server.close()
 
 
 def test_the_lines_about_workers_elsewhere_work(folder):
-    start, write, serve = lines_of_elsewhere()
-    at = re.search(r"--listen (\S+) &$", start).group(1)
-    start = start.removesuffix("&").replace(at, "127.0.0.1:0")
-    with worker_by_hand(start, folder) as address:
-        file = folder / "elsewhere.yaml"
-        made = run_here(write.replace(at, address).replace("build/elsewhere.yaml", str(file)))
-        assert made.returncode == 0 and "build/elsewhere.yaml" in serve, made.stderr
-        with harness.Server(file, args=["--http-address", "127.0.0.1:0"]) as server:
-            assert {worker.option("--runner") for worker in server.workers()} == {
-                "preprocess", "model_b"}
-            made = run_here("build/release/bin/tiffin call inference_graph_demo.predict "
-                            "@build/images/digits/digit_7.png", server)
-            assert "7 (agree" in made.stdout, made.stderr
+    *starts, serve = [line.replace("$PWD/build", str(folder)) for line in lines_of_elsewhere()]
+    with contextlib.ExitStack() as stack:
+        for line in starts:
+            stack.enter_context(worker_by_hand(line.removesuffix("&"), folder))
+        program, command, file, *flags = shlex.split(serve)
+        assert pathlib.PurePath(program).name == "tiffin" and command == "serve" and flags
+        with harness.Server(harness.ROOT / file,
+                            args=[*flags, "--http-address", "127.0.0.1:0"]) as server:
+            assert server.workers() == []
+            made = run_here("build/release/bin/tiffin call sentiment_analysis.classify "
+                            "@build/images/sentiment/plain.png", server)
+            assert re.search(SCORE, made.stdout), made.stderr
 
 
 @pytest.mark.parametrize("line", [
