@@ -231,6 +231,12 @@ absl::StatusOr<MethodSignature> MethodSignatureFromJson(const Json& json) {
 }
 
 absl::StatusOr<WorkerDescription> WorkerDescriptionFromJson(std::string_view text) {
+  // Larger than any honest worker's. What is read may take a hundred times as much.
+  constexpr size_t kMaxDescriptionBytes = size_t{1} << 20;
+  if (text.size() > kMaxDescriptionBytes) {
+    return absl::InvalidArgumentError(StrCat("a worker's description of ", text.size(),
+                                             " bytes; it may have ", kMaxDescriptionBytes));
+  }
   const Json json = Json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::InvalidArgumentError("a worker's description must be a JSON object");

@@ -198,5 +198,11 @@ TEST(SignatureJsonTest, RefusesWhatIsNotAnObject) {
   EXPECT_FALSE(WorkerDescriptionFromJson(std::string(100'000, '[')).ok());
 }
 
+TEST(SignatureJsonTest, ADescriptionLargerThanAnyHonestOneIsRefusedUnread) {
+  const absl::Status status = WorkerDescriptionFromJson(std::string((1 << 20) + 1, '[')).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("1048577 bytes"));
+}
+
 }  // namespace
 }  // namespace tiffin
