@@ -122,16 +122,17 @@ def slow(request):
 
 
 def test_a_slow_link_holds_up_no_other_worker(cable, folder, slow):
-    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
-          harness.Server(service(far=far.address, near=near.address)) as server):
+    with (FarWorker(cable, folder) as far,
+          Worker("hold", "127.0.0.1:0", folder=folder, gate=folder) as near,  # Open: an echo.
+          harness.Server(service(echo=far.address, hold=near.address)) as server):
         for worker in (far, near):
             server.wait_for_line(f"attached to the worker at ipv4:{worker.address}")
         cable.carry(**{slow: Way(delay=0.001, rate=MIB)})  # 48 s, and a quarter for each piece.
-        under_way = [server.infer_later("away.call_far", x=HUGE) for _ in range(3)]
+        under_way = [server.infer_later("away.call_echo", x=HUGE) for _ in range(3)]
         for array in [LARGE] * 10 + [HUGE]:
-            assert answers(server, array, api="away.call_near")
+            assert answers(server, array, api="away.call_hold")
         # Nor a small call to the same one, which overtakes them.
-        assert answers(server, ROW, api="away.call_far")
+        assert answers(server, ROW, api="away.call_echo")
         assert not any(call.done() for call in under_way)
         for call in under_way:
             call.cancel()
