@@ -38,14 +38,14 @@ def both(way):
 
 
 def test_delay_and_loss_lose_nothing(cable, folder):
-    cable.carry(**both(Way(delay=0.002, jitter=0.001, loss=0.02)))
+    cable.carry(**both(Way(delay=0.001, jitter=0.0005, loss=0.02)))
     with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
         server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
-        with (Load(server, clients=4, array=LARGE) as large,
+        with (Load(server, clients=3, array=LARGE) as large,
               Load(server, clients=2, array=ROW) as small):
-            large.more(25)
-            small.more(40)
+            large.more(10)
+            small.more(20)
         assert large.failures == small.failures == []
         assert not [line for line in server.lines if "lost the worker" in line]
     assert all(way["lost"] > 50 for way in cable.traffic().values())
