@@ -38,14 +38,14 @@ def both(way):
 
 
 def test_delay_and_loss_lose_nothing(cable, folder):
-    cable.carry(**both(Way(delay=0.002, jitter=0.001, loss=0.02)))
+    cable.carry(**both(Way(delay=0.001, jitter=0.0005, loss=0.02)))
     with (FarWorker(cable, folder) as far,
           harness.Server(service(echo=far.address)) as server):
         server.wait_for_line(f"attached to the worker at ipv4:{far.address}")
-        with (Load(server, clients=4, array=LARGE) as large,
+        with (Load(server, clients=3, array=LARGE) as large,
               Load(server, clients=2, array=ROW) as small):
-            large.more(25)
-            small.more(40)
+            large.more(10)
+            small.more(20)
         assert large.failures == small.failures == []
         assert not [line for line in server.lines if "lost the worker" in line]
     assert all(way["lost"] > 50 for way in cable.traffic().values())
@@ -122,16 +122,17 @@ def slow(request):
 
 
 def test_a_slow_link_holds_up_no_other_worker(cable, folder, slow):
-    with (FarWorker(cable, folder) as far, Worker("echo", "127.0.0.1:0", folder=folder) as near,
-          harness.Server(service(far=far.address, near=near.address)) as server):
+    with (FarWorker(cable, folder) as far,
+          Worker("hold", "127.0.0.1:0", folder=folder, gate=folder) as near,  # Open: an echo.
+          harness.Server(service(echo=far.address, hold=near.address)) as server):
         for worker in (far, near):
             server.wait_for_line(f"attached to the worker at ipv4:{worker.address}")
         cable.carry(**{slow: Way(delay=0.001, rate=MIB)})  # 48 s, and a quarter for each piece.
-        under_way = [server.infer_later("away.call_far", x=HUGE) for _ in range(3)]
+        under_way = [server.infer_later("away.call_echo", x=HUGE) for _ in range(3)]
         for array in [LARGE] * 10 + [HUGE]:
-            assert answers(server, array, api="away.call_near")
+            assert answers(server, array, api="away.call_hold")
         # Nor a small call to the same one, which overtakes them.
-        assert answers(server, ROW, api="away.call_far")
+        assert answers(server, ROW, api="away.call_echo")
         assert not any(call.done() for call in under_way)
         for call in under_way:
             call.cancel()
