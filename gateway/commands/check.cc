@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/log/grpc_log.h"
 #include "common/status_macros.h"
 #include "common/strings.h"
 #include "gateway/api/typed/descriptors.h"
@@ -81,6 +82,7 @@ std::string_view NoteOn(const WorkerPlan& plan, const GraphPlan& graphs) {
 }
 
 int Check(const CheckOptions& options) {
+  log::HushGrpc();
   absl::StatusOr<WorkerPlan> plan = PlanWorkers(options.plan);
   if (!plan.ok()) return Fail(options, plan.status());
   const auto credentials = CredentialsFor(options.workers, *plan);

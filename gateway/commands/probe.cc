@@ -3,6 +3,7 @@
 
 #include "CLI/CLI.hpp"
 #include "common/async/probe.h"
+#include "common/log/grpc_log.h"
 #include "common/status_macros.h"
 #include "gateway/commands/client_flags.h"
 #include "gateway/commands/command.h"
@@ -20,6 +21,7 @@ struct ProbeOptions {
 };
 
 absl::Status Probe(const ProbeOptions& options) {
+  log::HushGrpc();
   ASSIGN_OR_RETURN(const security::ClientSecurity security,
                    SecurityOf(options.security, options.address));
   return ProbeHealth(options.address, options.service, kProbeTimeout,

@@ -17,6 +17,7 @@
 #include "common/async/rpc_server.h"
 #include "common/async/watcher.h"
 #include "common/clock.h"
+#include "common/log/grpc_log.h"
 #include "common/log/log.h"
 #include "common/log/now_and_then.h"
 #include "common/security/loopback.h"
@@ -220,6 +221,7 @@ struct Secrets {
 
 absl::Status RunServer(ServerOptions options, log::Log& log) {
   google::protobuf::SetLogHandler(LogProtobuf);
+  log::WriteWhatGrpcSays();
   ASSIGN_OR_RETURN(const UniqueFd signals, BlockSignals());
   ASSIGN_OR_RETURN(const RuntimeDir runtime_dir, RuntimeDir::Create(options.runtime_base));
   options.serving.socket_directory = runtime_dir.path();

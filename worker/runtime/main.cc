@@ -21,6 +21,7 @@
 #include "common/keys/schema.h"
 #include "common/keys/worker_reference.h"
 #include "common/log/flags.h"
+#include "common/log/grpc_log.h"
 #include "common/log/log.h"
 #include "common/random_id.h"
 #include "common/status_macros.h"
@@ -270,6 +271,7 @@ int ServeRunner(std::string_view program, const WorkerOptions& options,
   log_options.worker = subject.name;
   log_options.queue = kLogQueue;
   log::Log log(log_options);
+  log::WriteWhatGrpcSays();
   const auto fail = [&](const absl::Status& status, int code) {
     log.Fail(Message(status), [&] { Report(program, status, code); });
     return code;
@@ -328,8 +330,10 @@ void AddFlags(CLI::App& app, WorkerOptions& options) {
                  "Measure on this: INPUT=VALUE or INPUT=@FILE; again for each input")
       ->allow_extra_args(false)
       ->needs(measure);
-  auto* probe = app.add_option("--probe", options.probe_address,
-                               "Ask the worker at this address for its health, and exit 0 or 1");
+  auto* probe =
+      app.add_option("--probe", options.probe_address,
+                     "Ask the worker at this address for its health, and exit with 0 or 1, "
+                     "or 2 where the flags are wrong");
   app.add_option("probe_service", options.probe_service, "What to probe: liveness, or nothing")
       ->needs(probe);
   auto* probe_ca = app.add_option("--tls-ca", options.probe_ca,

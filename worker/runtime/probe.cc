@@ -2,6 +2,7 @@
 
 #include "absl/time/clock.h"
 #include "common/async/probe.h"
+#include "common/log/grpc_log.h"
 #include "common/security/client_security.h"
 #include "common/status_macros.h"
 
@@ -15,7 +16,12 @@ constexpr security::TlsFlags kFlags = {
 }  // namespace
 
 absl::Status Probe(const WorkerOptions& options) {
+  log::HushGrpc();
   const AccessFlags& shown = options.access;
+  if (!shown.client_ca.empty() || !shown.tokens.empty() || shown.insecure) {
+    return absl::InvalidArgumentError(
+        "--tls-client-ca, --tokens and --insecure are for a worker that listens; remove them");
+  }
   security::ClientSecurity security;
   security.tls = !options.probe_ca.empty();
   if (!security.tls && !shown.certificate.empty()) {
