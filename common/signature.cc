@@ -1,5 +1,6 @@
 #include "common/signature.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <set>
@@ -215,6 +216,21 @@ void to_json(Json& json, const WorkerDescription& description) {
   if (!description.runner.empty()) json["runner"] = description.runner;
 }
 
+namespace {
+
+// A name of a service file, or none. What a worker elsewhere says goes into logs, and to clients.
+absl::StatusOr<std::string> NameField(const Json& json, const char* key) {
+  constexpr size_t kLongest = 256;
+  ASSIGN_OR_RETURN(std::string name, StringField(json, key, ""));
+  const bool is_name = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (is_name && name.size() <= kLongest) return name;
+  return absl::InvalidArgumentError(StrCat("'", key, "' must be a name, as in a service file"));
+}
+
+}  // namespace
+
 absl::StatusOr<MethodSignature> MethodSignatureFromJson(const Json& json) {
   if (!json.is_object()) {
     return absl::InvalidArgumentError(StrCat("a method must be an object, not ", json.type_name()));
@@ -246,8 +262,8 @@ absl::StatusOr<WorkerDescription> WorkerDescriptionFromJson(std::string_view tex
   ASSIGN_OR_RETURN(description.model, StringField(json, "model", ""));
   ASSIGN_OR_RETURN(description.model_digest, StringField(json, "model_digest", ""));
   ASSIGN_OR_RETURN(description.device, StringField(json, "device", description.device));
-  ASSIGN_OR_RETURN(description.service, StringField(json, "service", ""));
-  ASSIGN_OR_RETURN(description.runner, StringField(json, "runner", ""));
+  ASSIGN_OR_RETURN(description.service, NameField(json, "service"));
+  ASSIGN_OR_RETURN(description.runner, NameField(json, "runner"));
   if (description.backend.empty()) {
     return absl::InvalidArgumentError("a worker's description must name its 'backend'");
   }

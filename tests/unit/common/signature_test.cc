@@ -167,6 +167,11 @@ Json RunPatch(Json method) { return {{"methods", {{"run", std::move(method)}}}};
 
 TEST(SignatureJsonTest, ErrorsNameTheField) {
   EXPECT_EQ(PatchedError({{"backend", nullptr}}), "a worker's description must name its 'backend'");
+  for (const std::string& name :
+       {std::string("Away!"), std::string("a\nb"), std::string(257, 'a')}) {
+    EXPECT_EQ(PatchedError({{"service", name}}), "'service' must be a name, as in a service file");
+    EXPECT_EQ(PatchedError({{"runner", name}}), "'runner' must be a name, as in a service file");
+  }
   EXPECT_EQ(PatchedError({{"backend", 3}}), "'backend' must be a string, not number");
   EXPECT_EQ(PatchedError({{"model_version", 0}}), "'model_version' must be a positive integer");
   EXPECT_EQ(PatchedError({{"model_version", 18446744073709551615u}}),
