@@ -7,8 +7,10 @@
 
 namespace tiffin::gateway {
 
-std::vector<std::string> AllocationText(const Allocation& allocation) {
-  if (allocation.runners.empty()) return {"resources: no worker is started here"};
+namespace {
+
+// The budget, and a table of the runners, of which there are some.
+std::vector<std::string> SharesText(const Allocation& allocation) {
   const CoreBudget& budget = allocation.budget;
   std::vector<std::string> lines = {
       StrCat("resources: ", CountText(budget.cores, "core"), " (", budget.why, ")")};
@@ -24,6 +26,14 @@ std::vector<std::string> AllocationText(const Allocation& allocation) {
   if (threads > budget.cores) {
     lines.push_back(StrCat("  ", threads, " threads in all, more than the cores: they take turns"));
   }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> AllocationText(const Allocation& allocation) {
+  std::vector<std::string> lines = {"resources: no worker is started here"};
+  if (!allocation.runners.empty()) lines = SharesText(allocation);
   if (!allocation.note.empty()) lines.push_back(StrCat("  ", allocation.note));
   return lines;
 }

@@ -132,9 +132,12 @@ TEST(AllocationTest, TheTextHasATableAndSaysWhenThereAreTooManyThreads) {
 }
 
 TEST(AllocationTest, WithoutRunnersTheTextHasNoTable) {
-  const Allocation allocation = Allocate(Cores(2), std::vector<RunnerRequest>{});
-
+  Allocation allocation = Allocate(Cores(2), std::vector<RunnerRequest>{});
   EXPECT_THAT(AllocationText(allocation), ElementsAre("resources: no worker is started here"));
+
+  allocation.note = "tuned yesterday";
+  EXPECT_THAT(AllocationText(allocation),
+              ElementsAre("resources: no worker is started here", "  tuned yesterday"));
 }
 
 }  // namespace
