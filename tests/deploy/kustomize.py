@@ -117,9 +117,12 @@ def _json_patch(obj, operations):
         at = obj
         for key in parents:
             at = at[int(key)] if isinstance(at, list) else at[key]
-        if not isinstance(at, list) or operation["op"] not in ("add", "replace"):
+        adds = operation["op"] == "add"
+        if not adds and (operation["op"] != "replace" or (isinstance(at, dict) and last not in at)):
             raise Unknown(f"{operation['op']} {operation['path']}")
-        if operation["op"] == "add":
+        if isinstance(at, dict):
+            at[last] = operation["value"]
+        elif adds:
             at.insert(len(at) if last == "-" else int(last), operation["value"])
         else:
             at[int(last)] = operation["value"]

@@ -121,6 +121,9 @@ def test_a_gateway_that_is_killed_finds_its_workers_again(composed):
     expect_gateway_back(composed)
 
 
+# These two come last, and in this order: they end what the others use.
+
+
 def test_stop_loses_no_request_that_is_under_way(composed):
     model, inputs, expected = CLASSIFY
     request = harness.infer_request(model, **inputs)
