@@ -65,11 +65,6 @@ class Worker(harness.Server):
         line = self.wait_for_line(r"listening on \S+", START_S)
         self.address = re.search(r"listening on ([^\s\"',]+)", line).group(1)
 
-    def probe(self):
-        """Returns when it has answered somebody who asked after all before."""
-        probed = harness.run(BIN / "tiffin-worker-testing", "--probe", self.address, "liveness")
-        assert probed.returncode == 0, probed.stderr
-
     def restart(self):
         """After it has been killed."""
         self.start()

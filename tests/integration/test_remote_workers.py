@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
 
 import grpc
@@ -14,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import harness
 from authority import Authority
 from harness import ANSWER_S, BIN, eventually, refused
+from prometheus_text import await_value
 from remote import LARGE, ROW, Load, Names, Worker, answers, service
 
 Code = grpc.StatusCode
@@ -256,19 +258,17 @@ def test_gateways_take_turns_however_much_one_has_waiting(listen, folder, gate, 
         text = service(hold=worker.address)
 
         def later(server, values):
-            futures = [server.infer_later("away.call_hold", x=np.array([[value]], np.float32))
-                       for value in values]
-            # The gateway reads a connection in order, and what it has sent is there before this is.
-            with refused(Code.NOT_FOUND):
-                server.infer("away.nothing", x=ROW)
-            worker.probe()
-            return futures
+            return [server.infer_later("away.call_hold", x=np.array([[value]], np.float32))
+                    for value in values]
 
-        with harness.Server(text) as busy, harness.Server(text) as other:
+        http = ["--http-address", "127.0.0.1:0"]
+        with harness.Server(text, args=http) as busy, harness.Server(text, args=http) as other:
             futures = later(busy, [0])
             assert journal.next().first == "0"  # It executes; all else waits.
             futures += later(busy, range(1, 21))
+            await_value(busy, 20, "tiffin_replica_calls_queued")
             futures += later(other, range(101, 104))
+            await_value(other, 23, "tiffin_replica_calls_queued")  # The worker's, of both.
             gate.open()
             for future in futures:
                 future.result(ANSWER_S)
@@ -280,14 +280,15 @@ def test_gateways_take_turns_however_much_one_has_waiting(listen, folder, gate, 
 
 def test_what_is_cancelled_or_late_leaves_nothing(listen, folder, gate, journal):
     with (Worker("hold", listen(), folder=folder, gate=gate.path, journal=journal.path) as worker,
-          harness.Server(service(hold=worker.address)) as server):
+          harness.Server(service(hold=worker.address),
+                         args=["--http-address", "127.0.0.1:0"]) as server):
         first = server.infer_later("away.call_hold", x=LARGE)
         assert journal.next() is not None
         second = server.infer_later("away.call_hold", x=LARGE)
         second.cancel()
         with refused(Code.DEADLINE_EXCEEDED):
             server.infer("away.call_hold", x=LARGE, timeout=0.3)
-        worker.probe()  # It has heard of the cancel by now.
+        await_value(server, 1, "tiffin_replica_calls_in_flight")  # The worker has ended the others.
         gate.open()
         assert np.array_equal(harness.outputs_of(first.result(ANSWER_S))["y"], LARGE)
         assert np.array_equal(server.infer("away.call_hold", x=ROW)["y"], ROW)
@@ -365,6 +366,21 @@ def test_a_token_is_wanted(folder):
             assert "give --worker-token" in checked.stderr
             said = "\n".join(server.lines + worker.lines)
             assert not any(secret in said for secret in secrets)
+
+
+def test_what_grpc_says_is_a_line_of_the_log_and_no_flood(folder):
+    pair = Authority(folder).make("worker")
+    with Worker("echo", "127.0.0.1:0", folder=folder,
+                args=[*pair.flags, "--insecure", "--log-format", "json"]) as worker:
+        host, _, port = worker.address.rpartition(":")
+        for _ in range(20):
+            with socket.create_connection((host, int(port)), timeout=ANSWER_S) as stranger:
+                stranger.sendall(b"this is not TLS" * 10)
+                with contextlib.suppress(ConnectionError):
+                    stranger.recv(1000)  # Until it hangs up.
+        worker.wait_for_line('"event":"grpc"')
+        lines = [json.loads(line) for line in worker.lines]
+    assert len([line for line in lines if line["event"] == "grpc"]) <= 2
 
 
 def test_a_token_that_goes_in_clear_is_warned_of(folder):

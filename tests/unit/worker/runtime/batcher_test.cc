@@ -396,6 +396,7 @@ TEST_F(FixedWindowTest, WhatCameWhileTheWorkerWasBusyHasWaitedAlready) {
 // By another thread, while the batcher looks at it: who waits for a time that never comes would
 // never look again.
 TEST_F(FixedWindowTest, ACallThatIsCancelledAtAnyMomentHoldsNobodyUp) {
+  std::vector<std::shared_ptr<QueuedCall>> calls;  // All of them live until the end.
   std::atomic<QueuedCall*> next = nullptr;
   std::atomic<bool> ended = false;
   std::thread canceller([&] {
@@ -406,16 +407,15 @@ TEST_F(FixedWindowTest, ACallThatIsCancelledAtAnyMomentHoldsNobodyUp) {
     }
   });
   for (uint64_t id = 1; id <= 50'000; ++id) {
-    const auto call = Add(id);
-    next = call.get();
+    calls.push_back(Add(id));
+    next = calls.back().get();
     for (std::atomic<uint64_t> moment = id % 256; moment > 0; --moment) {
     }
     const absl::Time start = batcher_.StartAt(now_);
     if (start == absl::InfiniteFuture()) {
       EXPECT_EQ(batcher_.size(), 0U);
     }
-    next = nullptr;
-    call->Take(QueuedCall::State::kDropped);
+    calls.back()->Take(QueuedCall::State::kDropped);
     EXPECT_THAT(Take(), IsEmpty());
   }
   ended = true;
