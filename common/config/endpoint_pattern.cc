@@ -92,6 +92,7 @@ void PutElsewhere(RunnerConfig& runner) {
   RunnerConfig elsewhere;
   elsewhere.name = std::move(runner.name);
   elsewhere.endpoints = std::move(runner.endpoints);
+  elsewhere.written = std::move(runner.model.empty() ? runner.backend : runner.model);
   elsewhere.queue_max = runner.queue_max;
   elsewhere.location = runner.location;
   elsewhere.model_location = runner.model_location;

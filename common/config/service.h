@@ -93,6 +93,9 @@ struct RunnerConfig {
   std::string backend;                 // "image"; kPythonBackend where `python` is set.
   std::optional<PythonConfig> python;  // Where it is written.
   std::vector<Endpoint> endpoints;     // Where workers listen that somebody else starts.
+  // Where SetEndpoints put these: the model ("name:3") or the backend that the file has beside
+  // them, for whoever starts the workers.
+  std::string written;
   nlohmann::json options = nlohmann::json::object();
   std::optional<int> replicas;
   int queue_max = kDefaultQueueMax;

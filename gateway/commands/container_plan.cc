@@ -43,7 +43,7 @@ std::string ElsewhereNote(const WorkerPlan& plan) {
   }
   if (elsewhere.empty()) return "";
   return StrCat("not planned here, for their workers are elsewhere: ", elsewhere,
-                "; plan them from the file that the workers get");
+                "; plan them from the file that the workers get, without --endpoints");
 }
 
 }  // namespace tiffin::gateway

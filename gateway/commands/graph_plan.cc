@@ -49,6 +49,9 @@ std::optional<Signature> DescribeElsewhere(const config::RunnerConfig& runner, P
     } else if (first.empty()) {
       first = endpoint;
     }
+    if (const std::string other = RunsOther(*description, runner.written); !other.empty()) {
+      graphs.warnings.push_back(StrCat(name, "the worker at ", endpoint, " ", other));
+    }
   }
   for (std::string& silence : silences) {
     if (has_answer) {

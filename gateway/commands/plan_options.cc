@@ -42,7 +42,7 @@ void AddEndpoints(CLI::App& command, PlanOptions& options) {
   command
       .add_option("--endpoints", options.endpoints,
                   "The address of workers that somebody else starts, for every runner whose file "
-                  "gives it no endpoints: {service} and {runner} are its names, with - for each _, "
+                  "gives it no endpoints: {service} and {runner} are the names, with - for each _, "
                   "as in dns:///{service}-{runner}:9000 or "
                   "unix:/run/tiffin/{service}-{runner}.sock; again for each")
       ->allow_extra_args(false);

@@ -129,7 +129,8 @@ absl::Status RunServe(const ServeOptions& options, WorkerPlan& plan, log::Log& l
            .queue_max = runner.queue_max,
            .program = "",
            .arguments = {},
-           .endpoints = runner.endpoints});
+           .endpoints = runner.endpoints,
+           .written = runner.written});
     }
   }
   RETURN_IF_ERROR(ApplySecurity(options.security, server));

@@ -28,11 +28,6 @@ std::string InWords(absl::Duration duration) {
 }
 
 // So that a worker at the wrong address can be seen.
-std::string WhatRuns(const WorkerDescription& description) {
-  if (description.model.empty()) return StrCat("the backend ", description.backend);
-  return StrCat("the model ", description.model, ":", description.model_version);
-}
-
 }  // namespace
 
 // A call from Start to its end, whichever replica it is with.
@@ -226,8 +221,8 @@ RunnerPool::RunnerPool(DispatchParts& parts, RunnerPoolOptions options, SharedRu
 
 void RunnerPool::OnUnreachable(size_t index, const absl::Status& status, bool had_served) {
   if (had_served) CountFailure(index);
-  if (!absl::IsFailedPrecondition(status)) shared_.strangers.Set(index, "");
   Health& health = health_[index];
+  if (!std::exchange(health.was_stranger, false)) shared_.strangers.Set(index, "");
   // Once for each thing that there is to say, not for each attempt; what was said of the whole
   // service, not of each worker too.
   std::string said = StrCat(Message(status));
@@ -420,6 +415,7 @@ absl::Status RunnerPool::AcceptElsewhere(size_t index, const WorkerDescription& 
   const std::string stranger = AnotherRunner(description, options_.name);
   shared_.strangers.Set(index,
                         stranger.empty() ? "" : StrCat("the worker at ", target, " ", stranger));
+  health_[index].was_stranger = !stranger.empty();
   if (!stranger.empty()) return absl::FailedPreconditionError(StrCat("it ", stranger));
   if (!shared_.accepted.Accept(description, AcceptedDescription::Version::kAny)) {
     return absl::FailedPreconditionError(
@@ -434,9 +430,19 @@ absl::Status RunnerPool::AcceptElsewhere(size_t index, const WorkerDescription& 
                       ", which runs ", WhatRuns(description),
                       is_shared ? StrCat(", of service '", description.service, "'") : ""),
                {{"runner", options_.name}, {"endpoint", target}});
+    if (const std::string other = RunsOther(description, options_.written); !other.empty()) {
+      log::Write(log::Level::kWarning, "worker_differs",
+                 StrCat("runner '", options_.name, "': the worker at ", target, " ", other),
+                 {{"runner", options_.name}, {"endpoint", target}});
+    }
   }
   health_[index].said.clear();
   return absl::OkStatus();
+}
+
+void RunnerPool::Withdraw(size_t index) {
+  replicas_[index]->OnWithdrawn();
+  shared_.strangers.Set(index, "");  // The last loop to do it has the last word.
 }
 
 void RunnerPool::OnChange() {

@@ -22,7 +22,8 @@ struct RunnerPoolOptions {
   int replicas = 1;     // Of endpoints: the most addresses at a time.
   // Its workers are at addresses, and somebody else's.
   bool elsewhere = false;
-  int queue_max = 0;  // For messages; `shared.load` keeps it.
+  std::string written = {};  // What the service file says that they run: see config::RunnerConfig.
+  int queue_max = 0;         // For messages; `shared.load` keeps it.
 };
 
 // All replicas of one runner, as one loop has them: picks the one with the least outstanding calls,
@@ -62,6 +63,8 @@ class RunnerPool : public Runner {
   // Of workers elsewhere: what they say they are does not fit the graph. They are asked again
   // later.
   void RefuseAll(const absl::Status& status);
+  // No worker is at the replica's address any more.
+  void Withdraw(size_t index);
   void ForgetSegment(uint64_t id);
 
  private:
@@ -97,7 +100,8 @@ class RunnerPool : public Runner {
   // Of workers elsewhere, by replica.
   struct Health {
     Ejection ejection;
-    std::string said;  // The last thing that was said of it; empty: it serves.
+    std::string said;           // The last thing that was said of it; empty: it serves.
+    bool was_stranger = false;  // The session that is about to end was refused as another runner's.
   };
   std::vector<Health> health_;
   std::string refusal_;          // Of RefuseAll, until one ends otherwise.

@@ -24,10 +24,9 @@
 namespace tiffin::gateway {
 
 // The calls that a session's worker was given and that have not ended: what they hold, who waits
-// for them, and how what the worker sends becomes their results. Whoever waits is told from the
-// loop's ready list, in the order in which results were complete. Owned by the session; on the
-// loop's thread. An error is the worker's breach of the protocol, for which the session is to be
-// lost.
+// for them, and how what the worker sends becomes their results. Results are told from the loop's
+// ready list, in the order in which they were complete. Owned by the session; on the loop's thread.
+// An error is the worker's breach of the protocol, for which the session is to be lost.
 class SessionCalls {
  public:
   // kTrial: the worker executes the call with no other.

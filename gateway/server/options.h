@@ -31,6 +31,7 @@ struct RunnerSetup {
   std::vector<std::string> arguments;  // Without --listen and --lifeline-fd.
   // Where workers listen that somebody else starts: then there is no program.
   std::vector<config::Endpoint> endpoints = {};
+  std::string written = {};  // As in config::RunnerConfig.
 
   bool elsewhere() const { return !endpoints.empty(); }
 };

@@ -181,7 +181,6 @@ void ServerCore::StartFleets() {
             .gone =
                 [this, runner](size_t slot) {
                   shared_.shared_runners[runner]->metrics.replicas[slot]->vacant = true;
-                  shared_.shared_runners[runner]->strangers.Set(slot, "");
                   TellAll([=, this](size_t to) { serving_[to]->OnWithdrawn(runner, slot); });
                 },
         });

@@ -50,6 +50,7 @@ std::unique_ptr<RunnerPool> ServingLoop::MakePool(size_t runner) {
                         .service = setup.service,
                         .replicas = setup.replicas,
                         .elsewhere = setup.elsewhere(),
+                        .written = setup.written,
                         .queue_max = setup.queue_max},
       *shared_.shared_runners[runner],
       RunnerPool::Events{
@@ -77,9 +78,7 @@ void ServingLoop::OnAddress(size_t runner, size_t slot, const WorkerAddress& add
   pools_[runner]->replica(static_cast<int>(slot)).OnAddress(address);
 }
 
-void ServingLoop::OnWithdrawn(size_t runner, size_t slot) {
-  pools_[runner]->replica(static_cast<int>(slot)).OnWithdrawn();
-}
+void ServingLoop::OnWithdrawn(size_t runner, size_t slot) { pools_[runner]->Withdraw(slot); }
 
 void ServingLoop::RefuseAll(size_t runner, const absl::Status& why) {
   pools_[runner]->RefuseAll(why);

@@ -67,6 +67,22 @@ def test_check_asks_the_workers_and_says_the_plan(workers, file, pattern):
     assert plan["resources"]["runners"] == []
 
 
+def test_a_worker_that_runs_something_else_than_the_file_says_is_warned_of(
+        workers, folder, pattern):
+    """It fits, and is served: its file may be the newer one."""
+    text = TEXT.replace("echo: {backend: testing, options: {behavior: identity, dtype: int32, "
+                        "shape: [-1]}", 'echo: {model: "digits_torch:2"')
+    other = ("runs the backend testing, but the service file says digits_torch:2; "
+             "start it with that file, or correct the file")
+    with harness.Server(text, args=["--endpoints", pattern]) as server:
+        server.wait_for_line(f"runner 'echo': the worker at .* {other}")
+        assert np.array_equal(server.infer("one_file.sum_up", x=X, y=Y)["sum"], X + Y)
+        assert not [line for line in server.lines if "runner 'add_up': the worker at" in line]
+        checked = check(server.files[0], "--endpoints", pattern)
+    assert checked.returncode == 0 and f"warning: runner 'echo': the worker at " in checked.stderr
+    assert other in checked.stderr
+
+
 def test_runners_are_at_all_of_the_patterns(workers, file, folder, pattern):
     """Of which one has no worker."""
     args = ["--endpoints", f"unix:{folder}/none.{{runner}}", "--endpoints", pattern]

@@ -22,9 +22,13 @@ absl::Status CheckFolder(std::string_view listen) {
   const std::filesystem::path path(listen.substr(kUnix.size()));
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(path, error).parent_path();
-  if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat("--listen ", listen, ": there is no folder '",
-                                           folder.native(), "'; make it, or correct the path"));
+  const std::filesystem::file_status found = std::filesystem::status(folder, error);
+  if (std::filesystem::is_directory(found)) return absl::OkStatus();
+  if (found.type() != std::filesystem::file_type::none) error.clear();  // It is known what it is.
+  return absl::InvalidArgumentError(
+      error ? StrCat("--listen ", listen, ": ", folder.native(), ": ", error.message())
+            : StrCat("--listen ", listen, ": there is no folder '", folder.native(),
+                     "'; make it, or correct the path"));
 }
 
 absl::Status CheckFlags(const AccessFlags& flags, const std::string& listen) {

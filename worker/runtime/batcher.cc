@@ -147,10 +147,10 @@ Batch Batcher::Take(absl::Time now) {
   // After an expired or dropped one, the next may be in another bucket; then the batch is of one.
   Bucket* bucket = Next();
   while (Line* line = bucket == nullptr ? nullptr : NextIn(*bucket)) {
-    const std::shared_ptr<QueuedCall> call = line->waiting.front().call;
+    std::shared_ptr<QueuedCall> call = line->waiting.front().call;
     if (now >= call->deadline) {
       Drop(*bucket, *line);
-      if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(call);
+      if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
     } else if (rows > 0 && rows + call->rows > config_.max_batch_size) {
       break;
     } else if (call->Take(QueuedCall::State::kExecuting)) {
@@ -158,7 +158,7 @@ Batch Batcher::Take(absl::Time now) {
                    rows == 0 ? Turns::Place::kLeads : Turns::Place::kJoins);
       PopFront(*bucket, *line);
       rows += call->rows;
-      batch.calls.push_back(call);
+      batch.calls.push_back(std::move(call));
     } else {
       Drop(*bucket, *line);
     }
