@@ -6,7 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "common/log/log.h"
-#include "common/log/now_and_then.h"
+#include "common/log/throttle.h"
 #include "common/strings.h"
 #include "grpc/support/log.h"
 
@@ -26,7 +26,7 @@ class GrpcLines {
 
  private:
   absl::Mutex mutex_;
-  NowAndThen lines_ ABSL_GUARDED_BY(mutex_){Clock::Monotonic()};
+  Throttle lines_ ABSL_GUARDED_BY(mutex_){Clock::Monotonic()};
 };
 
 }  // namespace

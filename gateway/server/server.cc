@@ -19,7 +19,7 @@
 #include "common/clock.h"
 #include "common/log/grpc_log.h"
 #include "common/log/log.h"
-#include "common/log/now_and_then.h"
+#include "common/log/throttle.h"
 #include "common/security/loopback.h"
 #include "common/security/reloader.h"
 #include "common/security/server_tls.h"
@@ -160,7 +160,7 @@ class TurnedAwayLog {
 
  private:
   const int limit_;
-  log::NowAndThen turned_away_{Clock::Monotonic()};
+  log::Throttle turned_away_{Clock::Monotonic()};
 };
 
 // Whoever sees the traffic with workers beyond this machine would have the token.

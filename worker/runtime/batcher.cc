@@ -51,13 +51,13 @@ Batcher::Bucket& Batcher::FindOrMake(const QueuedCall& call) {
   return made;
 }
 
-Batcher::Line& Batcher::LineOf(Bucket& bucket, uint64_t gateway) {
-  Line* empty = nullptr;
-  for (Line& line : bucket.lines) {
-    if (line.gateway == gateway) return line;
-    if (line.waiting.empty()) empty = &line;
+Batcher::Flow& Batcher::FlowOf(Bucket& bucket, uint64_t gateway) {
+  Flow* empty = nullptr;
+  for (Flow& flow : bucket.flows) {
+    if (flow.gateway == gateway) return flow;
+    if (flow.waiting.empty()) empty = &flow;
   }
-  if (empty == nullptr) return bucket.lines.emplace_back(gateway, std::deque<Entry>());
+  if (empty == nullptr) return bucket.flows.emplace_back(gateway, std::deque<Entry>());
   empty->gateway = gateway;  // Gateways go.
   return *empty;
 }
@@ -66,48 +66,48 @@ void Batcher::Add(std::shared_ptr<QueuedCall> call, absl::Time now) {
   Bucket& bucket = FindOrMake(*call);
   if (bucket.signature != nullptr) bucket.arrivals.Add(now, call->rows);
   const uint64_t gateway = call->gateway;
-  LineOf(bucket, gateway).waiting.push_back({next_number_++, std::move(call)});
-  turns_.Join(gateway);
+  FlowOf(bucket, gateway).waiting.push_back({next_number_++, std::move(call)});
+  scheduler_.Join(gateway);
   ++bucket.size;
   ++size_;
 }
 
-void Batcher::PopFront(Bucket& bucket, Line& line) {
-  line.waiting.pop_front();
+void Batcher::PopFront(Bucket& bucket, Flow& flow) {
+  flow.waiting.pop_front();
   --bucket.size;
   --size_;
 }
 
-void Batcher::Drop(Bucket& bucket, Line& line) {
-  PopFront(bucket, line);
-  turns_.Leave(line.gateway);
+void Batcher::Drop(Bucket& bucket, Flow& flow) {
+  PopFront(bucket, flow);
+  scheduler_.Leave(flow.gateway);
 }
 
-bool Batcher::Precedes(const Line& line, const Line* other) const {
+bool Batcher::Precedes(const Flow& flow, const Flow* other) const {
   if (other == nullptr) return true;
-  const auto place = [this](const Line& of) {
-    return std::pair(turns_.turn(of.gateway), of.waiting.front().number);
+  const auto place = [this](const Flow& of) {
+    return std::pair(scheduler_.start_tag(of.gateway), of.waiting.front().number);
   };
-  return place(line) < place(*other);
+  return place(flow) < place(*other);
 }
 
-Batcher::Line* Batcher::NextIn(Bucket& bucket) {
-  Line* next = nullptr;
-  for (Line& line : bucket.lines) {
-    while (!line.waiting.empty() && !Waits(*line.waiting.front().call)) Drop(bucket, line);
-    if (!line.waiting.empty() && Precedes(line, next)) next = &line;
+Batcher::Flow* Batcher::NextIn(Bucket& bucket) {
+  Flow* next = nullptr;
+  for (Flow& flow : bucket.flows) {
+    while (!flow.waiting.empty() && !Waits(*flow.waiting.front().call)) Drop(bucket, flow);
+    if (!flow.waiting.empty() && Precedes(flow, next)) next = &flow;
   }
   return next;
 }
 
 Batcher::Bucket* Batcher::Next() {
   Bucket* next = nullptr;
-  const Line* first = nullptr;
+  const Flow* first = nullptr;
   for (Bucket& bucket : buckets_) {
-    const Line* line = NextIn(bucket);
-    if (line == nullptr || !Precedes(*line, first)) continue;
+    const Flow* flow = NextIn(bucket);
+    if (flow == nullptr || !Precedes(*flow, first)) continue;
     next = &bucket;
-    first = line;
+    first = flow;
   }
   return next;
 }
@@ -121,8 +121,8 @@ absl::Time Batcher::StartAt(absl::Time now, int idle_threads) {
   int64_t calls = 0;
   absl::Time first_deadline = absl::InfiniteFuture();
   absl::Time first_received = absl::InfiniteFuture();
-  for (const Line& line : bucket->lines) {
-    for (const Entry& entry : line.waiting) {
+  for (const Flow& flow : bucket->flows) {
+    for (const Entry& entry : flow.waiting) {
       if (!Waits(*entry.call)) continue;
       ++calls;
       rows += entry.call->rows;
@@ -146,21 +146,21 @@ Batch Batcher::Take(absl::Time now) {
   int64_t rows = 0;
   // After an expired or dropped one, the next may be in another bucket; then the batch is of one.
   Bucket* bucket = Next();
-  while (Line* line = bucket == nullptr ? nullptr : NextIn(*bucket)) {
-    std::shared_ptr<QueuedCall> call = line->waiting.front().call;
+  while (Flow* flow = bucket == nullptr ? nullptr : NextIn(*bucket)) {
+    std::shared_ptr<QueuedCall> call = flow->waiting.front().call;
     if (now >= call->deadline) {
-      Drop(*bucket, *line);
+      Drop(*bucket, *flow);
       if (call->Take(QueuedCall::State::kDropped)) batch.expired.push_back(std::move(call));
     } else if (rows > 0 && rows + call->rows > config_.max_batch_size) {
       break;
     } else if (call->Take(QueuedCall::State::kExecuting)) {
-      turns_.Serve(line->gateway, call->rows,
-                   rows == 0 ? Turns::Place::kLeads : Turns::Place::kJoins);
-      PopFront(*bucket, *line);
+      scheduler_.Serve(flow->gateway, call->rows,
+                       rows == 0 ? FairScheduler::Place::kLeads : FairScheduler::Place::kJoins);
+      PopFront(*bucket, *flow);
       rows += call->rows;
       batch.calls.push_back(std::move(call));
     } else {
-      Drop(*bucket, *line);
+      Drop(*bucket, *flow);
     }
     if (batch.calls.empty()) {
       bucket = Next();

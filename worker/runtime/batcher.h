@@ -12,8 +12,8 @@
 #include "common/signature.h"
 #include "worker/runtime/arrivals.h"
 #include "worker/runtime/cost_model.h"
+#include "worker/runtime/fair_scheduler.h"
 #include "worker/runtime/queued_call.h"
-#include "worker/runtime/turns.h"
 
 namespace tiffin::worker {
 
@@ -40,7 +40,7 @@ struct Batch {
 class Batcher {
  public:
   explicit Batcher(config::BatchingConfig config)
-      : config_(config), turns_(config.max_batch_size) {}
+      : config_(config), scheduler_(config.max_batch_size) {}
 
   void Add(std::shared_ptr<QueuedCall> call, absl::Time now);
 
@@ -67,7 +67,7 @@ class Batcher {
     std::shared_ptr<QueuedCall> call;
   };
   // A gateway's calls, in their order.
-  struct Line {
+  struct Flow {
     uint64_t gateway;
     std::deque<Entry> waiting;  // May be empty.
   };
@@ -75,8 +75,8 @@ class Batcher {
     // Of calls that are batched; null in the one bucket for all that run alone.
     const MethodSignature* signature = nullptr;
     std::vector<Shape> row_shapes;
-    std::vector<Line> lines;
-    size_t size = 0;  // Of all lines.
+    std::vector<Flow> flows;
+    size_t size = 0;  // Of all flows.
     CostModel cost;
     Arrivals arrivals;
   };
@@ -84,21 +84,21 @@ class Batcher {
   // The call's; nullptr if there is none.
   Bucket* Find(const QueuedCall& call);
   Bucket& FindOrMake(const QueuedCall& call);
-  static Line& LineOf(Bucket& bucket, uint64_t gateway);
-  // The bucket's line whose first call is next, after leaving out dropped ones; nullptr if none
+  static Flow& FlowOf(Bucket& bucket, uint64_t gateway);
+  // The bucket's flow whose first call is next, after leaving out dropped ones; nullptr if none
   // waits.
-  Line* NextIn(Bucket& bucket);
+  Flow* NextIn(Bucket& bucket);
   // The bucket whose NextIn is next of all.
   Bucket* Next();
-  // True if the first call of `line` comes before that of `other`, which may be null.
-  bool Precedes(const Line& line, const Line* other) const;
-  void PopFront(Bucket& bucket, Line& line);
+  // True if the first call of `flow` comes before that of `other`, which may be null.
+  bool Precedes(const Flow& flow, const Flow* other) const;
+  void PopFront(Bucket& bucket, Flow& flow);
   // It isn't executed.
-  void Drop(Bucket& bucket, Line& line);
+  void Drop(Bucket& bucket, Flow& flow);
 
   const config::BatchingConfig config_;
   std::list<Bucket> buckets_;  // The last one used first.
-  Turns turns_;
+  FairScheduler scheduler_;
   size_t size_ = 0;
   uint64_t next_number_ = 0;
 };

@@ -10,7 +10,7 @@
 #include "common/async/loop.h"
 #include "common/async/rpc.h"
 #include "common/async/watcher.h"
-#include "common/log/now_and_then.h"
+#include "common/log/throttle.h"
 #include "common/shm/descriptor_socket.h"
 #include "worker/runtime/descriptor_acceptor.h"
 #include "worker/runtime/session.h"
@@ -57,7 +57,7 @@ class WorkerServer : public RpcService {
   std::map<uint64_t, Greeting> greeting_;
   std::map<uint64_t, shm::DescriptorSocket> unclaimed_;
   uint64_t next_socket_ = 0;
-  log::NowAndThen refused_;
+  log::Throttle refused_;
   Loop::Timer beat_;
 };
 

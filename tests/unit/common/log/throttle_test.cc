@@ -1,4 +1,4 @@
-#include "common/log/now_and_then.h"
+#include "common/log/throttle.h"
 
 #include "gtest/gtest.h"
 #include "tests/unit/common/async/manual_clock.h"
@@ -6,13 +6,13 @@
 namespace tiffin::log {
 namespace {
 
-TEST(NowAndThenTest, ALineIsDueTheFirstTimeAndThenEveryTenSecondsWithTheCountSoFar) {
+TEST(ThrottleTest, ALineIsDueTheFirstTimeAndThenEveryTenSecondsWithTheCountSoFar) {
   ManualClock clock;
-  NowAndThen refused(clock);
+  Throttle refused(clock);
 
   EXPECT_EQ(refused.Count(), 1);
   EXPECT_EQ(refused.Count(), std::nullopt);
-  clock.Advance(NowAndThen::kPause - absl::Milliseconds(1));
+  clock.Advance(Throttle::kPause - absl::Milliseconds(1));
   EXPECT_EQ(refused.Count(), std::nullopt);
   clock.Advance(absl::Milliseconds(1));
 

@@ -1,4 +1,4 @@
-#include "worker/runtime/turns.h"
+#include "worker/runtime/fair_scheduler.h"
 
 #include <algorithm>
 #include <random>
@@ -9,24 +9,24 @@
 namespace tiffin::worker {
 namespace {
 
-class TurnsTest : public ::testing::Test {
+class FairSchedulerTest : public ::testing::Test {
  protected:
   void Join(uint64_t gateway, int calls = 1) {
-    for (int i = 0; i < calls; ++i) turns_.Join(gateway);
+    for (int i = 0; i < calls; ++i) scheduler_.Join(gateway);
   }
   // Whose turn it is.
   void Execute(uint64_t gateway, int64_t rows = 1) {
-    turns_.Serve(gateway, rows, Turns::Place::kLeads);
+    scheduler_.Serve(gateway, rows, FairScheduler::Place::kLeads);
   }
-  uint64_t Turn(uint64_t gateway) const { return turns_.turn(gateway); }
+  uint64_t Turn(uint64_t gateway) const { return scheduler_.start_tag(gateway); }
 
   static constexpr int64_t kMostRows = 32;  // Of a batch.
   static constexpr uint64_t kA = 1;
   static constexpr uint64_t kB = 2;
-  Turns turns_{kMostRows};
+  FairScheduler scheduler_{kMostRows};
 };
 
-TEST_F(TurnsTest, WhoWasServedLessIsNext) {
+TEST_F(FairSchedulerTest, WhoWasServedLessIsNext) {
   Join(kA, 100);
   Join(kB, 2);
   EXPECT_EQ(Turn(kA), Turn(kB));
@@ -36,7 +36,7 @@ TEST_F(TurnsTest, WhoWasServedLessIsNext) {
   EXPECT_EQ(Turn(kA), Turn(kB));
 }
 
-TEST_F(TurnsTest, RowsAreCountedAndNotCalls) {
+TEST_F(FairSchedulerTest, RowsAreCountedAndNotCalls) {
   Join(kA, 100);
   Join(kB, 100);
   Execute(kA, 32);
@@ -47,7 +47,7 @@ TEST_F(TurnsTest, RowsAreCountedAndNotCalls) {
   EXPECT_EQ(Turn(kA), Turn(kB));
 }
 
-TEST_F(TurnsTest, WhoComesLaterBeginsLevel) {
+TEST_F(FairSchedulerTest, WhoComesLaterBeginsLevel) {
   Join(kA, 100);
   for (int i = 0; i < 50; ++i) Execute(kA);
   Join(kB, 2);
@@ -56,7 +56,7 @@ TEST_F(TurnsTest, WhoComesLaterBeginsLevel) {
   EXPECT_EQ(Turn(kB), Turn(kA)) << "and 50 turns aren't made up for";
 }
 
-TEST_F(TurnsTest, OneCallAtATimeIsWorthNoMoreThanItsRows) {
+TEST_F(FairSchedulerTest, OneCallAtATimeIsWorthNoMoreThanItsRows) {
   Join(kA, 100);
   Join(kB);
   Execute(kB, 32);
@@ -68,36 +68,36 @@ TEST_F(TurnsTest, OneCallAtATimeIsWorthNoMoreThanItsRows) {
   EXPECT_EQ(Turn(kA), Turn(kB));
 }
 
-TEST_F(TurnsTest, CallsThatAreNeverExecutedCostNothing) {
+TEST_F(FairSchedulerTest, CallsThatAreNeverExecutedCostNothing) {
   Join(kA, 100);
   Join(kB, 100);
-  for (int i = 0; i < 90; ++i) turns_.Leave(kA);
+  for (int i = 0; i < 90; ++i) scheduler_.Leave(kA);
   EXPECT_EQ(Turn(kA), Turn(kB));
 }
 
-TEST_F(TurnsTest, WhatJoinsBatchesOfOthersCostsNoMoreThanABatch) {
+TEST_F(FairSchedulerTest, WhatJoinsBatchesOfOthersCostsNoMoreThanABatch) {
   Join(kA, 1000);
   Join(kB, 1000);
   for (int i = 0; i < 100; ++i) {
     Execute(kB);
-    for (int j = 0; j < 8; ++j) turns_.Serve(kA, 1, Turns::Place::kJoins);
+    for (int j = 0; j < 8; ++j) scheduler_.Serve(kA, 1, FairScheduler::Place::kJoins);
   }
   EXPECT_LE(Turn(kA), Turn(kB) + kMostRows);
 }
 
-TEST_F(TurnsTest, WhoComesLaterIsNotBehindThoseWhoJoinedBatches) {
+TEST_F(FairSchedulerTest, WhoComesLaterIsNotBehindThoseWhoJoinedBatches) {
   Join(kA, 1000);
   Join(kB, 1000);
   for (int i = 0; i < 100; ++i) {
     Execute(kB);
-    for (int j = 0; j < 8; ++j) turns_.Serve(kA, 1, Turns::Place::kJoins);
+    for (int j = 0; j < 8; ++j) scheduler_.Serve(kA, 1, FairScheduler::Place::kJoins);
   }
   constexpr uint64_t kNew = 3;
   Join(kNew);
   EXPECT_LE(Turn(kNew), Turn(kB));
 }
 
-TEST_F(TurnsTest, WhatWasExecutedWhileNobodyCompetedIsNotOwed) {
+TEST_F(FairSchedulerTest, WhatWasExecutedWhileNobodyCompetedIsNotOwed) {
   Join(kA);
   Join(kB);
   Execute(kB);
@@ -107,7 +107,7 @@ TEST_F(TurnsTest, WhatWasExecutedWhileNobodyCompetedIsNotOwed) {
   EXPECT_EQ(Turn(kA), Turn(kB));
 }
 
-TEST_F(TurnsTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
+TEST_F(FairSchedulerTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
   std::mt19937 random(1);
   constexpr uint64_t kBusy = 4;    // These always have calls waiting.
   constexpr int64_t kLargest = 8;  // Rows of a call.
@@ -116,7 +116,7 @@ TEST_F(TurnsTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
   for (int step = 0; step < 20'000; ++step) {
     for (uint64_t gateway = 0; gateway <= kBusy; ++gateway) {
       if (gateway == kBusy && step % 100 != 0) continue;
-      for (; waiting[gateway] < 3; ++waiting[gateway]) turns_.Join(gateway);
+      for (; waiting[gateway] < 3; ++waiting[gateway]) scheduler_.Join(gateway);
     }
     uint64_t next = 0;
     for (uint64_t gateway = 1; gateway <= kBusy; ++gateway) {
@@ -124,7 +124,7 @@ TEST_F(TurnsTest, HoweverTheyComeAndGoTheyGetAsMuchAsEachOther) {
     }
     --waiting[next];
     if (random() % 4 == 0) {
-      turns_.Leave(next);
+      scheduler_.Leave(next);
       continue;
     }
     const auto of_call = static_cast<int64_t>(1 + random() % kLargest);

@@ -15,10 +15,10 @@ namespace tiffin::worker {
 // nothing. And batches execute calls whose turn it isn't, because there is room: what that costs
 // their gateway is limited to what one batch can have, or it would wait later for all that another
 // gateway couldn't have had anyway. Not thread-safe.
-class Turns {
+class FairScheduler {
  public:
   // `most_rows`: of a batch.
-  explicit Turns(int64_t most_rows) : most_rows_(most_rows) {}
+  explicit FairScheduler(int64_t most_rows) : most_rows_(most_rows) {}
 
   // One more call of the gateway waits.
   void Join(uint64_t gateway);
@@ -28,21 +28,21 @@ class Turns {
   // gateway's is the lowest; else it joins such a call's batch.
   enum class Place { kLeads, kJoins };
   void Serve(uint64_t gateway, int64_t rows, Place place);
-  // The lowest is next. Of a gateway that has calls waiting.
-  uint64_t turn(uint64_t gateway) const { return shares_.at(gateway).turn; }
+  // In rows. The lowest is next. Of a gateway that has calls waiting.
+  uint64_t start_tag(uint64_t gateway) const { return shares_.at(gateway).start_tag; }
 
  private:
   struct Share {
-    uint64_t turn = 0;
+    uint64_t start_tag = 0;
     size_t waiting = 0;
   };
   void ForgetIdle();
 
   const int64_t most_rows_;
   absl::flat_hash_map<uint64_t, Share> shares_;
-  size_t waiting_ = 0;   // Of all.
-  uint64_t now_ = 0;     // The turn that came last: none that waits is lower.
-  uint64_t latest_ = 0;  // The highest of all.
+  size_t waiting_ = 0;         // Of all.
+  uint64_t virtual_time_ = 0;  // The start tag that was served last: none that waits is lower.
+  uint64_t latest_ = 0;        // The highest of all.
 };
 
 }  // namespace tiffin::worker

@@ -10,12 +10,12 @@ namespace tiffin::log {
 
 // For what may happen often, and is worth a line the first time and then every ten seconds at most.
 // Not thread-safe.
-class NowAndThen {
+class Throttle {
  public:
   static constexpr absl::Duration kPause = absl::Seconds(10);
 
   // `clock` outlives it.
-  explicit NowAndThen(const Clock& clock) : clock_(clock) {}
+  explicit Throttle(const Clock& clock) : clock_(clock) {}
 
   // It happened. How often it has so far, where a line is due.
   std::optional<int64_t> Count() {
