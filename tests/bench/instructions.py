@@ -39,7 +39,7 @@ def counts_of(log: str) -> dict[str, int]:
 
 
 def per_request(short: tuple[int, dict], long: tuple[int, dict]) -> dict[str, float]:
-    """From two runs, each its requests and its counts: what starting and ending take cancels out."""
+    """From two runs, each its requests and its counts: what start and end take cancels out."""
     requests = long[0] - short[0]
     if requests <= 0:
         raise Failure("the longer run had no more requests than the short one")

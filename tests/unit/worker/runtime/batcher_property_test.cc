@@ -159,7 +159,8 @@ class Simulation {
       EXPECT_LE(rows, kMaxRows);
       EXPECT_TRUE(batch.calls[0]->signature->batchable);
     }
-    // So no shape starves: of all that wait for one gateway, the oldest is always in the next batch.
+    // So no shape starves: of all that wait for one gateway, the oldest is always in the next
+    // batch.
     EXPECT_EQ(waiting_.front(), batch.calls[0]);
     largest_ = std::max(largest_, batch.calls.size());
     for (const auto& call : batch.calls) End(call);
