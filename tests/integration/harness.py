@@ -40,7 +40,7 @@ END_S = 30 * SLOWNESS
 
 MIB = 1 << 20
 
-# Bytes by which a process may have grown though all was given back: what a sanitizer remembers of it.
+# Bytes by which a process may have grown though all was given back: what a sanitizer remembers.
 REMEMBERED = 0 if SLOWNESS == 1 else 96 * MIB
 
 # A sanitizer's report. It ends a process, but one that is just started again fails no test.
