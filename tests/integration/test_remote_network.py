@@ -1,4 +1,4 @@
-"""Workers behind a network that delays, loses, is slow, and is cut, in both directions and in one."""
+"""Workers behind a network that delays, loses, is slow, and is cut, also in one direction only."""
 
 import contextlib
 import time
