@@ -57,7 +57,7 @@ Batcher::Flow& Batcher::FlowOf(Bucket& bucket, uint64_t gateway) {
     if (flow.gateway == gateway) return flow;
     if (flow.waiting.empty()) empty = &flow;
   }
-  if (empty == nullptr) return bucket.flows.emplace_back(gateway, std::deque<Entry>());
+  if (empty == nullptr) return bucket.flows.emplace_back(Flow{.gateway = gateway, .waiting = {}});
   empty->gateway = gateway;  // Gateways go.
   return *empty;
 }
