@@ -51,7 +51,7 @@ void Session::End(absl::Status status) {
 void Session::ReadNext() {
   rpc_->Read([this](std::optional<grpc::ByteBuffer> message) {
     if (message.has_value()) {
-      OnMessage(std::move(*message));
+      OnMessage(*message);
     } else {
       End(absl::OkStatus());
     }
