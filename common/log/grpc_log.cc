@@ -17,8 +17,12 @@ namespace {
 class GrpcLines {
  public:
   void OnLine(const gpr_log_func_args& line) {
+    if (line.severity != GPR_LOG_SEVERITY_ERROR) {
+      Write(Level::kDebug, "grpc", StrCat("gRPC: ", line.message));
+      return;
+    }
     const absl::MutexLock lock(&mutex_);
-    const std::optional<int64_t> count = lines_.Count();
+    const std::optional<int64_t> count = errors_.Count();
     if (!count.has_value()) return;
     Write(Level::kWarning, "grpc", StrCat("gRPC: ", line.message, "; ", *count, " such so far"),
           {{"count", *count}, {"source", StrCat(line.file, ":", line.line)}});
@@ -26,7 +30,7 @@ class GrpcLines {
 
  private:
   absl::Mutex mutex_;
-  Throttle lines_ ABSL_GUARDED_BY(mutex_){Clock::Monotonic()};
+  Throttle errors_ ABSL_GUARDED_BY(mutex_){Clock::Monotonic()};
 };
 
 }  // namespace

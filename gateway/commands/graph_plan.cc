@@ -41,7 +41,9 @@ std::optional<Signature> DescribeElsewhere(const config::RunnerConfig& runner, P
     if (const std::string other = AnotherRunner(*description, runner.name); !other.empty()) {
       file.diagnostics.Add(runner.model_location,
                            StrCat(name, "the worker at ", endpoint, " ", other));
-    } else if (!accepted.Accept(*description, AcceptedDescription::Version::kAny)) {
+      continue;
+    }
+    if (!accepted.Accept(*description, AcceptedDescription::Version::kAny)) {
       file.diagnostics.Add(runner.model_location,
                            StrCat(name, "the worker at ", endpoint,
                                   " has another signature, model or backend than the one at ",

@@ -17,7 +17,8 @@ struct GraphPlan {
   std::vector<PlannedService> services;
   // By file: runners none of whose workers elsewhere could be asked, a line for each address.
   std::vector<config::Diagnostics> unanswered;
-  // Of addresses where nobody answers, where other workers of the runner do.
+  // Of addresses where nobody answers, where other workers of the runner do, and of workers that
+  // run something else than their file says.
   std::vector<std::string> warnings;
 };
 

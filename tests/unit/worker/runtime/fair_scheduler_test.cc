@@ -18,6 +18,15 @@ class FairSchedulerTest : public ::testing::Test {
   void Execute(uint64_t gateway, int64_t rows = 1) {
     scheduler_.Serve(gateway, rows, FairScheduler::Place::kLeads);
   }
+  // Both have more waiting.
+  void FillBatchesOfBWithA() {
+    Join(kA, 1000);
+    Join(kB, 1000);
+    for (int i = 0; i < 100; ++i) {
+      Execute(kB);
+      for (int j = 0; j < 8; ++j) scheduler_.Serve(kA, 1, FairScheduler::Place::kJoins);
+    }
+  }
   uint64_t Turn(uint64_t gateway) const { return scheduler_.start_tag(gateway); }
 
   static constexpr int64_t kMostRows = 32;  // Of a batch.
@@ -76,22 +85,12 @@ TEST_F(FairSchedulerTest, CallsThatAreNeverExecutedCostNothing) {
 }
 
 TEST_F(FairSchedulerTest, WhatJoinsBatchesOfOthersCostsNoMoreThanABatch) {
-  Join(kA, 1000);
-  Join(kB, 1000);
-  for (int i = 0; i < 100; ++i) {
-    Execute(kB);
-    for (int j = 0; j < 8; ++j) scheduler_.Serve(kA, 1, FairScheduler::Place::kJoins);
-  }
+  FillBatchesOfBWithA();
   EXPECT_LE(Turn(kA), Turn(kB) + kMostRows);
 }
 
 TEST_F(FairSchedulerTest, WhoComesLaterIsNotBehindThoseWhoJoinedBatches) {
-  Join(kA, 1000);
-  Join(kB, 1000);
-  for (int i = 0; i < 100; ++i) {
-    Execute(kB);
-    for (int j = 0; j < 8; ++j) scheduler_.Serve(kA, 1, FairScheduler::Place::kJoins);
-  }
+  FillBatchesOfBWithA();
   constexpr uint64_t kNew = 3;
   Join(kNew);
   EXPECT_LE(Turn(kNew), Turn(kB));
